@@ -1,0 +1,3 @@
+"""Understudy rehearses AI gateways without Google."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,338 @@
+"""A scenario as the machines use it: one scripted conversation, both sides, and what must hold.
+
+Everything here is ready to be played: durations are seconds, bodies are bytes, money is Decimal. What people write
+is read by `parse.py`; the format is described in docs/reference/scenario-format.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from ..messages import BINARY, RawHeaders
+from ..surfaces import Surface
+
+JsonPattern = Any
+"""A JSON value that names what must be there: `"*"` fits anything, an object is a subset, a list goes by position."""
+
+FaultKind = Literal["latency", "stall", "reset_peer", "truncate", "slice"]
+Framing = Literal["auto", "sse", "array", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in a payload that is filled when it is sent: `{{model}}`, `{{model_path}}`, `{{scope}}`, ..."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of a body or message. `json` payloads were compacted when the scenario was read.
+
+    `pieces` alternates bytes and slots; nearly always it is one run of bytes.
+    """
+
+    pieces: tuple[bytes | Slot, ...]
+    kind: Literal["json", "text", "bytes"]
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether something must be filled in before it can be sent."""
+        return any(isinstance(piece, Slot) for piece in self.pieces)
+
+    def fill(self, values: Mapping[str, str]) -> bytes:
+        """The bytes to send. A slot that `values` does not know stays empty."""
+        return b"".join(
+            piece if isinstance(piece, bytes) else values.get(piece.name, "").encode() for piece in self.pieces
+        )
+
+
+EMPTY = Payload((), "bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something bad done on purpose. `seconds` for latency and stall, `size` in bytes for truncate and slice."""
+
+    kind: FaultKind
+    seconds: float = 0.0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for a message of the other side. `pattern` None accepts any message; `close` waits for its close.
+
+    Several messages may be taken until `min_bytes` of payload have come; `within_s` is the deadline of the whole wait.
+    """
+
+    pattern: JsonPattern | None = None
+    close: bool = False
+    min_bytes: int = 0
+    within_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one WebSocket message."""
+
+    payload: Payload
+    opcode: int = BINARY
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """Send audio as a run of messages, PCM16 little-endian mono, in the side's own message shape.
+
+    `tone_hz` 0 is silence; `pcm` set is recorded speech instead. `pace` is the factor on real time: 1 real time,
+    0 at once. A message that fits `interrupt_on` ends the run early.
+    """
+
+    duration_s: float
+    frame_s: float = 0.04
+    rate_hz: int = 24000
+    tone_hz: float = 440.0
+    pcm: bytes | None = None
+    pace: float = 0.0
+    opcode: int = BINARY
+    interrupt_on: JsonPattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait that many seconds of scenario time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """Close the session; code None sends a close frame without a code."""
+
+    code: int | None = 1000
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole HTTP answer, or on a Live surface the refusal of the handshake."""
+
+    status: int = 200
+    headers: RawHeaders = ()
+    payload: Payload = EMPTY
+    times: int = 1
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChunk:
+    """One part of a streamed body. `framed` parts are put into the stream's framing, others go out as they stand."""
+
+    payload: Payload
+    framed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A streamed HTTP answer. `framing` auto follows the request: SSE with `alt=sse`, else Google's JSON array."""
+
+    parts: tuple["StreamChunk | Pause | Fault", ...]
+    status: int = 200
+    headers: RawHeaders = ()
+    framing: Framing = "auto"
+    times: int = 1
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Videos:
+    """The operation ends with that many videos delivered."""
+
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResponse:
+    """The operation ends with this `response` member, literally."""
+
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationError:
+    """The operation ends with this google.rpc.Status (a gRPC code, not an HTTP status)."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartOperation:
+    """A long-running operation: how many polls still say running, then the outcome."""
+
+    outcome: Videos | OperationResponse | OperationError
+    running_polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Play `steps` that many times; None is without end."""
+
+    steps: "tuple[Step, ...]"
+    times: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way out of a branch."""
+
+    pattern: JsonPattern
+    steps: "tuple[Step, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Take the first case that the next message fits; `otherwise` if none does."""
+
+    cases: tuple[Case, ...]
+    otherwise: "tuple[Step, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a client asks again. `wait_s` None waits as RetryInfo says."""
+
+    on: tuple[int, ...]
+    at_most: int
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A client's HTTP request; `method` is the verb after the colon, `http_method` and `path` serve plain routes."""
+
+    method: str = "generateContent"
+    payload: Payload = EMPTY
+    headers: RawHeaders = ()
+    query: str = ""
+    http_method: str = "POST"
+    path: str | None = None
+    retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A client's start of a long-running operation."""
+
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A client's polls of its operation until it is done, `every_s` apart, `at_most` of them."""
+
+    every_s: float
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A client's download of the videos that its operation delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveUntil:
+    """Take messages until one fits."""
+
+    pattern: JsonPattern
+    within_s: float | None = None
+
+
+ServerStep = (
+    Receive | Send | SendAudio | Pause | CloseSession | Fault | Repeat | Branch | Reply | Stream | StartOperation
+)
+ClientStep = (
+    Receive
+    | Send
+    | SendAudio
+    | Pause
+    | CloseSession
+    | Fault
+    | Repeat
+    | Branch
+    | Call
+    | Start
+    | Poll
+    | Download
+    | ReceiveUntil
+)
+Step = ServerStep | ClientStep
+
+
+@dataclass(frozen=True, slots=True)
+class CallRange:
+    """Which calls, counted from 1 in one scope, a scenario answers."""
+
+    first: int = 1
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a request must be for this scenario to answer it; an absent word accepts anything.
+
+    `model`, `path`, `scope`, `last_text` and the values of `headers` and `query` are globs (`*`, `?`, `[...]`), case
+    kept; header names are in lower case. `json` is a subset of the body.
+    """
+
+    surface: tuple[Surface, ...] = ()
+    method: str | None = None
+    model: str | None = None
+    path: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    json: JsonPattern | None = None
+    last_text: str | None = None
+    call: CallRange | None = None
+    scope: str | None = None
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether a request body must be parsed to decide."""
+        return self.json is not None or self.last_text is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What must hold after the conversation; None and empty mean: not said.
+
+    `usage` maps side (prompt, response) to modality to count; `cost` is in US dollars by the frozen price book.
+    """
+
+    bodies: Literal["unchanged"] | None = None
+    frames: Literal["unchanged"] | None = None
+    operation_name: Literal["unchanged"] | None = None
+    usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    cost: Decimal | None = None
+    statuses: tuple[int, ...] = ()
+    polls: tuple[str, ...] = ()
+    upstream_requests: int | None = None
+    close: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One scripted conversation. `id` is the path of its file without the ending, like `live/text-turn`."""
+
+    id: str
+    title: str
+    surface: Surface
+    model: str
+    match: Match
+    server: tuple[ServerStep, ...]
+    client: tuple[ClientStep, ...] = ()
+    expect: Expect = field(default_factory=Expect)
+    seed: int = 0
+    source: str = ""
