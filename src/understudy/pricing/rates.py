@@ -1,0 +1,156 @@
+"""The rate of each meter of one request: tier, long context and region (pricing 3, 5 and 17), each a small function."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from ..usage.meters import Direction, Meter, Modality
+from .book import UPLIFT, Entry
+from .cost import ARITHMETIC, ZERO
+
+_ONE: Final = Decimal(1)
+
+
+class Tier(Enum):
+    """A service tier: the suffixes of its price keys, best first."""
+
+    STANDARD = ()
+    PRIORITY = ("_priority",)
+    FLEX = ("_flex", "_batches")
+    BATCH = ("_batches",)
+    PREPAID = ("_prepaid",)
+    """Provisioned throughput: paid for already, so that its marginal cost is 0."""
+
+
+_SERVED: Final = {
+    "": Tier.STANDARD,
+    "standard": Tier.STANDARD,
+    "on_demand": Tier.STANDARD,
+    "priority": Tier.PRIORITY,
+    "on_demand_priority": Tier.PRIORITY,
+    "flex": Tier.FLEX,
+    "on_demand_flex": Tier.FLEX,
+    "provisioned_throughput": Tier.PREPAID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a price depends on beside model and usage.
+
+    `day` is the UTC date of the request's start. `location` is from the URL path; None if it names none.
+    `served_tier` is the answer's header `x-gemini-service-tier`. `prepaid_is_free`: provisioned throughput costs
+    nothing more (else on-demand rates).
+    """
+
+    day: date
+    location: str | None = None
+    served_tier: str | None = None
+    prepaid_is_free: bool = True
+
+
+def tier_of(word: str, terms: Terms) -> tuple[Tier, str | None]:
+    """The tier that was served, and a remark if the word is unknown: it is then priced as standard (pricing 5)."""
+    tier = _SERVED.get(word.lower())
+    if tier is Tier.PREPAID and not terms.prepaid_is_free:
+        return Tier.STANDARD, None
+    if tier is None:
+        return Tier.STANDARD, f"the tier '{word}' has no prices of its own and is priced as standard"
+    return tier, None
+
+
+class Rates:
+    """The rates of one request to one model: a pure function of meter, price entry, prompt length, tier and region."""
+
+    def __init__(self, entry: Entry, tier: Tier, prompt: int, location: str | None) -> None:
+        """`prompt` is the whole prompt in tokens, cached part included: it alone decides about long context."""
+        self._entry = entry
+        self._tier = tier
+        self._prompt = prompt
+        uplift = entry.price(UPLIFT)
+        self._factor = uplift if uplift is not None and location not in (None, "", "global") else None
+
+    def rate(self, meter: Meter) -> Decimal | None:
+        """USD per token on this meter; None if the entry has no such price."""
+        if self._tier is Tier.PREPAID:
+            return ZERO
+        rate = self._token_rate(meter)
+        return rate if rate is None or self._factor is None else ARITHMETIC.multiply(rate, self._factor)
+
+    def _token_rate(self, meter: Meter) -> Decimal | None:
+        match meter.direction:
+            case Direction.INPUT | Direction.TOOL:
+                return self._modal("input", meter.modality)
+            case Direction.CACHED:
+                return self._cached(meter.modality)
+            case Direction.OUTPUT:
+                return self._modal("output", meter.modality)
+            case Direction.THOUGHTS:
+                return self._thinking()
+
+    def _modal(self, way: str, modality: Modality) -> Decimal | None:
+        """Section 5 rule 3: the modality's own rate, else the text rate."""
+        base = f"{way}_cost_per_token"
+        if modality is Modality.TEXT:
+            return self._base(base)
+        own = self._own(f"{way}_cost_per_{modality}_token", base)
+        return self._base(base) if own is None else own
+
+    def _cached(self, modality: Modality) -> Decimal | None:
+        """Section 3 rule 5: the cache rate (audio may have its own), else the modality's ordinary input rate."""
+        base = "cache_read_input_token_cost"
+        own = self._own("cache_read_input_audio_token_cost", base) if modality is Modality.AUDIO else None
+        rate = self._base(base) if own is None else own
+        return self._modal("input", modality) if rate is None else rate
+
+    def _thinking(self) -> Decimal | None:
+        """Section 3 rule 8: thoughts have a rate of their own only while neither tier nor long context applies."""
+        output = "output_cost_per_token"
+        own = self._entry.price("output_cost_per_reasoning_token")
+        applies = self._long(output) is not None or self._tiered(output) is not None
+        return self._base(output) if own is None or applies else own
+
+    def _base(self, key: str) -> Decimal | None:
+        """Section 5 rules 1 and 2: long context keeps the tier's short-context ratio where it has no key."""
+        entry, long = self._entry, self._long(key)
+        if long is None:
+            tiered = self._tiered(key)
+            return entry.price(key) if tiered is None else tiered
+        tiered = self._tiered(long)
+        if tiered is not None:
+            return tiered
+        rate = entry.price(long)
+        return rate if rate is None else ARITHMETIC.multiply(rate, self._ratio(key))
+
+    def _own(self, key: str, base: str) -> Decimal | None:
+        """Section 5 rule 3: a modality's key; without a tier key it moves as its base rate `base` does."""
+        entry = self._entry
+        name = self._long(key) or key
+        tiered = self._tiered(name)
+        if tiered is not None:
+            return tiered
+        rate = entry.price(name)
+        ratio_of = key if name != key and self._tiered(key) is not None else base
+        return rate if rate is None else ARITHMETIC.multiply(rate, self._ratio(ratio_of))
+
+    def _tiered(self, key: str) -> Decimal | None:
+        """The price under `key` with the tier's suffix; None if there is none."""
+        for suffix in self._tier.value:
+            price = self._entry.price(key + suffix)
+            if price is not None:
+                return price
+        return None
+
+    def _ratio(self, key: str) -> Decimal:
+        """How the tier changes the short-context rate `key`: flex 0.5, say."""
+        tiered, standard = self._tiered(key), self._entry.price(key)
+        if tiered is None or not standard:
+            return _ONE
+        return ARITHMETIC.divide(tiered, standard)
+
+    def _long(self, key: str) -> str | None:
+        """The name of the long-context variant of `key` that this prompt calls for: strictly above its threshold."""
+        variants = self._entry.long.get(key, ())
+        return next((name for threshold, name in variants if self._prompt > threshold), None)

@@ -1,0 +1,72 @@
+"""What was consumed: a bag of meters. Each token stands on exactly one meter, so that none is billed twice."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    """Which way tokens went, as far as prices differ by it."""
+
+    INPUT = "input"
+    CACHED = "cached"
+    TOOL = "tool"
+    """Results of tools that the provider ran, fed back as input; outside the prompt count."""
+    OUTPUT = "output"
+    THOUGHTS = "thoughts"
+
+
+class Modality(StrEnum):
+    """The modalities that have prices of their own."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class Unit(StrEnum):
+    """What a meter counts."""
+
+    TOKEN = "token"  # noqa: S105 - a unit, not a secret
+    SECOND = "second"
+    CHARACTER = "character"
+    PICTURE = "picture"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One countable kind of consumption."""
+
+    direction: Direction
+    modality: Modality
+    unit: Unit = Unit.TOKEN
+
+
+class Usage(Mapping[Meter, int]):
+    """A bag of meters; meters that stand at zero are not in it. `usage + usage` is the usage of both."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self, counts: Mapping[Meter, int] | None = None) -> None:
+        self._counts = {meter: count for meter, count in (counts or {}).items() if count}
+
+    def __getitem__(self, meter: Meter) -> int:
+        return self._counts[meter]
+
+    def __iter__(self) -> Iterator[Meter]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __add__(self, other: "Usage") -> "Usage":
+        total = dict(self._counts)
+        for meter, count in other.items():
+            total[meter] = total.get(meter, 0) + count
+        return Usage(total)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{m.direction} {m.modality} {m.unit}: {count}" for m, count in self._counts.items())
+        return f"Usage({inside})"

@@ -1,0 +1,172 @@
+"""What the wire carried about consumption: the result of every reader, small and plain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from .wire_json import as_array, as_count, as_object, as_text, field, is_object, snake
+
+_COUNTS: Final = (
+    *("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount"),
+    *("toolUsePromptTokenCount", "cachedContentTokenCount", "totalTokenCount"),
+)
+_DETAILS: Final = (
+    *("promptTokensDetails", "candidatesTokensDetails", "responseTokensDetails"),
+    *("toolUsePromptTokensDetails", "cacheTokensDetails"),
+)
+_WORDS: Final = ("trafficType", "serviceTier")
+_SINGULAR: Final = {name.replace("Tokens", "Token"): name for name in _DETAILS}
+"""Gemini batchEmbedContents says `promptTokenDetails` (wire-http 4.5)."""
+
+_FIELDS: Final = {spelling: name for name in (*_COUNTS, *_DETAILS, *_WORDS) for spelling in (name, snake(name))} | {
+    spelling: name for singular, name in _SINGULAR.items() for spelling in (singular, snake(singular))
+}
+_MOST_DETAILS: Final = 32
+_LONGEST_WORD: Final = 64
+_MOST_QUERIES: Final = 1000
+_MOST_CANDIDATES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """Which grounding one request, or one Live turn, used: distinct queries, and whether Maps took part."""
+
+    search_queries: int = 0
+    maps_queries: int = 0
+    has_maps: bool = False
+
+    @property
+    def is_grounded(self) -> bool:
+        """Whether Google Search or Maps took part; their context is not charged as input (pricing 3.6)."""
+        return self.search_queries > 0 or self.has_maps
+
+
+@dataclass(frozen=True, slots=True)
+class OperationReading:
+    """One answer about a long-running operation.
+
+    `delivered` and `filtered` count videos; they mean something only if `is_done` and not `has_failed`.
+    """
+
+    name: str | None
+    is_done: bool = False
+    has_failed: bool = False
+    delivered: int = 0
+    filtered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that a body told about what is to be paid.
+
+    `usage` is the merged `usageMetadata` under its camelCase names (counts, lists of `{modality, tokenCount}`, two
+    words), ready for JSON; None if there was none. `is_blocked`: the prompt was refused and nothing answered.
+    `is_whole` is false if the body stopped early or turned into an error. `problem` says why the body could not be
+    read; what it cost is then unknown.
+    """
+
+    usage: Mapping[str, Any] | None = None
+    model_version: str | None = None
+    grounding: Grounding = Grounding()
+    is_blocked: bool = False
+    operation: OperationReading | None = None
+    is_whole: bool = True
+    problem: str | None = None
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether any token count came; Vertex sends a bare `trafficType` early in a stream."""
+        return self.usage is not None and any(name in self.usage for name in (*_COUNTS, *_DETAILS))
+
+
+class Reader(Protocol):
+    """Takes a copy of a body as it passes. Never raises, whatever the bytes; holds a bounded part of them."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes, cut anywhere."""
+        ...
+
+    def finish(self) -> Reading:
+        """What was read; called once, when the body has ended or will not go on."""
+        ...
+
+
+class UsageFold:
+    """A field-wise merge of `usageMetadata`: later fields overwrite, missing ones keep what they had (pricing 6)."""
+
+    def __init__(self) -> None:
+        self.merged: dict[str, Any] | None = None
+        self.problem: str | None = None
+
+    def take(self, metadata: object) -> None:
+        """Merge one `usageMetadata`; anything but an object is no usage."""
+        if not is_object(metadata):
+            return
+        merged = self.merged = self.merged or {}
+        for spelling, value in metadata.items():
+            name = _FIELDS.get(spelling)
+            if name is None or value is None:
+                continue
+            if name in _COUNTS:
+                self._take_count(merged, name, value)
+            elif name in _WORDS:
+                merged[name] = as_text(value)[:_LONGEST_WORD]
+            else:
+                self._take_details(merged, name, value)
+
+    def _take_count(self, merged: dict[str, Any], name: str, value: object) -> None:
+        count = as_count(value)
+        if count is None:
+            self.problem = f"usageMetadata.{name} is not a count"
+        else:
+            merged[name] = count
+
+    def _take_details(self, merged: dict[str, Any], name: str, value: object) -> None:
+        entries = as_array(value)
+        details: list[dict[str, Any]] = []
+        for entry in entries[:_MOST_DETAILS]:
+            detail = as_object(entry)
+            kept: dict[str, Any] = {"modality": as_text(detail.get("modality"))[:_LONGEST_WORD]}
+            raw = field(detail, "tokenCount", "token_count")
+            if raw is not None:
+                kept["tokenCount"] = as_count(raw)
+                if kept["tokenCount"] is None:
+                    self.problem = f"usageMetadata.{name}.tokenCount is not a count"
+                    return
+            details.append(kept)
+        if len(entries) > _MOST_DETAILS or not isinstance(value, list):
+            self.problem = f"usageMetadata.{name} is not a short list"
+        else:
+            merged[name] = details
+
+
+class GroundingFold:
+    """Collects grounding over the candidates and chunks of one request, or of one Live turn (pricing 7)."""
+
+    def __init__(self) -> None:
+        self._candidates: dict[int, tuple[set[str], set[str]]] = {}
+
+    def take(self, index: object, metadata: object) -> None:
+        """Add one `groundingMetadata` of the candidate `index` (absent: 0)."""
+        found = as_object(metadata)
+        if not found:
+            return
+        number = as_count(index) or 0
+        if number not in self._candidates and len(self._candidates) >= _MOST_CANDIDATES:
+            number = 0
+        queries, kinds = self._candidates.setdefault(number, (set(), set()))
+        for query in as_array(field(found, "webSearchQueries", "web_search_queries")):
+            text = as_text(query)
+            if text and len(queries) < _MOST_QUERIES:
+                queries.add(text)
+        for chunk in as_array(field(found, "groundingChunks", "grounding_chunks")):
+            kinds |= {"web", "maps"} & as_object(chunk).keys()
+
+    def result(self) -> Grounding:
+        """What came together. A candidate's queries are Maps queries if it has Maps chunks and no web chunk."""
+        search: set[str] = set()
+        maps: set[str] = set()
+        for queries, kinds in self._candidates.values():
+            (maps if kinds == {"maps"} else search).update(queries)
+        has_maps = any("maps" in kinds for _, kinds in self._candidates.values())
+        return Grounding(len(search), len(maps), has_maps)

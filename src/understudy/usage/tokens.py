@@ -1,0 +1,171 @@
+"""From one `usageMetadata` to a bag of meters: pricing 3, rules 1 to 4, 6 and 7, each a small function."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+from .meters import Direction, Meter, Modality, Usage
+
+_MODALITIES: Final = {
+    "TEXT": Modality.TEXT,
+    "DOCUMENT": Modality.TEXT,
+    "MODALITY_UNSPECIFIED": Modality.TEXT,
+    "": Modality.TEXT,
+    "IMAGE": Modality.IMAGE,
+    "VIDEO": Modality.VIDEO,
+    "AUDIO": Modality.AUDIO,
+}
+_CACHE_ORDER: Final = (Modality.TEXT, Modality.IMAGE, Modality.VIDEO, Modality.AUDIO)
+
+Split = dict[Modality, int]
+"""Tokens by modality."""
+
+
+class Form(Enum):
+    """Who wrote the usage: the names of the answer's counts and the meaning of the total differ."""
+
+    GENERATE = auto()
+    GEMINI_LIVE = auto()
+    VERTEX_LIVE = auto()
+
+    @property
+    def answer_names(self) -> tuple[str, str]:
+        """The provider's own stem of the answer's fields, then the other one's (pricing 8)."""
+        return ("response", "candidates") if self is Form.GEMINI_LIVE else ("candidates", "response")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The meters of one usageMetadata, the whole prompt's length (it picks the long-context rate), and remarks."""
+
+    usage: Usage
+    prompt: int
+    remarks: tuple[str, ...] = ()
+
+
+def tokens_of(metadata: Mapping[str, Any], form: Form, *, is_grounded: bool = False, is_speech: bool = False) -> Tokens:
+    """The meters of a merged usageMetadata.
+
+    `is_grounded`: Google Search or Maps took part. `is_speech`: the model's price entry has `mode: audio_speech`.
+    """
+    count = _Counts(metadata)
+    prompt = count.split("prompt", count.get("promptTokenCount"))
+    cached = _cached(count, prompt)
+    tool = {} if is_grounded else count.split("toolUsePrompt", count.get("toolUsePromptTokenCount"))
+    thoughts = count.get("thoughtsTokenCount")
+    answer = _answer(count, form, thoughts, is_speech)
+    meters: dict[Meter, int] = {}
+    for modality, tokens in prompt.items():
+        meters[Meter(Direction.INPUT, modality)] = tokens - cached.get(modality, 0)
+    for direction, split in ((Direction.CACHED, cached), (Direction.TOOL, tool), (Direction.OUTPUT, answer)):
+        for modality, tokens in split.items():
+            meters[Meter(direction, modality)] = tokens
+    if thoughts:
+        meters[Meter(Direction.THOUGHTS, Modality.TEXT)] = thoughts
+    longest = max(count.get("promptTokenCount"), sum(prompt.values()))
+    return Tokens(Usage(meters), longest, tuple(dict.fromkeys(count.remarks)))
+
+
+def turn_tokens(metadata: Mapping[str, Any], form: Form) -> int:
+    """Prompt, answer, thoughts and tool-use counts of one Live frame: `tokens` of the log line (pricing 9)."""
+    count = _Counts(metadata)
+    stem = _answer_stem(count, form)
+    names = ("promptTokenCount", f"{stem}TokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount")
+    return sum(count.get(name) for name in names)
+
+
+class _Counts:
+    """The counts of a usageMetadata, never negative; what had to be bent is remarked."""
+
+    def __init__(self, metadata: Mapping[str, Any]) -> None:
+        self._metadata = metadata
+        self.remarks: list[str] = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._metadata
+
+    def get(self, name: str) -> int:
+        """The count `name`; JSON leaves out zeros."""
+        return self.clamped(name, self._metadata.get(name) or 0)
+
+    def clamped(self, name: str, value: int) -> int:
+        if value < 0:
+            self.remarks.append(f"{name} was negative and counts as 0")
+            return 0
+        return value
+
+    def details(self, name: str) -> Iterable[Mapping[str, Any]]:
+        return self._metadata.get(name) or ()
+
+    def split(self, stem: str, whole: int, rest_is: Modality | None = Modality.TEXT) -> Split:
+        """Rule 3: tokens by modality. The rest of `whole` belongs to the one entry without a count, else to `rest_is`.
+
+        With `rest_is` None it is left out.
+        """
+        name = "cacheTokensDetails" if stem == "cache" else f"{stem}TokensDetails"
+        split: Split = {}
+        uncounted: list[Modality] = []
+        for detail in self.details(name):
+            modality = self._modality(detail["modality"])
+            if "tokenCount" in detail:
+                split[modality] = split.get(modality, 0) + self.clamped(name, detail["tokenCount"])
+            else:
+                uncounted.append(modality)
+        rest = whole - sum(split.values())
+        if rest > 0:
+            owner = uncounted[0] if len(uncounted) == 1 else rest_is
+            if owner is not None:
+                split[owner] = split.get(owner, 0) + rest
+        return split
+
+    def _modality(self, word: str) -> Modality:
+        if word not in _MODALITIES:
+            self.remarks.append(f"the unknown modality '{word}' counts as text")
+        return _MODALITIES.get(word, Modality.TEXT)
+
+
+def _cached(count: _Counts, prompt: Split) -> Split:
+    """Rule 4: cached tokens by modality, each at most its part of the prompt; what has no details is text first."""
+    if "cachedContentTokenCount" not in count and "cacheTokensDetails" not in count:
+        return {}  # the usual case, and on the path of every response
+    whole = count.get("cachedContentTokenCount")
+    told = dict.fromkeys(_CACHE_ORDER, 0) | count.split("cache", whole, rest_is=None)
+    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in _CACHE_ORDER}
+    left = whole - sum(told.values())
+    for modality in _CACHE_ORDER:
+        if left > 0:
+            more = min(left, prompt.get(modality, 0) - cached[modality])
+            cached[modality] += more
+            left -= more
+    if left > 0 or any(told[modality] > cached[modality] for modality in _CACHE_ORDER):
+        count.remarks.append("more cached tokens than prompt tokens were reported; the surplus is left out")
+    return {modality: tokens for modality, tokens in cached.items() if tokens}
+
+
+def _answer_stem(count: _Counts, form: Form) -> str:
+    own, other = form.answer_names
+    has_own = f"{own}TokenCount" in count or f"{own}TokensDetails" in count
+    return own if has_own else other
+
+
+def _answer(count: _Counts, form: Form, thoughts: int, is_speech: bool) -> Split:
+    """Rules 2 and 7: the answer by modality, without its thoughts."""
+    stem = _answer_stem(count, form)
+    whole = count.get(f"{stem}TokenCount")
+    details = f"{stem}TokensDetails"
+    if is_speech and not count.details(details):
+        return {Modality.AUDIO: _without_thoughts(count, form, whole, thoughts)}
+    split = count.split(stem, whole)
+    inner = whole - _without_thoughts(count, form, whole, thoughts)
+    if inner:
+        split[Modality.TEXT] = max(0, split.get(Modality.TEXT, 0) - inner)
+    return split
+
+
+def _without_thoughts(count: _Counts, form: Form, answer: int, thoughts: int) -> int:
+    """Rule 2: if the total shows that the answer's count already holds the thoughts, the answer without them."""
+    if form is not Form.GENERATE or "totalTokenCount" not in count or not 0 < thoughts <= answer:
+        return answer
+    outside = count.get("promptTokenCount") + answer + count.get("toolUsePromptTokenCount")
+    return answer - thoughts if count.get("totalTokenCount") == outside else answer

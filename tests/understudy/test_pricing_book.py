@@ -1,0 +1,169 @@
+"""Price books: layers, look-up, dates, and what is refused."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from understudy.errors import PriceError
+from understudy.pricing.book import Layer, PriceBook, price_of
+
+ROOT = Path(__file__).parents[2]
+PRICES = ROOT / "src/understudy/_prices"
+
+
+def book(*layers, strict=True):
+    return PriceBook.from_layers(Layer(f"layer {n}", entries, strict) for n, entries in enumerate(layers, 1))
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    names = ("retired", "current", "corrections")
+    texts = [(PRICES / f"{name}.json").read_text("utf-8") for name in names]
+    return PriceBook.from_layers(
+        Layer(name, json.loads(text, parse_float=Decimal), strict=True) for name, text in zip(names, texts, strict=True)
+    )
+
+
+def test_later_layers_win_key_by_key_and_null_removes():
+    first = {"m": {"litellm_provider": "gemini", "input_cost_per_token": "1e-6", "output_cost_per_token": 2}}
+    second = {"m": {"input_cost_per_token": "3e-6", "output_cost_per_token": None, "input_cost_per_image": 0}}
+    entry = book(first, second).entry("gemini", "m")
+    assert entry is not None
+    assert entry.price("input_cost_per_token") == Decimal("0.000003")
+    assert entry.price("output_cost_per_token") is None
+    assert entry.price("input_cost_per_image") == 0
+    assert entry.layers["input_cost_per_token"] == "layer 2"
+    assert entry.layers["litellm_provider"] == "layer 1"
+    assert "output_cost_per_token" not in entry.layers
+
+
+def test_a_null_entry_removes_the_model():
+    assert book({"gemini/m": {"input_cost_per_token": 1}}, {"gemini/m": None}).entry("gemini", "m") is None
+
+
+LOOK_UP = {
+    "gemini/m": {"mode": "prefixed gemini"},
+    "m": {"litellm_provider": "vertex_ai-language-models", "mode": "bare vertex"},
+    "g": {"litellm_provider": "gemini", "mode": "bare gemini"},
+    "vertex_ai/n-1": {"mode": "n"},
+    "vertex_ai/old@001": {"mode": "with version"},
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "version", "found"),
+    [
+        ("gemini", "m", None, "prefixed gemini"),
+        ("vertex_ai", "m", None, "bare vertex"),
+        ("gemini", "g", None, "bare gemini"),
+        ("vertex_ai", "g", None, None),
+        ("gemini", "n-latest", "m", "prefixed gemini"),
+        ("vertex_ai", "n-1@default", None, "n"),
+        ("vertex_ai", "n-1-001", None, "n"),
+        ("vertex_ai", "n-1-002", "m", "bare vertex"),
+        ("vertex_ai", "old@001", None, "with version"),
+        ("vertex_ai", "old@002", None, None),
+        ("vertex_ai", "n-1-preview", None, None),
+        ("gemini", "", None, None),
+    ],
+)
+def test_the_entry_of_a_model(provider, model, version, found):
+    entry = book(LOOK_UP).entry(provider, model, version)
+    assert (entry and entry.word("mode")) == found
+
+
+def test_changes_count_from_their_day_on_in_order():
+    changes = [
+        {"effective_from": "2027-06-01", "input_cost_per_token": "4"},
+        {"effective_from": "2027-01-01", "input_cost_per_token": "2", "output_cost_per_token": None},
+    ]
+    found = book({"gemini/m": {"input_cost_per_token": 1, "output_cost_per_token": 9, "price_changes": changes}})
+    entry = found.entry("gemini", "m")
+    assert entry is not None
+    days = [date(2026, 12, 31), date(2027, 1, 1), date(2027, 5, 31), date(2027, 6, 1)]
+    assert [entry.on(day).price("input_cost_per_token") for day in days] == [1, 2, 2, 4]
+    assert [entry.on(day).price("output_cost_per_token") for day in days] == [9, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"input_cost_per_token": 0.1}, "layer 1: gemini/m: input_cost_per_token: 0.1 is a binary float"),
+        ({"input_cost_per_token": "cheap"}, "input_cost_per_token: wanted a price, found 'cheap'"),
+        ({"input_cost_per_token": True}, "wanted a price, found True"),
+        ({"input_cost_per_token": "-1"}, "a price is a number from 0 to 1000000, found '-1'"),
+        ({"input_cost_per_token": "NaN"}, "a price is a number"),
+        ({"input_cost_per_token": "1e-400"}, "a price is a number"),
+        ({"input_cost_per_tokn": 1}, "unknown price 'input_cost_per_tokn' (did you mean 'input_cost_per_token'?)"),
+        ({"price_changes": {}}, "price_changes: wanted a list"),
+        (
+            {"price_changes": [{"effective_from": "soon"}]},
+            "price_changes[0]: effective_from: wanted YYYY-MM-DD, found 'soon'",
+        ),
+        ([], "layer 1: gemini/m: wanted a mapping of prices, found []"),
+    ],
+)
+def test_what_is_wrong_is_named_by_layer_model_and_key(values, message):
+    with pytest.raises(PriceError) as error:
+        book({"gemini/m": values})
+    assert message in str(error.value)
+
+
+def test_a_foreign_map_may_hold_keys_that_we_do_not_know():
+    assert len(book({"m": {"input_cost_per_smell": {"x": 0.5}}}, strict=False)) == 1
+
+
+def test_a_model_that_must_have_a_price_is_refused_with_the_nearest_one():
+    with pytest.raises(PriceError, match=r"no price for gemini model 'mm1' \(did you mean 'mm'\?\)"):
+        book({"gemini/mm": {}, "vertex_ai/mm1": {}}).demanded("gemini", "mm1")
+
+
+@given(st.decimals(0, 10**6, allow_nan=False, places=12))
+def test_a_price_is_the_same_as_text_and_as_number(value):
+    assert price_of(str(value), "here") == price_of(value, "here") == value
+
+
+def test_the_shipped_files_are_one_book(shipped):
+    assert len(shipped) >= 402
+    flash = shipped.demanded("vertex_ai", "gemini-3.8-flash")
+    assert flash.name == "vertex_ai/gemini-3.8-flash"
+    assert [flash.on(date(y, 1, 1)).price("input_cost_per_token") for y in (2026, 2027)] == [
+        Decimal("7.5e-7"),
+        Decimal("1.5e-6"),
+    ]
+    lite = shipped.demanded("vertex_ai", "gemini-2.5-flash-lite")
+    assert lite.price("input_cost_per_audio_token_batches") == Decimal("1.5e-7")
+    assert lite.layers["input_cost_per_audio_token_batches"] == "corrections"
+    assert shipped.demanded("gemini", "gemini-3.1-flash-live-preview").price("input_cost_per_second") is None
+    assert shipped.demanded("gemini", "gemini-2.5-flash").price("search_context_cost_per_query") == Decimal("0.035")
+
+
+FROZEN = {
+    ("gemini-2.5-flash", "input_cost_per_token"): "3e-7",
+    ("gemini-2.5-flash", "input_cost_per_audio_token"): "1e-6",
+    ("gemini-2.5-flash", "output_cost_per_token"): "2.5e-6",
+    ("gemini-live-2.5-flash", "input_cost_per_token"): "5e-7",
+    ("gemini-live-2.5-flash", "input_cost_per_audio_token"): "3e-6",
+    ("gemini-live-2.5-flash", "output_cost_per_token"): "2e-6",
+    ("gemini-2.0-flash-live-001", "output_cost_per_audio_token"): "1.2e-5",
+    ("gemini-2.5-flash-native-audio-latest", "output_cost_per_audio_token"): "1.2e-5",
+    ("gemini-2.5-flash-native-audio-preview-12-2025", "output_cost_per_audio_token"): "1.2e-5",
+    ("veo-3.0-generate-001", "output_cost_per_second"): "0.40",
+    ("veo-3.0-generate-preview", "output_cost_per_second"): "0.40",
+    ("veo-3.1-generate-001", "output_cost_per_second"): "0.40",
+}
+
+
+def test_the_frozen_prices_never_change():
+    text = (ROOT / "scenarios/prices.yaml").read_text("utf-8")
+    frozen = book(yaml.safe_load(text))
+    for provider in ("gemini", "vertex_ai"):
+        for (model, key), price in FROZEN.items():
+            assert frozen.demanded(provider, model).price(key) == Decimal(price)
+    assert len(frozen) == 16
