@@ -15,6 +15,19 @@ from understudy.messages import (
     Session,
     Transcript,
 )
+from understudy.scenario.model import (
+    Branch,
+    Case,
+    CloseSession,
+    Fault,
+    Pause,
+    Payload,
+    Receive,
+    Repeat,
+    Send,
+    SendAudio,
+    Step,
+)
 
 times = st.floats(0, 1e6, allow_nan=False)
 header_names = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ-0123456789", min_size=1, max_size=20).map(str.encode)
@@ -61,3 +74,26 @@ def splits(data: bytes) -> st.SearchStrategy[list[bytes]]:
     """The same bytes, cut anywhere; empty pieces included."""
     cuts = st.lists(st.integers(0, len(data)), max_size=6).map(sorted)
     return cuts.map(lambda at: [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)])
+
+
+patterns = st.sampled_from([{"a": 1}, {"a": "*"}, {"b": "*"}, {"setup": {}}])
+faults = st.sampled_from([Fault("latency", 1), Fault("stall", 1), Fault("reset_peer"), Fault("slice", size=1)])
+_plain_live_steps: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Receive, st.none() | patterns, st.booleans(), st.integers(0, 9), st.none() | st.floats(0, 9)),
+    st.builds(Send, st.just(Payload((b"hi",), "text")), st.just(BINARY), st.none() | faults),
+    st.builds(SendAudio, st.floats(0, 0.2), st.just(0.04), pace=st.sampled_from([0.0, 1.0])),
+    st.builds(Pause, st.floats(0, 3)),
+    st.builds(CloseSession, st.none() | st.just(1000)),
+    faults,
+)
+
+
+def live_steps(times: st.SearchStrategy[int | None]) -> st.SearchStrategy[Step]:
+    """Steps of a Live session's server, in any order, sensible or not; `times` is how often a repeat is played."""
+
+    def nested(inner: st.SearchStrategy[Step]) -> st.SearchStrategy[Step]:
+        steps = st.lists(inner, max_size=2).map(tuple)
+        cases = st.lists(st.builds(Case, patterns, steps), max_size=2).map(tuple)
+        return st.builds(Repeat, steps, times) | st.builds(Branch, cases, steps)
+
+    return st.recursive(_plain_live_steps, nested, max_leaves=5)

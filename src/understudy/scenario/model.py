@@ -4,6 +4,7 @@ Everything here is ready to be played: durations are seconds, bodies are bytes, 
 is read by `parse.py`; the format is described in docs/reference/scenario-format.md.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -42,9 +43,14 @@ class Payload:
         return any(isinstance(piece, Slot) for piece in self.pieces)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
-        """The bytes to send. A slot that `values` does not know stays empty."""
+        """The bytes to send. A slot that `values` does not know stays empty; in JSON a value is escaped."""
         return b"".join(
-            piece if isinstance(piece, bytes) else values.get(piece.name, "").encode() for piece in self.pieces
+            piece if isinstance(piece, bytes) else self._filled(values.get(piece.name, "")) for piece in self.pieces
+        )
+
+    def _filled(self, value: str) -> bytes:
+        return (json.dumps(value, ensure_ascii=False)[1:-1] if self.kind == "json" else value).encode(
+            "utf-8", "replace"
         )
 
 

@@ -1,0 +1,1 @@
+"""The fake Gemini, Vertex AI, Live and VEO provider."""

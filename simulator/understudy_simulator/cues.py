@@ -1,0 +1,128 @@
+"""What a performance is told (events) and what it asks for (actions); `playback.py` has the rules."""
+
+from dataclasses import dataclass
+
+from understudy.scenario.json_subset import LazyJson
+from understudy.scenario.model import Fault, Reply, StartOperation, Stream
+
+# ---- events
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The session is open; nothing has been sent yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message or a request came."""
+
+    message: LazyJson
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """The wait with this id is over."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The other side closed; `code` None: without a code, or without a close frame."""
+
+    code: int | None = None
+
+
+Event = Opened | Arrived | Elapsed | Gone
+
+
+# ---- actions
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Send one WebSocket message.
+
+    `fault` is None, or `truncate` (send that many bytes of the payload, then cut the connection) or `slice` (send it
+    in wire frames of that many bytes).
+    """
+
+    opcode: int
+    payload: bytes
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Say `Elapsed(id)` after that many seconds of scenario time; messages that come meanwhile are told at once.
+
+    `paced`: the time counts from the moment when the preceding wait was due, not from now, so that a run of frames
+    keeps its schedule however long sending took.
+    """
+
+    seconds: float
+    id: int
+    paced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Neither read nor write for that many seconds of scenario time, then say `Elapsed(id)`."""
+
+    seconds: float
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWith:
+    """Close the session; code None: a close frame without a code."""
+
+    code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Reset the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer the request in hand; slots in the payload are the driver's to fill."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStream:
+    """Answer the request in hand by a stream."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class BeginOperation:
+    """Answer the request in hand by the name of a new operation."""
+
+    operation: StartOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Unexpected:
+    """The other side did not do what the script says; `step` is the place in the script, like `[4].repeat[0]`."""
+
+    step: str
+    wanted: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"server{self.step}: expected {self.wanted}, got {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The script is over."""
+
+
+Action = SendMessage | Wait | Stall | CloseWith | Abort | Answer | AnswerStream | BeginOperation | Unexpected | Finished

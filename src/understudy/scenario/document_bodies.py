@@ -1,0 +1,294 @@
+"""Bodies as people write them: exactly one of json, text, base64 and file; in replies also rpc_status."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from ..errors import did_you_mean
+from ..rpc_status import HTTP_STATUS
+from .layout import Layout, slot_mistakes
+from .scalars import Base64, Duration, Headers, NamePath, duration_s
+
+Status = Annotated[int, Field(ge=200, le=599)]
+
+
+class Doc(BaseModel):
+    """What all parts of a document have in common: no unknown keys, no silent conversion, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def exactly_one(doc: Doc, words: tuple[str, ...], what: str) -> str:
+    """The one of `words` (as written in the document) that is set. Raises ValueError if it is none or several."""
+    given = [word for word in words if _attribute(doc, word) in doc.model_fields_set]
+    if len(given) != 1:
+        found = "both " + " and ".join(given) if len(given) == 2 else ", ".join(given) or "none of them"
+        raise ValueError(f"{what} needs exactly one of {', '.join(words)}; found {found}")
+    return given[0]
+
+
+def _attribute(doc: Doc, word: str) -> str:
+    fields = type(doc).model_fields
+    return next((name for name, info in fields.items() if info.alias == word), word)
+
+
+class BodyDoc(Doc):
+    """A body or a message: exactly one of json, text, base64 and file."""
+
+    json_: Any = Field(default=None, alias="json")
+    """A JSON value, written as YAML."""
+    text: str | None = None
+    """The exact text."""
+    base64: Base64 | None = None
+    """The exact bytes."""
+    file: NamePath | None = None
+    """A file below the scenario's folder that holds the exact bytes."""
+
+    body_words: ClassVar[tuple[str, ...]] = ("json", "text", "base64", "file")
+    body_is_needed: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _one_body(self, info: ValidationInfo) -> Self:
+        given = set(self.body_words) & {"json" if name == "json_" else name for name in self.model_fields_set}
+        if given or self.body_is_needed:
+            exactly_one(self, self.body_words, "a body")
+        mistakes = [*slot_mistakes(self.json_), *slot_mistakes(self.text)]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        if self.file is not None:
+            files_of(info).check(self.file)
+        return self
+
+
+class Files:
+    """The files that a document names, each read once. `read` raises OSError or ValueError."""
+
+    def __init__(self, read: Any) -> None:
+        self._read = read
+        self._bytes: dict[str, bytes] = {}
+
+    def check(self, name: str) -> None:
+        """Read the file. Raises ValueError saying why it cannot be read."""
+        if self._read is None:
+            raise ValueError("a scenario that came without a folder names no files")
+        if name not in self._bytes:
+            try:
+                self._bytes[name] = self._read(name)
+            except OSError as error:
+                raise ValueError(f"file '{name}' cannot be read: {error.strerror or type(error).__name__}") from None
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._bytes[name]
+
+
+def files_of(info: ValidationInfo) -> Files:
+    """The files of the document that is being validated."""
+    return info.context if isinstance(info.context, Files) else Files(None)
+
+
+# ---- google.rpc.Status
+
+
+class RetryInfoDoc(Doc):
+    """google.rpc.RetryInfo."""
+
+    retry_delay: str
+    """A proto Duration such as 2s or 25.465784708s."""
+
+    @model_validator(mode="after")
+    def _delay(self) -> Self:
+        if not self.retry_delay.endswith("s") or self.retry_delay.endswith("ms"):
+            raise ValueError("retry_delay is a proto Duration: seconds, like 2s or 0.5s")
+        duration_s(self.retry_delay)
+        return self
+
+
+class QuotaViolationDoc(Doc):
+    """One violation of a google.rpc.QuotaFailure."""
+
+    quota_metric: str | None = None
+    quota_id: str | None = None
+    quota_dimensions: dict[str, str] | None = None
+    quota_value: str | None = None
+
+
+class QuotaFailureDoc(QuotaViolationDoc):
+    """google.rpc.QuotaFailure: one violation, or a list of them."""
+
+    violations: list[QuotaViolationDoc] | None = None
+
+
+class LinkDoc(Doc):
+    """One link of a google.rpc.Help."""
+
+    description: str
+    url: str
+
+
+class HelpDoc(Doc):
+    """google.rpc.Help."""
+
+    links: list[LinkDoc]
+
+
+class ErrorInfoDoc(Doc):
+    """google.rpc.ErrorInfo."""
+
+    reason: str
+    domain: str = "googleapis.com"
+    metadata: dict[str, str] | None = None
+
+
+class LocalizedMessageDoc(Doc):
+    """google.rpc.LocalizedMessage."""
+
+    message: str
+    locale: str = "en-US"
+
+
+class FieldViolationDoc(Doc):
+    """One violation of a google.rpc.BadRequest."""
+
+    description: str
+    field: str | None = None
+
+
+class BadRequestDoc(Doc):
+    """google.rpc.BadRequest."""
+
+    field_violations: list[FieldViolationDoc]
+
+
+DETAIL_WORDS = ("retry_info", "quota_failure", "help", "error_info", "localized_message", "bad_request")
+
+
+class DetailDoc(Doc):
+    """One detail of a google.rpc.Status: exactly one of its words."""
+
+    retry_info: RetryInfoDoc | None = None
+    quota_failure: QuotaFailureDoc | None = None
+    help: HelpDoc | None = None
+    error_info: ErrorInfoDoc | None = None
+    localized_message: LocalizedMessageDoc | None = None
+    bad_request: BadRequestDoc | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        exactly_one(self, DETAIL_WORDS, "a detail")
+        return self
+
+
+def _rpc_code(value: str) -> str:
+    if value not in HTTP_STATUS:
+        raise ValueError(f"unknown code '{value}'{did_you_mean(value, HTTP_STATUS)}")
+    return value
+
+
+class RpcStatusDoc(Doc):
+    """Google's error envelope (wire-http 5.1)."""
+
+    code: Annotated[str, AfterValidator(_rpc_code)] = Field(json_schema_extra={"enum": list(HTTP_STATUS)})
+    """The google.rpc.Code name."""
+    message: str
+    details: list[DetailDoc] = Field(default_factory=list[DetailDoc])
+
+
+# ---- replies and streams
+
+
+class ReplyDoc(BodyDoc):
+    """One whole HTTP answer."""
+
+    status: Status | None = None
+    """The HTTP status; absent: that of rpc_status, else 200."""
+    headers: Headers = Field(default_factory=dict[str, list[str]])
+    rpc_status: RpcStatusDoc | None = None
+    """An error in Google's envelope, in place of a body."""
+    layout: Layout = "google"
+    """How `json` is laid out: as Google's unary answers (default), without spaces, or as one line of a stream."""
+
+    body_words: ClassVar[tuple[str, ...]] = (*BodyDoc.body_words, "rpc_status")
+    body_is_needed: ClassVar[bool] = False
+
+
+FAULT_WORDS = ("latency", "stall", "reset_peer", "truncate", "slice")
+
+
+class FaultDoc(Doc):
+    """Something bad done on purpose: exactly one of its words."""
+
+    latency: Duration | None = None
+    """Wait that long before."""
+    stall: Duration | None = None
+    """Neither read nor write for that long."""
+    reset_peer: Literal[True] | None = None
+    """Reset the connection."""
+    truncate: Annotated[int, Field(ge=0)] | None = None
+    """Send that many bytes, then cut the connection."""
+    slice: Annotated[int, Field(ge=1)] | None = None
+    """Send in pieces of that many bytes."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        exactly_one(self, FAULT_WORDS, "a fault")
+        return self
+
+
+class ChunkDoc(BodyDoc):
+    """One part of a streamed body, or what happens between two parts."""
+
+    raw: BodyDoc | None = None
+    """Bytes that go out as they stand, outside the framing."""
+    pause: Duration | None = None
+    fault: FaultDoc | None = None
+
+    body_words: ClassVar[tuple[str, ...]] = (*BodyDoc.body_words, "raw", "pause", "fault")
+
+
+class StreamDoc(Doc):
+    """A streamed HTTP answer."""
+
+    chunks: list[ChunkDoc]
+    status: Status = 200
+    headers: Headers = Field(default_factory=dict[str, list[str]])
+    framing: Literal["auto", "sse", "array", "none"] = "auto"
+    """auto follows the request: server-sent events with alt=sse, else Google's JSON array."""
+
+
+class ErrorOutcomeDoc(Doc):
+    """The google.rpc.Status that an operation ends with."""
+
+    code: Annotated[int, Field(ge=1, le=16)]
+    """A gRPC code, not an HTTP status."""
+    message: str
+
+
+OUTCOME_WORDS = ("videos", "response", "error")
+
+
+class ThenDoc(Doc):
+    """How an operation ends: exactly one of its words."""
+
+    videos: Annotated[int, Field(ge=1, le=4)] | None = None
+    """That many videos are delivered."""
+    response: dict[str, Any] | None = None
+    """This response member, literally."""
+    error: ErrorOutcomeDoc | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        exactly_one(self, OUTCOME_WORDS, "the end of an operation")
+        return self
+
+
+class OperationDoc(Doc):
+    """A long-running operation."""
+
+    then: ThenDoc
+    running_polls: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """How many polls still say running."""
+
+
+def one_or_many(value: Any) -> Any:
+    """A single value as a list of it."""
+    return cast("Any", value if isinstance(value, list) else [value])

@@ -1,0 +1,155 @@
+"""Whether the words of a document fit one another: each side's steps and the surface, what is expected and the surface.
+
+Read from the raw document, so that these mistakes are told together with those of its form.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, cast
+
+from ..surfaces import Surface
+from .document import ClientStepDoc, ServerStepDoc, StepDoc
+
+Path = tuple[str | int, ...]
+Mistake = tuple[Path, str]
+
+_ANY: Final = frozenset({"pause", "fault", "repeat", "branch", "receive"})
+_SESSION: Final = _ANY | {"send", "send_audio", "close"}
+_SERVER: Final[Mapping[str, frozenset[str]]] = {
+    "live": _SESSION | {"reply"},
+    "http": _ANY | {"reply", "stream"},
+    "veo": _ANY | {"reply", "operation"},
+}
+_CLIENT: Final[Mapping[str, frozenset[str]]] = {
+    "live": _SESSION | {"receive_until"},
+    "http": frozenset({"pause", "repeat", "call"}),
+    "veo": frozenset({"pause", "repeat", "start", "poll", "download"}),
+}
+_EXPECT: Final[Mapping[str, frozenset[str]]] = {
+    "live": frozenset({"frames", "usage", "cost", "close", "upstream_requests", "statuses"}),
+    "http": frozenset({"bodies", "usage", "cost", "statuses", "upstream_requests"}),
+    "veo": frozenset({"bodies", "operation_name", "usage", "cost", "statuses", "polls", "upstream_requests"}),
+}
+
+
+def kind_of(surface: Surface) -> str:
+    """`live`, `veo` or `http`: what sort of conversation the surface has."""
+    if surface.is_live:
+        return "live"
+    return "veo" if surface in (Surface.GEMINI_VEO, Surface.VERTEX_VEO) else "http"
+
+
+def fitting_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """All places where a word does not fit the surface or its neighbours. Never raises on any document."""
+    yield from _walk(document.get("server"), ("server",), lambda step, path: _shape(step, path, ServerStepDoc))
+    yield from _walk(document.get("client"), ("client",), lambda step, path: _shape(step, path, ClientStepDoc))
+    try:
+        surface = Surface(document.get("surface", ""))
+    except ValueError:
+        return
+    kind = kind_of(surface)
+    yield from _side(document, "server", _SERVER, kind, surface)
+    yield from _side(document, "client", _CLIENT, kind, surface)
+    server = _steps(document.get("server"))
+    if kind == "live":
+        yield from _refusal(server)
+    yield from _after_close(server, ("server",))
+    yield from _operation_first(_steps(document.get("client")))
+    yield from _surfaces(document, surface, kind)
+    for word in _mapping(document.get("expect")):
+        if word not in _EXPECT[kind] and any(word in words for words in _EXPECT.values()):
+            yield ("expect", word), f"'{word}' does not fit surface {surface}"
+
+
+def _side(
+    document: Mapping[str, Any], side: str, words: Mapping[str, frozenset[str]], kind: str, surface: Surface
+) -> Iterator[Mistake]:
+    known = frozenset[str]().union(*words.values())
+    other, others = ("client", _CLIENT) if side == "server" else ("server", _SERVER)
+    foreign = frozenset[str]().union(*others.values()) - known
+
+    def check(step: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
+        for word in step:
+            if word in foreign:
+                yield (*path, word), f"'{word}' is a step of the {other}"
+            elif word in known and word not in words[kind]:
+                yield (*path, word), f"'{word}' does not fit surface {surface}"
+
+    yield from _walk(document.get(side), (side,), check)
+
+
+def _shape(step: Mapping[str, Any], path: Path, doc: type[StepDoc]) -> Iterator[Mistake]:
+    """A step has exactly one step word, and beside it only what fits it. A fault is a step, or stands beside one."""
+    given = [word for word in doc.step_words if word in step]
+    main = [word for word in given if word != "fault"] or given
+    if len(main) != 1:
+        if main or not any(word not in doc.model_fields for word in step):
+            yield path, f"a step has exactly one step word; found {' and '.join(main) or 'none'}"
+        return
+    if step[main[0]] is None:
+        yield (*path, main[0]), f"'{main[0]}' is empty"
+    for word, fits in doc.beside.items():
+        if word in step and word != main[0] and main[0] not in fits:
+            yield (*path, word), f"'{word}' stands beside {' or '.join(fits)}, not beside {main[0]}"
+    if main == ["fault"] and {"truncate", "slice"} & _mapping(step["fault"]).keys():
+        yield (*path, "fault"), "this fault stands beside a send, reply or stream, not by itself"
+
+
+def _walk(value: Any, path: Path, check: Callable[[Mapping[str, Any], Path], Iterator[Mistake]]) -> Iterator[Mistake]:
+    """`check` on every step, those inside of repeat and branch too."""
+    for index, step in _steps(value):
+        here = (*path, index)
+        yield from check(step, here)
+        repeat, branch = _mapping(step.get("repeat")), _mapping(step.get("branch"))
+        yield from _walk(repeat.get("steps"), (*here, "repeat", "steps"), check)
+        yield from _walk(branch.get("otherwise"), (*here, "branch", "otherwise"), check)
+        for number, case in _steps(branch.get("cases")):
+            yield from _walk(case.get("steps"), (*here, "branch", "cases", number, "steps"), check)
+
+
+def _steps(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [(index, _mapping(item)) for index, item in enumerate(items) if isinstance(item, Mapping)]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _refusal(server: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mistake]:
+    """On a Live surface a reply refuses the handshake: it stands first and alone."""
+    for index, step in server:
+        if "reply" in step and index > 0:
+            yield (
+                ("server", index, "reply"),
+                "on a Live surface a reply refuses the handshake: it comes first",
+            )
+    if server and "reply" in server[0][1] and len(server) > 1:
+        index = server[1][0]
+        yield ("server", index), "nothing can follow a reply that refuses the handshake"
+
+
+def _after_close(server: list[tuple[int, Mapping[str, Any]]], path: Path) -> Iterator[Mistake]:
+    closed = False
+    for index, step in server:
+        if closed and "close" not in step:
+            yield (*path, index), "the session is closed here: nothing but close can follow"
+            return
+        receive = step.get("receive")
+        closed = closed or receive == "close" or _mapping(receive).get("close") is True
+
+
+def _operation_first(client: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mistake]:
+    started = False
+    for index, step in client:
+        started = started or "start" in step or "repeat" in step
+        for word in ("poll", "download"):
+            if word in step and not started:
+                yield ("client", index, word), f"'{word}' comes before any start"
+
+
+def _surfaces(document: Mapping[str, Any], surface: Surface, kind: str) -> Iterator[Mistake]:
+    given = _mapping(document.get("match")).get("surface")
+    names = cast("list[Any]", given) if isinstance(given, list) else [given]
+    for name in names:
+        if isinstance(name, str) and name in [known.value for known in Surface] and kind_of(Surface(name)) != kind:
+            yield ("match", "surface"), f"surface {name} cannot be answered by a scenario of surface {surface}"

@@ -1,0 +1,227 @@
+"""Which armed scenario answers a request, and if none does, which came nearest and why.
+
+Everything is compiled when a scenario is armed; a decision parses no YAML, compiles no regular expression and decodes
+the body at most once, only if a matcher got so far that it needs it.
+"""
+
+import re
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from typing import Final
+from urllib.parse import parse_qsl
+
+from ..messages import RawHeaders
+from ..surfaces import Surface
+from .json_subset import LazyJson, json_mismatch, last_text, shown
+from .model import CallRange, Match, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a request when it must be decided who answers it.
+
+    `path` and `query` are raw, the path without a scope prefix; `model` is the bare model id (surfaces.model_id);
+    `call` counts the calls of the scope from 1. On Live the first client message is the body.
+    """
+
+    surface: Surface
+    method: str
+    path: str = ""
+    model: str | None = None
+    headers: RawHeaders = ()
+    query: str = ""
+    body: LazyJson = field(default_factory=lambda: LazyJson(b""))
+    scope: str = ""
+    call: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why a scenario does not answer: the word of its `match` that failed, what it wanted and what was found.
+
+    `nearness` grows with the words that did fit.
+    """
+
+    scenario: str
+    word: str
+    wanted: str
+    found: str
+    nearness: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.word}: wanted {self.wanted}, found {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The scenario that answers, and its place in the order in which scenarios were armed."""
+
+    index: int
+    scenario: Scenario
+
+
+_Test = Callable[[Facts], str | None]
+"""Gives None if the word fits, else what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    name: str
+    wanted: str
+    found: _Test
+
+
+class Matcher:
+    """Decides among scenarios in the order in which they were armed."""
+
+    def __init__(self, scenarios: Iterable[Scenario]) -> None:
+        self._compiled = tuple((scenario, _words(scenario)) for scenario in scenarios)
+
+    def find(self, facts: Facts, spent: Container[int] = ()) -> Hit | tuple[Miss, ...]:
+        """The first scenario that fits, or all misses in the order of arming.
+
+        `spent` holds the places of scenarios that were played to their end: they answer no more.
+        """
+        misses: list[Miss] = []
+        for index, (scenario, words) in enumerate(self._compiled):
+            miss = _miss(scenario.id, words, facts)
+            if miss is None and index in spent:
+                miss = Miss(scenario.id, "call", "a scenario with steps left", "already played to its end", len(_ORDER))
+            if miss is None:
+                return Hit(index, scenario)
+            misses.append(miss)
+        return tuple(misses)
+
+
+def nearest_misses(misses: Sequence[Miss], count: int = 3) -> tuple[Miss, ...]:
+    """The `count` misses that came nearest, nearest first; equally near ones in the order of arming."""
+    return tuple(sorted(misses, key=lambda miss: -miss.nearness)[:count])
+
+
+def shadowed(scenarios: Sequence[Scenario]) -> list[tuple[Scenario, Scenario]]:
+    """Pairs of an earlier scenario and a later one that can never answer while the earlier one has steps left."""
+    found: list[tuple[Scenario, Scenario]] = []
+    for index, later in enumerate(scenarios):
+        earlier = next((one for one in scenarios[:index] if _covers(one.match, later.match)), None)
+        if earlier is not None:
+            found.append((earlier, later))
+    return found
+
+
+def _covers(wide: Match, narrow: Match) -> bool:
+    """Whether every word of `wide` stands in `narrow` too, so that what fits the one fits the other."""
+    words = ("method", "model", "path", "json", "last_text", "call", "scope")
+    same = all(getattr(wide, word) in (None, "*") or getattr(wide, word) == getattr(narrow, word) for word in words)
+    pairs = set(wide.headers) <= set(narrow.headers) and set(wide.query) <= set(narrow.query)
+    return same and pairs and set(narrow.surface) <= set(wide.surface)
+
+
+_ORDER: Final = ("surface", "scope", "method", "model", "path", "headers", "query", "call", "json", "last_text")
+"""The order in which words are tried: cheap ones first, those that need the body last."""
+
+
+def _miss(scenario_id: str, words: tuple[_Word, ...], facts: Facts) -> Miss | None:
+    for word in words:
+        found = word.found(facts)
+        if found is not None:
+            return Miss(scenario_id, word.name, word.wanted, found, _ORDER.index(word.name.partition(".")[0]))
+    return None
+
+
+def _words(scenario: Scenario) -> tuple[_Word, ...]:
+    match = scenario.match
+    words: list[_Word] = []
+    if match.surface:
+        words.append(_surface_word(match.surface))
+    for name, pattern in (("scope", match.scope), ("method", match.method), ("model", match.model)):
+        if pattern is not None:
+            words.append(_fact_word(name, pattern))
+    if match.path is not None:
+        words.append(_fact_word("path", match.path))
+    words.extend(_header_word(name, pattern) for name, pattern in match.headers)
+    words.extend(_query_word(name, pattern) for name, pattern in match.query)
+    if match.call is not None:
+        words.append(_call_word(match.call))
+    if match.json is not None:
+        pattern = match.json
+        words.append(_Word("json", shown(pattern), lambda facts: json_mismatch(pattern, facts.body.value)))
+    if match.last_text is not None:
+        words.append(_last_text_word(match.last_text))
+    return tuple(words)
+
+
+def _surface_word(surfaces: tuple[Surface, ...]) -> _Word:
+    def found(facts: Facts) -> str | None:
+        return None if facts.surface in surfaces else facts.surface.value
+
+    return _Word("surface", " or ".join(surfaces), found)
+
+
+def _fact_word(name: str, pattern: str) -> _Word:
+    fits = glob_test(pattern)
+
+    def found(facts: Facts) -> str | None:
+        value: str | None = getattr(facts, name)
+        if value is None:
+            return None if pattern == "*" else "none"
+        return None if fits(value) else repr(value)
+
+    return _Word(name, repr(pattern), found)
+
+
+def _header_word(name: str, pattern: str) -> _Word:
+    fits, wanted = glob_test(pattern), name.lower().encode("latin-1", "replace")
+
+    def found(facts: Facts) -> str | None:
+        values = [value.decode("latin-1") for key, value in facts.headers if key.lower() == wanted]
+        if any(fits(value) for value in values):
+            return None
+        # A header may hold a credential: the value is never repeated, only that there was one.
+        return "another value" if values else "no such header"
+
+    return _Word(f"headers.{name}", repr(pattern), found)
+
+
+def _query_word(name: str, pattern: str) -> _Word:
+    fits = glob_test(pattern)
+
+    def found(facts: Facts) -> str | None:
+        values = [value for key, value in parse_qsl(facts.query, keep_blank_values=True) if key == name]
+        if any(fits(value) for value in values):
+            return None
+        return "another value" if values else "no such parameter"
+
+    return _Word(f"query.{name}", repr(pattern), found)
+
+
+def _call_word(wanted: CallRange) -> _Word:
+    def found(facts: Facts) -> str | None:
+        inside = wanted.first <= facts.call and (wanted.last is None or facts.call <= wanted.last)
+        return None if inside else f"call {facts.call}"
+
+    if wanted.last is None:
+        text = f"call {wanted.first} or later"
+    else:
+        text = f"call {wanted.first}" if wanted.first == wanted.last else f"calls {wanted.first} to {wanted.last}"
+    return _Word("call", text, found)
+
+
+def _last_text_word(pattern: str) -> _Word:
+    fits = glob_test(pattern)
+
+    def found(facts: Facts) -> str | None:
+        text = last_text(facts.body.value)
+        if text is None:
+            return "no text"
+        return None if fits(text) else shown(text)
+
+    return _Word("last_text", repr(pattern), found)
+
+
+def glob_test(pattern: str) -> Callable[[str], bool]:
+    """A test whether a text fits the glob `pattern` (`*`, `?`, `[...]`; case kept, newlines included), compiled."""
+    if not any(mark in pattern for mark in "*?["):
+        return lambda text: text == pattern
+    compiled = re.compile(translate(pattern))
+    return lambda text: compiled.match(text) is not None
