@@ -42,6 +42,6 @@ def test_of_scope_keeps_only_that_scope():
 
 
 def test_sent_by_gives_one_sides_frames_in_order():
-    frames = tuple(Frame(s, BINARY, p, 0) for s, p in (("client", b"1"), ("server", b"2"), ("client", b"3")))
+    frames = (Frame("client", BINARY, b"1", 0), Frame("server", BINARY, b"2", 0), Frame("client", BINARY, b"3", 0))
     session = Session(1, Request("GET", "/", ()), 101, frames, None, 0, None)
     assert [f.payload for f in session.sent_by("client")] == [b"1", b"3"]

@@ -557,14 +557,15 @@ def oracle(prices: dict[str, str], tier: str, prompt, cached, tools, answer, tho
         if own is not None:
             return own
         bends = standing(base) is not None and table.get(base)
-        return table[long] * (short / table[base] if bends else 1)
+        return table[long] * (short / table[base] if bends and short is not None else 1)
 
     def modal_rate(key, base):
         own = first([key + s for s in suffixes])  # counts even where the plain key is missing
         if own is not None or key not in table:
             return own
-        bends = standing(base) is not None and table.get(base)
-        return table[key] * (standing(base) / table[base] if bends else 1)
+        tiered = standing(base)
+        bends = tiered is not None and table.get(base)
+        return table[key] * (tiered / table[base] if tiered is not None and bends else 1)
 
     def rate(way, modality):
         base = f"{way}_cost_per_token"

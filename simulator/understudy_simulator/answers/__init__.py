@@ -1,0 +1,1 @@
+"""What the simulator says by itself where no scenario does: sensible, deterministic, in Google's shapes. Pure."""

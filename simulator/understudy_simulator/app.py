@@ -1,0 +1,124 @@
+"""The simulator put together: traffic ports for HTTP and HTTPS/WSS, and the control API on the admin port."""
+
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from understudy.errors import ConfigError
+from understudy.scenario.model import Scenario
+
+from .clock import Clock, RealClock
+from .control import ControlSide
+from .http import HttpSide
+from .live import LiveSide
+from .service_account import ServiceAccount
+from .settings import SimulatorSettings
+from .stage import Stage
+
+_HEAD_LIMIT: Final = 64 * 1024
+_SHUTDOWN_S: Final = 2.0
+_BACKLOG: Final = 512
+_LAST_PORT: Final = 65_535
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class Simulator:
+    """A simulator that runs while its `async with` block does.
+
+    `scenarios` are armed at the start, in every scope and without end. `load` finds a scenario by its id for the
+    control API (it raises UnderstudyError if it cannot). `tls` is needed if `settings.tls_port` is not None.
+    """
+
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        *,
+        service_account: ServiceAccount,
+        tls: ssl.SSLContext | None = None,
+        scenarios: Sequence[Scenario] = (),
+        load: Callable[[str], Scenario] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if settings.tls_port is not None and tls is None:
+            raise ConfigError("simulator: a TLS port needs a certificate")
+        self._settings = settings
+        self._tls = tls
+        self.stage = Stage(settings, clock or RealClock(settings.speed), service_account)
+        for scenario in scenarios:
+            self.stage.arm(scenario, scope=None, times=None)
+        self._live = LiveSide()
+        self._http = HttpSide(self.stage, self._live.serve)
+        self._control = ControlSide(self.stage, load)
+        self._resources = AsyncExitStack()
+        self.http_url = ""
+        self.https_url: str | None = None
+        self.admin_url = ""
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises ConfigError if a port cannot be had."""
+        settings = self._settings
+        try:
+            traffic = await self._started(
+                web.ServerRunner(
+                    web.Server(
+                        self._http.handle,
+                        handler_cancellation=True,
+                        access_log=None,
+                        auto_decompress=False,
+                        max_line_size=_HEAD_LIMIT,
+                        max_field_size=_HEAD_LIMIT,
+                    ),
+                    shutdown_timeout=_SHUTDOWN_S,
+                )
+            )
+            self.http_url = "http://" + await self._listen(traffic, settings.host, settings.port, None, "--port")
+            if settings.tls_port is not None:
+                place = await self._listen(traffic, settings.host, settings.tls_port, self._tls, "--tls-port")
+                self.https_url = "https://" + place
+            admin = await self._started(
+                web.ServerRunner(web.Server(self._control.handle, access_log=None), shutdown_timeout=_SHUTDOWN_S)
+            )
+            # Without a key only this machine may steer the simulator (security-reliability S-62).
+            host = settings.host if settings.control_key else _LOOPBACK
+            self.admin_url = "http://" + await self._listen(admin, host, settings.admin_port, None, "--admin-port")
+            # Called first at the end: sessions are told 1001 while their connections still stand.
+            self._resources.push_async_callback(self._live.stop)
+        except BaseException:
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening and end what is under way."""
+        await self._resources.aclose()
+
+    async def _started(self, runner: web.ServerRunner) -> web.ServerRunner:
+        await runner.setup()
+        self._resources.push_async_callback(runner.cleanup)
+        return runner
+
+    async def _listen(
+        self, runner: web.ServerRunner, host: str, port: int, tls: ssl.SSLContext | None, setting: str
+    ) -> str:
+        """Listen at one port; gives `host:port` as a URL has it."""
+        if not 0 <= port <= _LAST_PORT:
+            raise ConfigError(f"simulator: {setting} {port}: a port is a number from 0 to {_LAST_PORT}")
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            raise ConfigError(f"simulator: {setting} {port}: cannot listen on {host}: {error}") from error
+        bound = sock.getsockname()[1]
+        try:
+            await web.SockSite(runner, sock, ssl_context=tls, backlog=_BACKLOG).start()
+        except BaseException:
+            sock.close()
+            raise
+        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"

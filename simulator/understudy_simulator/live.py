@@ -1,0 +1,248 @@
+"""Live sessions of both services: accepts the handshake, finds out who answers, plays the session, writes it down.
+
+Refusals come as the services give them: the handshake succeeds, the close frame refuses (wire-live 0.7, 5.1), once the
+client's first message is there.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from understudy.messages import Origin, RawHeaders, Request, Session
+from understudy.redaction import redacted_target
+from understudy.scenario.json_subset import LazyJson
+from understudy.scenario.match import Facts
+from understudy.scenario.model import Reply
+from understudy.surfaces import Place, model_id
+
+from .auth import presented_in
+from .conversation import Conversation
+from .google_errors import credentials_error
+from .ids import Identity
+from .incoming import request_of
+from .live_connection import MESSAGE_LIMIT, LiveConnection
+from .live_messages import setup_model
+from .live_refusals import Refusal, own_refusal, query_refusal, refusal_of
+from .live_session import CLOSE_WITHIN_S, Cast, LiveSession
+from .recorder import SessionEntry
+from .replies import Manner, Outgoing
+from .scripted import outcome_of
+from .stage import Performance, Stage
+
+logger = logging.getLogger(__name__)
+
+# aiohttp warns of subprotocols that it does not select, and repeats them: they may hold a key (wire-live 7.2).
+logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+
+_LONGEST_LINE: Final = 900
+
+
+class LiveSide:
+    """The handler of Live paths, and of all sessions that are going on."""
+
+    def __init__(self) -> None:
+        self._sessions: set[asyncio.Task[None]] = set()
+
+    async def serve(self, request: web.BaseRequest, place: Place, stage: Stage) -> web.StreamResponse:
+        """Serve the WebSocket handshake at a Live place and the session that follows, to its end.
+
+        `place` is that of the path without the path carrier of a scope. Returns the response that aiohttp is to
+        finish: the session's, or a refusal: by a scenario, or 400 if the handshake is no WebSocket handshake.
+        """
+        whole = request_of(request)
+        scoped = stage.scope_of(whole)
+        entry = stage.recorder.begin_session(whole, Origin(scoped.scope, place.surface.value))
+        try:
+            return await self._serve(request, _Casting(place, stage, scoped.request, entry))
+        finally:
+            entry.end()
+            logger.info("%s", session_line(entry.written()))
+
+    async def stop(self) -> None:
+        """End all sessions by close 1001; to be called before the server stops."""
+        sessions = tuple(self._sessions)
+        for session in sessions:
+            session.cancel()
+        if sessions:
+            await asyncio.wait(sessions, timeout=CLOSE_WITHIN_S)
+
+    async def _serve(self, request: web.BaseRequest, casting: "_Casting") -> web.StreamResponse:
+        entry, stage = casting.entry, casting.stage
+        # Uncompressed, no subprotocol: wire-live 1. Text stays bytes, so that the transcript has what was sent.
+        socket = web.WebSocketResponse(
+            compress=False, max_msg_size=MESSAGE_LIMIT, autoclose=False, autoping=True, decode_text=False
+        )
+        if not socket.can_prepare(request):
+            entry.accepted(400, ())
+            return web.Response(status=400, text="This path takes WebSocket handshakes (RFC 6455, version 13) only.\n")
+        outgoing = casting.refused_handshake()
+        if outgoing is not None:
+            return await _refusal_by_status(outgoing, entry, stage)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            entry.close("client", None)
+            return socket
+        entry.accepted(101, _raw_headers(socket))
+        session = LiveSession(
+            LiveConnection(request, socket, entry), stage.clock, stage.settings.speed, _note_on(entry)
+        )
+        await self._to_its_end(request, asyncio.create_task(session.run(casting.cast)))
+        return socket
+
+    async def _to_its_end(self, request: web.BaseRequest, session: asyncio.Task[None]) -> None:
+        """Wait for a session. When aiohttp cancels because the client is gone, it still may write its end down."""
+        self._sessions.add(session)
+        try:
+            await asyncio.wait({session})
+        except asyncio.CancelledError:
+            if request.transport is None:
+                await asyncio.wait({session}, timeout=CLOSE_WITHIN_S)
+            session.cancel()
+            await asyncio.wait({session}, timeout=CLOSE_WITHIN_S)
+            raise
+        finally:
+            self._sessions.discard(session)
+        if not session.cancelled():
+            session.result()
+
+
+class _Casting:
+    """Finds out who answers a session, when its first message is there."""
+
+    def __init__(self, place: Place, stage: Stage, request: Request, entry: SessionEntry) -> None:
+        """`request` is the handshake without the path carrier of its scope."""
+        self.stage = stage
+        self.entry = entry
+        self._place = place
+        self._request = request
+        self._values: dict[str, str] = {}
+        self._chosen: Performance | None = None
+
+    def cast(self, message: LazyJson) -> Cast | Refusal:
+        """A scenario that fits; else, unless the simulator is strict, a free conversation; else why not."""
+        model_path = setup_model(message) or ""
+        refusal = self._refusal(model_path)
+        if refusal is not None:
+            return refusal
+        scope = self.entry.origin.scope
+        if not scope:
+            scope = self.stage.scope_of(self._request, message.raw).scope
+        self.entry.origin = replace(self.entry.origin, scope=scope)
+        identity = self.stage.next_identity(scope)
+        model = model_id(model_path)
+        self._values.update(self.stage.slot_values(scope, identity, model, model_path))
+        misses: tuple[str, ...] = ()
+        if self._chosen is None:
+            choice = self.stage.choose(self._facts(message, model, scope), self._values)
+            self._chosen, misses = choice.performance, choice.misses
+        if self._chosen is not None:
+            self.entry.origin = replace(self.entry.origin, scenario=self._chosen.scenario.id)
+            return Cast(self._chosen.playback, self._chosen.speed)
+        self.entry.origin = replace(self.entry.origin, misses=misses)
+        if self.stage.settings.strict:
+            return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
+        return Cast(Conversation(self._place, identity))
+
+    def refused_handshake(self) -> Outgoing | None:
+        """The answer of a scenario that begins with a reply; None if there is none.
+
+        It is chosen before there is a message: its match names the method or a path, has `model: "*"`, and neither
+        `json`, `last_text` nor `call`. Another scenario that fits so far is kept for the session.
+        """
+        scope = self.entry.origin.scope
+        # The values are filled in when the model is known.
+        identity = Identity(self.stage.settings.seed, scope, 0)
+        self._values.update(self.stage.slot_values(scope, identity, "", ""))
+        facts = self._facts(LazyJson(b""), "", scope)
+        performance = self.stage.choose(facts, self._values, only_named=True).performance
+        if performance is None:
+            return None
+        if not isinstance(performance.scenario.server[0], Reply):
+            self._chosen = performance
+            return None
+        self.entry.origin = replace(self.entry.origin, scenario=performance.scenario.id)
+        manner = Manner(self._place.surface.is_vertex, identity.duration_ms)
+        outgoing = outcome_of(performance.playback.answer(LazyJson(b"")), self._values, manner)
+        return replace(outgoing, speed=performance.speed) if isinstance(outgoing, Outgoing) else None
+
+    def _refusal(self, model_path: str) -> Refusal | None:
+        """Credentials, query, and methods that are not simulated."""
+        is_vertex = self._place.surface.is_vertex
+        verdict = self.stage.gate.judge(
+            presented_in(self._request), is_vertex=is_vertex, has_project=model_path.startswith("projects/")
+        )
+        error = credentials_error(verdict, self._place)
+        if error is not None:
+            return refusal_of(error)
+        if self._place.method != "bidiGenerateContent":
+            return own_refusal(f"{self._place.method} is not simulated.")
+        return query_refusal(self._request.query)
+
+    def _facts(self, message: LazyJson, model: str, scope: str) -> Facts:
+        place, request = self._place, self._request
+        return Facts(
+            place.surface,
+            place.method,
+            request.path,
+            model or None,
+            request.headers,
+            request.query,
+            message,
+            scope,
+        )
+
+
+async def _refusal_by_status(outgoing: Outgoing, entry: SessionEntry, stage: Stage) -> web.Response:
+    """The answer to a handshake that a scenario refuses, after the pauses that it wants."""
+    for wait in outgoing.before:
+        await stage.clock.sleep(wait.seconds, outgoing.speed)
+    entry.accepted(outgoing.status, outgoing.headers)
+    body = b"".join(part for part in outgoing.parts if isinstance(part, bytes))
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in outgoing.headers]
+    return web.Response(status=outgoing.status, headers=CIMultiDict(headers), body=body)
+
+
+def _raw_headers(response: web.StreamResponse) -> RawHeaders:
+    """The header fields of a response that has been sent."""
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items())
+
+
+def _note_on(entry: SessionEntry) -> Callable[[str], None]:
+    """Writes what a scenario did not expect into the session's entry and on the terminal."""
+
+    def note(why: str) -> None:
+        entry.origin = replace(entry.origin, misses=(*entry.origin.misses, why))
+        logger.warning("%s: %s", entry.origin.scenario, _printable(why))
+
+    return note
+
+
+def session_line(session: Session) -> str:
+    """The line on the terminal: redacted target, scenario or nearest miss, frames of each side, close, time."""
+    origin = session.origin
+    if origin.scenario is not None:
+        who = origin.scenario
+    else:
+        who = f"no scenario (nearest: {origin.misses[0]})" if origin.misses else "no scenario"
+    scope = f"[{origin.scope}] " if origin.scope else ""
+    faults = f" ({', '.join(origin.faults)})" if origin.faults else ""
+    frames = f"{len(session.sent_by('client'))}>{len(session.sent_by('server'))}"
+    close = session.close
+    if close is None:
+        end = "not closed"
+    else:
+        end = f"{close.sender} closed {close.code or 'without a code'}" + (f" {close.reason}" if close.reason else "")
+    took = ((session.ended if session.ended is not None else session.started) - session.started) * 1000
+    line = f"LIVE {redacted_target(session.request.target)} {scope}{who} {session.status}{faults} {frames} {end}"
+    return f"{_printable(line)} {took:.0f} ms"
+
+
+def _printable(text: str) -> str:
+    """Nothing in it can start a new line or steer a terminal (security-reliability S-67)."""
+    return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST_LINE])

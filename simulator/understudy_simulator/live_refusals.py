@@ -1,0 +1,138 @@
+"""How Live sessions are refused: close codes and reasons as data (wire-live 5.1). Pure.
+
+The services refuse after the handshake, by a close frame; the code follows from the google.rpc.Code, the reason is its
+message, cut at 123 bytes. What the simulator says for itself is 1008 with a reason that starts with `understudy: `.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+from understudy.rpc_status import RPC_NAME
+from understudy.surfaces import Place, model_id
+
+from .google_errors import GoogleError, unknown_model
+
+REASON_LIMIT: Final = 123
+"""Bytes of a close reason: a control frame holds 125, two of them are the code (RFC 6455 section 5.5)."""
+
+CLOSE_CODES: Final[Mapping[str, int]] = {
+    "INVALID_ARGUMENT": 1007,
+    "FAILED_PRECONDITION": 1007,
+    "NOT_FOUND": 1008,
+    "UNAUTHENTICATED": 1008,
+    "PERMISSION_DENIED": 1008,
+    "UNIMPLEMENTED": 1008,
+    "ABORTED": 1008,
+    "INTERNAL": 1011,
+    "UNAVAILABLE": 1011,
+    "DEADLINE_EXCEEDED": 1011,
+    "RESOURCE_EXHAUSTED": 1011,
+    "CANCELLED": 1011,
+}
+"""google.rpc.Code names and the close code that each becomes (wire-live 5.1)."""
+
+_QUERY_FIELDS: Final = frozenset(
+    {
+        *("key", "access_token", "oauth_token", "alt", "$alt", "$.xgafv", "$httpHeaders", "$httpMethod", "callback"),
+        *("fields", "prettyPrint", "quotaUser", "uploadType", "upload_protocol", "$prettyPrint", "$unique"),
+    }
+)
+"""Google's system parameters (https://cloud.google.com/apis/docs/system-parameters)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A close frame that ends a session: code, and the reason before it is cut."""
+
+    code: int
+    reason: str
+
+    @property
+    def cut(self) -> str:
+        """The reason as it fits into a close frame."""
+        return cut_reason(self.reason)
+
+
+INVALID_ARGUMENT: Final = Refusal(1007, "Request contains an invalid argument.")
+VOICE_WITHOUT_AUDIO: Final = Refusal(1007, "Cannot extract voices from a non-audio request.")
+MEDIA_CHUNKS: Final = Refusal(1007, "realtime_input.media_chunks is deprecated. Use audio, video, or text instead.")
+ACTIVITY_CONTROL: Final = Refusal(
+    1007, "Explicit activity control is not supported when automatic activity detection is enabled."
+)
+DEADLINE: Final = Refusal(1011, "Deadline expired before operation could complete.")
+
+
+def cut_reason(reason: str) -> str:
+    """At most 123 bytes of UTF-8, no character torn."""
+    return reason.encode("utf-8", "replace")[:REASON_LIMIT].decode("utf-8", "ignore")
+
+
+def refusal_of(error: GoogleError) -> Refusal:
+    """An error of the HTTP surfaces as it looks on a Live session."""
+    name = error.name or RPC_NAME.get(error.status, "INTERNAL")
+    return Refusal(CLOSE_CODES.get(name, 1011), error.message)
+
+
+def unknown_live_model(name: str, place: Place) -> Refusal:
+    """The model of a setup message (`name` as sent) does not exist on the service, or has no Live sessions."""
+    return refusal_of(unknown_model(live_model_place(name, place)))
+
+
+def live_model_place(name: str, place: Place) -> Place:
+    """The place of the model that a setup message names, as if a path had named it."""
+    parts = name.split("/")
+    named = dict(zip(parts[0::2], parts[1::2], strict=False))
+    is_vertex = place.surface.is_vertex
+    return Place(
+        place.surface,
+        "bidiGenerateContent",
+        place.version,
+        name if "/" in name else f"models/{name}",
+        model=model_id(name),
+        project=named.get("projects"),
+        location=named.get("locations"),
+        publisher=named.get("publishers", "google") if is_vertex else None,
+    )
+
+
+def unsupported_modalities(modalities: Sequence[str], model_name: str) -> Refusal:
+    """The model does not answer in those modalities."""
+    wanted = ", ".join(modalities)
+    return Refusal(
+        1007, f"The requested combination of response modalities ({wanted}) is not supported by the model. {model_name}"
+    )
+
+
+def malformed_message(raw: bytes) -> Refusal:
+    """A message is no JSON object."""
+    return Refusal(1007, f"Invalid JSON payload received. Unexpected token.\n{raw[:40].decode('utf-8', 'replace')}\n^")
+
+
+def unknown_field(name: str, path: str = "") -> Refusal:
+    """A message has a member that its type does not have."""
+    where = f" at '{path}'" if path else ""
+    return Refusal(1007, f'Invalid JSON payload received. Unknown name "{name}"{where}: Cannot find field.')
+
+
+def bad_base64(path: str) -> Refusal:
+    """The data of a blob is not base64."""
+    return Refusal(1007, f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed.")
+
+
+def query_refusal(query: str) -> Refusal | None:
+    """The refusal of a raw query that holds a field which Google does not know; None if it knows them all."""
+    for name, _ in parse_qsl(query, keep_blank_values=True, encoding="latin-1"):
+        if name not in _QUERY_FIELDS:
+            return Refusal(
+                1007,
+                f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter. '
+                f"Field '{name}' could not be found in request.",
+            )
+    return None
+
+
+def own_refusal(why: str) -> Refusal:
+    """The simulator speaks for itself."""
+    return Refusal(1008, f"understudy: {why}")

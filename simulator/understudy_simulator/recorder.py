@@ -1,0 +1,206 @@
+"""The transcript as it is being written: exact bytes, header order and case, frame opcodes, times; bounded in memory.
+
+Entries are opened when a request's head is there, fed while it is answered, and ended once. When there are more than
+the limits allow, the oldest are forgotten and counted; a forgotten entry that is still open stops collecting.
+"""
+
+from collections import deque
+from dataclasses import replace
+from typing import Final
+
+from understudy.messages import (
+    Chunk,
+    Close,
+    Exchange,
+    Frame,
+    Origin,
+    RawHeaders,
+    Request,
+    Response,
+    Sender,
+    Session,
+    Transcript,
+)
+
+from .clock import Clock
+
+_ENTRY_COST: Final = 512
+"""Bytes that an entry is taken to cost beside what passed."""
+
+
+class _Entry:
+    """What exchanges and sessions under way have in common."""
+
+    def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
+        self._recorder = recorder
+        self.id = number
+        self.request = request
+        self.origin = origin
+        self.started = recorder.clock.monotonic()
+        self.ended: float | None = None
+        self.is_forgotten = False
+        self.size = 0
+
+    def note_fault(self, fault: str) -> None:
+        """Write down a fault that was injected on purpose."""
+        self.origin = replace(self.origin, faults=(*self.origin.faults, fault))
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        self._recorder.grown(self, size)
+
+
+class ExchangeEntry(_Entry):
+    """One HTTP exchange under way."""
+
+    def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
+        super().__init__(recorder, number, request, origin)
+        self._status: int | None = None
+        self._headers: RawHeaders = ()
+        self._chunks: list[Chunk] = []
+        self._failure: str | None = None
+
+    def took_body(self, body: bytes) -> None:
+        """The request's body came, or as much of it as came before it broke off."""
+        self.request = replace(self.request, body=body)
+        self._grow(len(body))
+
+    def respond(self, status: int, headers: RawHeaders) -> None:
+        """The head of the response went out."""
+        self._status, self._headers = status, headers
+
+    def chunk(self, data: bytes) -> None:
+        """A part of the response body was handed to the connection."""
+        if not self.is_forgotten:
+            self._chunks.append(Chunk(data, self._recorder.clock.monotonic()))
+            self._grow(len(data))
+
+    @property
+    def body_size(self) -> int:
+        """Bytes of the response body so far."""
+        return sum(len(chunk.data) for chunk in self._chunks)
+
+    def end(self, failure: str | None = None) -> None:
+        """The exchange is over; `failure` says how if not by a complete response. Only the first end counts."""
+        if self.ended is None:
+            self.ended, self._failure = self._recorder.clock.monotonic(), failure
+
+    def written(self) -> Exchange:
+        """The exchange as it stands."""
+        response = None
+        if self._status is not None:
+            complete = self.ended is not None and self._failure is None
+            response = Response(self._status, self._headers, tuple(self._chunks), complete)
+        ended = self.started if self.ended is None else self.ended
+        failure = self._failure if self.ended is not None else "not ended yet"
+        return Exchange(self.id, self.request, response, self.started, ended, failure, self.origin)
+
+
+class SessionEntry(_Entry):
+    """One WebSocket session under way."""
+
+    def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
+        super().__init__(recorder, number, request, origin)
+        self._status = 0
+        self._answer_headers: RawHeaders = ()
+        self._frames: list[Frame] = []
+        self._close: Close | None = None
+
+    def accepted(self, status: int, headers: RawHeaders) -> None:
+        """The handshake was answered: 101, or the status of its refusal, with these header fields."""
+        self._status, self._answer_headers = status, headers
+
+    def frame(self, sender: Sender, opcode: int, payload: bytes) -> None:
+        """A message passed, whole and unmasked."""
+        if not self.is_forgotten:
+            self._frames.append(Frame(sender, opcode, payload, self._recorder.clock.monotonic()))
+            self._grow(len(payload))
+
+    def close(self, sender: Sender, code: int | None, reason: str = "") -> None:
+        """How it ended: the first close counts. `code` None: no close frame, or one without a code."""
+        if self._close is None:
+            self._close = Close(sender, code, reason, self._recorder.clock.monotonic())
+
+    def end(self) -> None:
+        """The connection is gone."""
+        if self.ended is None:
+            self.ended = self._recorder.clock.monotonic()
+
+    def written(self) -> Session:
+        """The session as it stands."""
+        return Session(
+            self.id,
+            self.request,
+            self._status,
+            tuple(self._frames),
+            self._close,
+            self.started,
+            self.ended,
+            self.origin,
+            self._answer_headers,
+        )
+
+
+class Recorder:
+    """All that was seen, in the order in which it started."""
+
+    def __init__(self, clock: Clock, limit: int, limit_bytes: int) -> None:
+        """Keep at most `limit` entries and about `limit_bytes` bytes."""
+        self.clock = clock
+        self._limit = limit
+        self._limit_bytes = limit_bytes
+        self._entries: deque[ExchangeEntry | SessionEntry] = deque()
+        self._size = 0
+        self._last_id = 0
+        self.dropped = 0
+
+    def begin_exchange(self, request: Request, origin: Origin) -> ExchangeEntry:
+        """Open the entry of an HTTP exchange whose request has been read."""
+        self._last_id += 1
+        entry = ExchangeEntry(self, self._last_id, request, origin)
+        self._add(entry)
+        return entry
+
+    def begin_session(self, request: Request, origin: Origin) -> SessionEntry:
+        """Open the entry of a WebSocket session whose handshake request has been read."""
+        self._last_id += 1
+        entry = SessionEntry(self, self._last_id, request, origin)
+        self._add(entry)
+        return entry
+
+    def transcript(self, scope: str | None = None) -> Transcript:
+        """What was seen so far, of one scope or (None) of all."""
+        chosen = [entry for entry in self._entries if scope is None or entry.origin.scope == scope]
+        exchanges = tuple(entry.written() for entry in chosen if isinstance(entry, ExchangeEntry))
+        sessions = tuple(entry.written() for entry in chosen if isinstance(entry, SessionEntry))
+        return Transcript(exchanges, sessions, self.dropped)
+
+    def clear(self, scope: str | None = None) -> None:
+        """Forget one scope, or (None) everything and the count of what was dropped."""
+        kept = deque(entry for entry in self._entries if scope is not None and entry.origin.scope != scope)
+        for entry in self._entries:
+            if scope is None or entry.origin.scope == scope:
+                entry.is_forgotten = True
+        self._entries = kept
+        self._size = sum(_ENTRY_COST + entry.size for entry in kept)
+        if scope is None:
+            self.dropped = 0
+
+    def grown(self, entry: _Entry, size: int) -> None:
+        """An entry took `size` more bytes; makes room."""
+        if not entry.is_forgotten:
+            self._size += size
+            self._make_room()
+
+    def _add(self, entry: ExchangeEntry | SessionEntry) -> None:
+        entry.size = len(entry.request.body) + sum(len(name) + len(value) for name, value in entry.request.headers)
+        self._entries.append(entry)
+        self._size += _ENTRY_COST + entry.size
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while self._entries and (len(self._entries) > self._limit or self._size > self._limit_bytes):
+            oldest = self._entries.popleft()
+            oldest.is_forgotten = True
+            self._size -= _ENTRY_COST + oldest.size
+            self.dropped += 1

@@ -1,0 +1,35 @@
+"""What a simulator is started with; nothing is read from the environment or from files after this."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from understudy.secret import Secret
+
+AuthMode = Literal["any", "issued"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorSettings:
+    """Where a simulator listens and how it behaves; port 0 picks a free one, `tls_port` None opens none.
+
+    `strict` refuses what no armed scenario answers. `speed` 1 plays pauses as written, 2 in half the time, 0 without
+    any. `seed` is the source of all ids and of every choice. `auth` "any" takes every bearer token, "issued" only those
+    of the simulator's own token endpoint. `api_keys` empty: any key but those that contain "invalid". `file_host` is
+    the address in the URIs of finished videos (wire-http 6.4). The transcript forgets its oldest entries beyond
+    `transcript_limit` entries or `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8900
+    tls_port: int | None = None
+    admin_port: int = 8901
+    strict: bool = False
+    speed: float = 1.0
+    seed: int = 0
+    auth: AuthMode = "any"
+    api_keys: tuple[Secret, ...] = ()
+    control_key: Secret | None = None
+    file_host: str = "https://generativelanguage.googleapis.com"
+    transcript_limit: int = 10_000
+    transcript_bytes: int = 512 * 1024 * 1024
+    body_limit: int = 256 * 1024 * 1024

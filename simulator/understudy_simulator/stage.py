@@ -1,0 +1,269 @@
+"""What is on, and what was seen: scopes with their armed scenarios and counters, operations, the transcript.
+
+A request belongs to a scope by its path (`/~NAME/...`), its header `x-understudy-scope`, or a marker in its body, in
+this order; without any it belongs to the default scope "". An HTTP scenario that is armed is one performance that
+advances from request to request; a Live scenario is performed anew by each session. Both end after `times`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from understudy.messages import Request, header_value
+from understudy.scenario.match import Facts, Hit, Matcher, Miss, nearest_misses
+from understudy.scenario.model import Scenario
+
+from .auth import Gatekeeper
+from .clock import Clock, rfc3339
+from .ids import Identity
+from .operations import OperationDesk
+from .playback import Playback
+from .recorder import Recorder
+from .service_account import ServiceAccount
+from .settings import SimulatorSettings
+
+Carrier = Literal["path", "header", "marker"]
+
+SCOPE_HEADER: Final = b"x-understudy-scope"
+_NAME: Final = r"[A-Za-z0-9._-]{1,80}"
+_SCOPE: Final = re.compile(_NAME)
+_PATH_CARRIER: Final = re.compile(rf"/~({_NAME})(?=/|\?|$)")
+_MARKER_START: Final = b"[[understudy-scope:"
+_MARKER: Final = re.compile(re.escape(_MARKER_START) + rf"({_NAME})\]\]".encode())
+_MISSES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """The scope of a request, and the request without the path carrier of its scope."""
+
+    scope: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A scenario that answers: its playback and the speed of its pauses (None: the simulator's own)."""
+
+    scenario: Scenario
+    playback: Playback
+    speed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the stage has for a request: a performance, or why there is none, nearest miss first (at most three)."""
+
+    performance: Performance | None
+    misses: tuple[str, ...] = ()
+
+
+class Arm:
+    """One armed scenario, and how far it was played in each scope: begun how often, and for HTTP what goes on."""
+
+    def __init__(self, scenario: Scenario, times: int | None, speed: float | None) -> None:
+        self.scenario = scenario
+        self.times = times
+        self.speed = speed
+        self._begun: dict[str, int] = {}
+        self._playing: dict[str, Playback] = {}
+
+    def is_over(self, scope: str) -> bool:
+        """Whether it was played to its end, all its times. (A Live session counts once it has begun.)"""
+        playback = self._playing.get(scope)
+        if playback is not None and not playback.finished:
+            return False
+        return self.times is not None and self._begun.get(scope, 0) >= self.times
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its `match` names a method or a path."""
+        return self.scenario.match.method is not None or self.scenario.match.path is not None
+
+    def perform(self, scope: str, values: Mapping[str, str]) -> Performance:
+        """The performance that answers now: of an HTTP scenario the one that goes on, else a new one."""
+        playback = self._playing.get(scope)
+        if playback is None or playback.finished:
+            playback = Playback(self.scenario.server, values)
+            self._begun[scope] = self._begun.get(scope, 0) + 1
+            if not self.scenario.surface.is_live:
+                self._playing[scope] = playback
+        return Performance(self.scenario, playback, self.speed)
+
+    def start_over(self, scope: str | None) -> None:
+        """As if nothing had been played in a scope, or (None) in any."""
+        for played in (self._begun, self._playing):
+            if scope is None:
+                played.clear()
+            else:
+                played.pop(scope, None)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeState:
+    """What the control API shows of a scope."""
+
+    name: str
+    requests: int
+    armed: tuple[str, ...]
+    played_out: tuple[str, ...]
+    operations: int
+
+
+class _Room:
+    """The arms and counters of one scope."""
+
+    def __init__(self) -> None:
+        self.arms: list[Arm] = []
+        self.requests = 0
+        self.calls = 0
+        self._matcher: Matcher | None = None
+
+    def add(self, arm: Arm) -> None:
+        """Put one more on."""
+        self.arms.append(arm)
+        self._matcher = None
+
+    def find(self, facts: Facts, only_named: bool) -> Arm | tuple[Miss, ...]:
+        """The first arm that fits, or all misses; `only_named` as in `Stage.choose`."""
+        if self._matcher is None:
+            self._matcher = Matcher(arm.scenario for arm in self.arms)
+        out = {
+            index
+            for index, arm in enumerate(self.arms)
+            if arm.is_over(facts.scope) or (only_named and not arm.is_named)
+        }
+        found = self._matcher.find(facts, out)
+        return self.arms[found.index] if isinstance(found, Hit) else found
+
+
+class Stage:
+    """The one place that remembers; everything that answers asks it."""
+
+    def __init__(self, settings: SimulatorSettings, clock: Clock, account: ServiceAccount) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.gate = Gatekeeper(settings, account, clock)
+        self.recorder = Recorder(clock, settings.transcript_limit, settings.transcript_bytes)
+        self.operations = OperationDesk()
+        self._scopes: dict[str, _Room] = {}
+        self._everywhere = _Room()
+        self._reads_markers = False
+
+    def arm(
+        self,
+        scenario: Scenario,
+        *,
+        scope: str | None = "",
+        carrier: Carrier = "header",
+        times: int | None = 1,
+        speed: float | None = None,
+    ) -> Arm:
+        """Put a scenario on, after those that are on already. `scope` None: it answers in every scope, after the
+        scope's own. `times` None plays it without end. Only if `carrier` is "marker" are bodies searched for scopes.
+
+        Raises ValueError if `scope` is no name (`[A-Za-z0-9._-]{1,80}`) or `times` is below 1.
+        """
+        if scope and not _SCOPE.fullmatch(scope):
+            raise ValueError(f"scope must be 1 to 80 characters of A-Z a-z 0-9 . _ -, not {scope!r}")
+        if times is not None and times < 1:
+            raise ValueError(f"times must be 1 or more, not {times}")
+        arm = Arm(scenario, times, speed)
+        room = self._everywhere if scope is None else self._room(scope)
+        room.add(arm)
+        self._reads_markers = self._reads_markers or carrier == "marker"
+        return arm
+
+    def reset(self, scope: str | None = None) -> None:
+        """Back to the start: one scope, or (None) all. What was armed for every scope stays, and begins anew.
+
+        Issued tokens stay good: a gateway in front has cached one, and must not be refused because a test began.
+        """
+        self.recorder.clear(scope)
+        self.operations.forget(scope)
+        for arm in self._everywhere.arms:
+            arm.start_over(scope)
+        if scope is not None:
+            self._scopes.pop(scope, None)
+            return
+        self._scopes.clear()
+        self._reads_markers = False
+
+    def scope_of(self, request: Request, first_message: bytes = b"") -> Scoped:
+        """The scope of a request. For a Live session `first_message` stands in for the body."""
+        found = _PATH_CARRIER.match(request.target)
+        if found:
+            rest = request.target[found.end() :]
+            target = rest if rest.startswith("/") else "/" + rest
+            return Scoped(found[1], replace(request, target=target))
+        header = header_value(request.headers, SCOPE_HEADER)
+        if header is not None and _SCOPE.fullmatch(header.decode("latin-1")):
+            return Scoped(header.decode("latin-1"), request)
+        return Scoped(self._marked_scope(first_message or request.body), request)
+
+    def _marked_scope(self, body: bytes) -> str:
+        if not self._reads_markers:
+            return ""
+        start = body.find(_MARKER_START)
+        found = _MARKER.match(body, start) if start >= 0 else None
+        return found[1].decode() if found else ""
+
+    def next_identity(self, scope: str) -> Identity:
+        """Count one more request of a scope; gives the source of its ids."""
+        room = self._room(scope)
+        room.requests += 1
+        return Identity(self.settings.seed, scope, room.requests)
+
+    def choose(self, facts: Facts, values: Mapping[str, str], *, only_named: bool = False) -> Choice:
+        """Who answers a request: the scope's own scenarios first, then those armed for every scope.
+
+        `facts.call` is counted and filled in here; `values` (`slot_values`) fill what a Live scenario sends.
+        `only_named`: only scenarios whose `match` names a method or a path may answer, and it counts as no call.
+        """
+        room = self._room(facts.scope)
+        room.calls += not only_named
+        counted = replace(facts, call=room.calls)
+        misses: tuple[Miss, ...] = ()
+        for place in (room, self._everywhere):
+            found = place.find(counted, only_named)
+            if isinstance(found, Arm):
+                return Choice(found.perform(facts.scope, values))
+            misses += found
+        return Choice(None, tuple(str(miss) for miss in nearest_misses(misses, _MISSES_SHOWN)))
+
+    def has_scenarios(self, scope: str) -> bool:
+        """Whether anything is armed that a request of that scope could meet."""
+        return bool(self._everywhere.arms or (scope in self._scopes and self._scopes[scope].arms))
+
+    def scopes(self) -> tuple[ScopeState, ...]:
+        """All scopes that were used, the default one always, sorted by name."""
+        names = sorted({"", *self._scopes})
+        return tuple(self._state(name) for name in names)
+
+    def slot_values(self, scope: str, identity: Identity, model: str, model_path: str) -> Mapping[str, str]:
+        """What fills the slots of a scenario's payloads; `operation` is added where there is one.
+
+        `model` is the bare id, `model_path` the name as the request has it (`models/m`, `projects/.../models/m`).
+        """
+        return {
+            "model": model,
+            "model_path": model_path,
+            "scope": scope,
+            "response_id": identity.response_id,
+            "create_time": rfc3339(self.clock.now()),
+        }
+
+    def _room(self, scope: str) -> _Room:
+        return self._scopes.setdefault(scope, _Room())
+
+    def _state(self, name: str) -> ScopeState:
+        room = self._scopes.get(name, _Room())
+        arms = (*room.arms, *self._everywhere.arms)
+        return ScopeState(
+            name,
+            room.requests,
+            tuple(arm.scenario.id for arm in arms if not arm.is_over(name)),
+            tuple(arm.scenario.id for arm in arms if arm.is_over(name)),
+            self.operations.count(name),
+        )

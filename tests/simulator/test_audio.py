@@ -1,0 +1,59 @@
+"""The simulator's voice: exact byte counts, chunk sizes, tokens."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from understudy_simulator.audio import chunks_of, rate_of, seconds_of, speech, tokens_of_audio
+
+
+@given(st.text(max_size=40))
+def test_every_character_takes_a_fifteenth_of_a_second(text):
+    assert len(speech(text)) == len(text) * 3200
+    assert speech(text) == speech(text)
+
+
+@given(st.text(max_size=40), st.booleans())
+def test_chunks_are_whole_samples_and_join_to_the_speech(text, is_vertex):
+    chunks = list(chunks_of(speech(text), is_vertex))
+    size = 12_000 if is_vertex else 1920
+    assert b"".join(chunks) == speech(text)
+    assert all(len(chunk) == size for chunk in chunks[:-1])
+    assert all(0 < len(chunk) <= size and len(chunk) % 2 == 0 for chunk in chunks)
+
+
+def test_the_voice_is_heard_never_clipped_and_silent_at_spaces():
+    samples = struct.unpack("<3200h", speech("a "))
+    assert max(samples[:1600]) == 8192
+    assert min(samples[:1600]) == -8192
+    assert set(samples[1600:]) == {0}
+    assert speech("a") != speech("b")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tokens"), [(0, 0), (1.0, 25), (0.04, 1), (0.05, 2), (1 / 15 * 3, 5), (84 / 25, 84)]
+)
+def test_a_second_of_audio_is_25_tokens(seconds, tokens):
+    assert tokens_of_audio(seconds) == tokens
+
+
+@given(st.integers(0, 10_000))
+def test_whole_tokens_do_not_round_up(tokens):
+    assert tokens_of_audio(seconds_of(tokens * 1920, 24_000)) == tokens
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "sender", "rate"),
+    [
+        ("audio/pcm;rate=16000", "client", 16_000),
+        ("audio/pcm; rate = 24000", "client", 24_000),
+        ("audio/pcm", "client", 16_000),
+        ("audio/pcm", "server", 24_000),
+        ("audio/pcm;rate=0000", "client", 16_000),
+        ("audio/pcm;rate=x", "client", 16_000),
+    ],
+)
+def test_the_rate_stands_in_the_type(mime_type, sender, rate):
+    assert rate_of(mime_type, sender) == rate

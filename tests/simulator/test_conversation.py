@@ -1,0 +1,554 @@
+"""Free Live conversations as dialogues: what the client says, and all that must come out."""
+
+import json
+from base64 import b64decode, b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from understudy.messages import BINARY
+from understudy.scenario.json_subset import LazyJson
+from understudy.surfaces import Place, Surface
+from understudy_simulator.audio import speech
+from understudy_simulator.conversation import Conversation
+from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished, Gone, Opened, SendMessage, Wait
+from understudy_simulator.ids import Identity
+
+GEMINI = Place(Surface.GEMINI_LIVE, "bidiGenerateContent", "v1beta", "")
+VERTEX = Place(Surface.VERTEX_LIVE, "bidiGenerateContent", "v1beta1", "")
+IDENTITY = Identity(0, "", 1)
+HALF_CASCADE = "models/gemini-live-2.5-flash-preview"
+NATIVE = "models/gemini-2.5-flash-native-audio-latest"
+NEWER = "models/gemini-3.1-flash-live-preview"
+VERTEX_MODEL = "projects/p/locations/l/publishers/google/models/gemini-live-2.5-flash"
+LAMP = {"functionDeclarations": [{"name": "switch_lamp", "parameters": {"type": "OBJECT", "properties": {}}}]}
+BYE = "This answer comes from the simulator, not from a model."
+
+
+class Talk:
+    """A conversation and its client; waits are over at once unless they are let run."""
+
+    def __init__(self, place=GEMINI):
+        self.machine = Conversation(place, IDENTITY)
+        self.waiting = None
+        self.waits = []
+
+    def tell(self, event):
+        """The actions, waits taken out."""
+        found = []
+        for action in self.machine.on(event):
+            if isinstance(action, Wait):
+                self.waiting = action
+                self.waits.append(action)
+            else:
+                found.append(action)
+        return found
+
+    def start_to_say(self, **message):
+        """Say something; gives what comes before the first pause."""
+        self.waiting = None
+        return shown(self.tell(Arrived(LazyJson(json.dumps(message).encode()))))
+
+    def go_on(self):
+        """What comes until nothing is waited for any more."""
+        found = []
+        while self.waiting is not None:
+            wait, self.waiting = self.waiting, None
+            found += self.tell(Elapsed(wait.id))
+        return shown(found)
+
+    def say(self, **message):
+        return self.start_to_say(**message) + self.go_on()
+
+    def open(self, model=HALF_CASCADE, modality="TEXT", **setup):
+        return self.say(setup={"model": model, "generationConfig": {"responseModalities": [modality]}} | setup)
+
+    def ask(self, text, **content):
+        return self.say(clientContent={"turns": [user(text)], "turnComplete": True} | content)
+
+
+def user(text):
+    return {"role": "user", "parts": [{"text": text}]}
+
+
+def shown(actions):
+    """Messages as JSON values, in binary frames as the services send them; other actions as they are."""
+    assert all(action.opcode == BINARY for action in actions if isinstance(action, SendMessage))
+    return [json.loads(action.payload) if isinstance(action, SendMessage) else action for action in actions]
+
+
+def text(piece):
+    return {"serverContent": {"modelTurn": {"role": "model", "parts": [{"text": piece}]}}}
+
+
+COMPLETE = {"serverContent": {"generationComplete": True}}
+INTERRUPTED = {"serverContent": {"interrupted": True}}
+REFUSED = [CloseWith(1007, "Request contains an invalid argument."), Finished()]
+
+
+def end(prompt, response):
+    """The end of a turn on the Gemini API; counts as (TEXT, AUDIO)."""
+
+    def details(counts):
+        pairs = zip(("TEXT", "AUDIO"), counts, strict=True)
+        return [{"modality": name, "tokenCount": count} for name, count in pairs if count]
+
+    usage = {"promptTokenCount": sum(prompt)}
+    usage |= {"responseTokenCount": sum(response)} if sum(response) else {}
+    usage |= {"totalTokenCount": sum(prompt) + sum(response), "promptTokensDetails": details(prompt)}
+    usage |= {"responseTokensDetails": details(response)} if sum(response) else {}
+    return {"serverContent": {"turnComplete": True}, "usageMetadata": usage}
+
+
+def pcm_in(messages):
+    """The audio of model turns, joined."""
+    parts = [m["serverContent"]["modelTurn"]["parts"][0] for m in messages if "modelTurn" in m.get("serverContent", {})]
+    assert all(part["inlineData"]["mimeType"] == "audio/pcm;rate=24000" for part in parts)
+    return b"".join(b64decode(part["inlineData"]["data"], validate=True) for part in parts)
+
+
+def words_in(messages, name):
+    return "".join(m["serverContent"][name]["text"] for m in messages if name in m.get("serverContent", {}))
+
+
+# ---- setup
+
+
+def test_setup_is_answered_and_vertex_gives_a_session_id():
+    assert Talk().open() == [{"setupComplete": {}}]
+    assert Talk(VERTEX).open(VERTEX_MODEL) == [{"setupComplete": {"sessionId": IDENTITY.uuid}}]
+    assert Talk(VERTEX).open("publishers/google/models/gemini-live-2.5-flash") == [
+        {"setupComplete": {"sessionId": IDENTITY.uuid}}
+    ]
+
+
+def test_nothing_is_sent_before_setup():
+    assert Talk().tell(Opened()) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"clientContent": {"turnComplete": True}},
+        {"realtimeInput": {"text": "hi"}},
+        {"setup": {"model": HALF_CASCADE}, "clientContent": {}},
+    ],
+)
+def test_the_first_message_must_be_setup_alone(message):
+    talk = Talk()
+    assert talk.say(**message) == REFUSED
+    assert talk.machine.finished
+
+
+def test_a_second_setup_is_refused():
+    talk = Talk()
+    talk.open()
+    assert talk.open() == REFUSED
+    assert talk.ask("anybody there?") == []
+
+
+@pytest.mark.parametrize(
+    ("place", "setup", "refusal"),
+    [
+        (
+            GEMINI,
+            {"model": "models/gemini-2.5-flash"},
+            CloseWith(
+                1008,
+                "models/gemini-2.5-flash is not found for API version v1beta, or is not supported for "
+                "bidiGenerateContent. Call ListModels t",
+            ),
+        ),
+        (
+            VERTEX,
+            {"model": "projects/p/locations/l/publishers/google/models/nobody"},
+            CloseWith(
+                1008,
+                "Publisher Model `projects/p/locations/l/publishers/google/models/nobody` was not found or your "
+                "project does not have access",
+            ),
+        ),
+        (
+            VERTEX,
+            {"model": "projects/p/locations/l/publishers/meta/models/gemini-live-2.5-flash"},
+            CloseWith(
+                1008,
+                "Publisher Model `projects/p/locations/l/publishers/meta/models/gemini-live-2.5-flash` was not found "
+                "or your project does no",
+            ),
+        ),
+        (
+            GEMINI,
+            {"model": NEWER, "generationConfig": {"responseModalities": ["TEXT"]}},
+            CloseWith(
+                1007,
+                "The requested combination of response modalities (TEXT) is not supported by the model. "
+                "models/gemini-3.1-flash-live-preview",
+            ),
+        ),
+        (
+            GEMINI,
+            {"model": HALF_CASCADE, "generationConfig": {"responseModalities": ["TEXT"], "speechConfig": {}}},
+            CloseWith(1007, "Cannot extract voices from a non-audio request."),
+        ),
+    ],
+)
+def test_setups_that_the_services_refuse(place, setup, refusal):
+    assert Talk(place).say(setup=setup) == [refusal, Finished()]
+
+
+def test_a_message_that_is_no_json_is_refused():
+    talk = Talk()
+    talk.open()
+    assert talk.tell(Arrived(LazyJson(b"hello"))) == [
+        CloseWith(1007, "Invalid JSON payload received. Unexpected token.\nhello\n^"),
+        Finished(),
+    ]
+
+
+# ---- turns
+
+
+def test_a_text_turn_with_its_usage():
+    talk = Talk()
+    talk.open()
+    assert talk.ask("Hello there") == [
+        text('You said: "Hello'),
+        text(' there". This answer'),
+        text(" comes from the"),
+        text(" simulator, not from"),
+        text(" a model."),
+        COMPLETE,
+        end((3, 0), (20, 0)),
+    ]
+    assert [wait.paced for wait in talk.waits] == [False, True, True, True, True]
+
+
+def test_the_prompt_of_a_turn_holds_all_that_was_said_before():
+    talk = Talk()
+    talk.open(systemInstruction={"parts": [{"text": "Be kind!"}]})
+    assert talk.ask("Hello there")[-1] == end((2 + 3, 0), (20, 0))
+    assert talk.ask("Hello again")[-1] == end((2 + 3 + 20 + 3, 0), (20, 0))
+
+
+def test_the_end_of_a_vertex_turn_has_the_names_of_vertex():
+    talk = Talk(VERTEX)
+    talk.open(VERTEX_MODEL)
+    assert talk.ask("Hello there")[-1] == {
+        "serverContent": {"turnComplete": True},
+        "usageMetadata": {
+            "promptTokenCount": 3,
+            "candidatesTokenCount": 20,
+            "totalTokenCount": 23,
+            "trafficType": "ON_DEMAND",
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}],
+            "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 20}],
+        },
+    }
+
+
+def test_content_without_the_end_of_its_turn_waits():
+    talk = Talk()
+    talk.open()
+    assert talk.ask("Hello", turnComplete=False) == []
+    found = talk.say(clientContent={"turnComplete": True})
+    assert found[0] == text('You said: "Hello".')
+    assert found[-1] == end((2, 0), (19, 0))
+
+
+def test_a_model_of_family_2_answers_users_only():
+    talk = Talk()
+    talk.open()
+    said = {"turns": [user("Hi"), {"role": "model", "parts": [{"text": "Hello"}]}], "turnComplete": True}
+    assert talk.say(clientContent=said) == []
+    assert talk.ask("So?")[0] == text('You said: "So?".')
+
+
+def test_history_that_was_announced_is_not_answered():
+    talk = Talk()
+    talk.open(historyConfig={"initialHistoryInClientContent": True})
+    assert talk.ask("long ago") == []
+    assert talk.ask("now")[-1] == end((2 + 1, 0), (18, 0))
+
+
+def test_realtime_text_is_a_question_by_itself():
+    talk = Talk()
+    talk.open()
+    assert talk.say(realtime_input={"text": "Hello there"})[0] == text('You said: "Hello')
+
+
+def test_an_audio_answer_to_the_byte():
+    for place, model, chunk in ((GEMINI, NATIVE, 1920), (VERTEX, VERTEX_MODEL, 12_000)):
+        talk = Talk(place)
+        talk.open(model, "AUDIO")
+        found = talk.ask("Hi")
+        words = f'You said: "Hi". {BYE}'
+        assert pcm_in(found) == speech(words)
+        sizes = {len(pcm_in([message])) for message in found[:-3]}
+        assert sizes == {chunk}
+        assert found[-2] == COMPLETE
+        usage = found[-1]["usageMetadata"]
+        counted = usage["responseTokensDetails" if place is GEMINI else "candidatesTokensDetails"]
+        assert counted == [{"modality": "AUDIO", "tokenCount": -(-len(words) * 25 // 15)}]
+
+
+def test_audio_is_sent_four_times_as_fast_as_it_plays():
+    talk = Talk()
+    talk.open(NATIVE, "AUDIO")
+    talk.ask("Hi")
+    assert talk.waits[0] == Wait(0.01, 1, paced=False)
+    assert talk.waits[1] == Wait(0.01, 2, paced=True)
+
+
+def test_the_transcription_of_an_audio_answer_is_the_text():
+    talk = Talk()
+    talk.open(NATIVE, "AUDIO", outputAudioTranscription={})
+    found = talk.ask("Hi")
+    assert words_in(found, "outputTranscription") == f'You said: "Hi". {BYE}'
+    kinds = [next(iter(message["serverContent"])) for message in found]
+    assert kinds[-3:] == ["outputTranscription", "generationComplete", "turnComplete"]
+    assert kinds[:6] == ["modelTurn"] * 5 + ["outputTranscription"] or "outputTranscription" in kinds[:8]
+
+
+# ---- spoken input
+
+
+def sound(seconds):
+    return {"data": b64encode(bytes(int(seconds * 32_000))).decode(), "mimeType": "audio/pcm;rate=16000"}
+
+
+def test_audio_is_answered_when_its_stream_ends():
+    talk = Talk()
+    talk.open(inputAudioTranscription={})
+    assert talk.say(realtimeInput={"audio": sound(1.0)}) == []
+    assert talk.say(realtimeInput={"audio": sound(0.5)}) == []
+    found = talk.say(realtimeInput={"audioStreamEnd": True})
+    assert found[0] == {"serverContent": {"inputTranscription": {"text": "(1.5 seconds of audio)"}}}
+    assert found[1] == text('You said: "(1.5')
+    assert found[-1]["usageMetadata"]["promptTokensDetails"] == [{"modality": "AUDIO", "tokenCount": 38}]
+    assert talk.say(realtimeInput={"audioStreamEnd": True}) == []
+
+
+def test_activity_that_the_client_marks():
+    talk = Talk()
+    talk.open(realtimeInputConfig={"automaticActivityDetection": {"disabled": True}})
+    talk.say(realtimeInput={"audio": sound(9.0)})
+    assert talk.say(realtimeInput={"activityStart": {}}) == []
+    assert talk.say(realtimeInput={"audio": sound(2.0)}) == []
+    assert talk.say(realtimeInput={"audioStreamEnd": True}) == []
+    found = talk.say(realtimeInput={"activityEnd": {}})
+    # What was sent outside the activity does not count.
+    assert found[0] == text('You said: "(2.0')
+    assert found[-1]["usageMetadata"]["promptTokensDetails"] == [{"modality": "AUDIO", "tokenCount": 50}]
+
+
+def test_marks_are_refused_while_the_service_listens_by_itself():
+    talk = Talk()
+    talk.open()
+    assert talk.say(realtimeInput={"activityStart": {}}) == [
+        CloseWith(1007, "Explicit activity control is not supported when automatic activity detection is enabled."),
+        Finished(),
+    ]
+
+
+def test_media_chunks_are_for_family_2_only():
+    talk = Talk()
+    talk.open()
+    assert talk.say(realtimeInput={"mediaChunks": [sound(1.0)]}) == []
+    talk = Talk()
+    talk.open(NEWER, "AUDIO")
+    assert talk.say(realtimeInput={"mediaChunks": [sound(1.0)]}) == [
+        CloseWith(1007, "realtime_input.media_chunks is deprecated. Use audio, video, or text instead."),
+        Finished(),
+    ]
+
+
+def test_pictures_count():
+    talk = Talk()
+    talk.open()
+    talk.say(realtimeInput={"video": {"data": "AAAA", "mimeType": "image/jpeg"}})
+    usage = talk.ask("What do you see?")[-1]["usageMetadata"]
+    assert usage["promptTokensDetails"] == [
+        {"modality": "TEXT", "tokenCount": 4},
+        {"modality": "IMAGE", "tokenCount": 258},
+    ]
+
+
+@pytest.mark.parametrize("role", [None, "system"])
+def test_roles_that_are_refused(role):
+    turn = {"parts": [{"text": "Hi"}]} | ({"role": role} if role else {})
+    talk = Talk()
+    talk.open(NEWER, "AUDIO")
+    assert talk.say(clientContent={"turns": [turn], "turnComplete": True}) == REFUSED
+
+
+def test_a_turn_without_a_role_is_a_users_in_family_2():
+    talk = Talk()
+    talk.open()
+    turn = {"parts": [{"text": "Hi"}]}
+    assert talk.say(clientContent={"turns": [turn], "turnComplete": True})[0] == text('You said: "Hi".')
+
+
+# ---- interruption
+
+
+def test_new_content_interrupts_and_only_what_was_sent_counts():
+    talk = Talk()
+    talk.open()
+    first = talk.start_to_say(clientContent={"turns": [user("Hello there")], "turnComplete": True})
+    assert first == [text('You said: "Hello')]
+    stale = talk.waits[-1]
+    found = talk.start_to_say(clientContent={"turns": [user("Stop")], "turnComplete": True})
+    assert found == [INTERRUPTED, end((3, 0), (4, 0)), text('You said: "Stop".')]
+    assert talk.tell(Elapsed(stale.id)) == []
+    assert talk.go_on()[-1] == end((3 + 4 + 1, 0), (19, 0))
+
+
+def test_content_that_asks_nothing_interrupts_too():
+    talk = Talk()
+    talk.open()
+    talk.start_to_say(clientContent={"turns": [user("Hello there")], "turnComplete": True})
+    assert talk.say(clientContent={"turns": [user("Well")]}) == [INTERRUPTED, end((3, 0), (4, 0))]
+
+
+def test_without_interruption_the_answer_goes_on_and_the_next_follows():
+    talk = Talk()
+    talk.open(realtimeInputConfig={"activityHandling": "NO_INTERRUPTION"})
+    talk.start_to_say(realtimeInput={"text": "Hello there"})
+    wait = talk.waiting
+    assert talk.start_to_say(realtimeInput={"text": "And?"}) == []
+    talk.waiting = wait
+    found = talk.go_on()
+    assert [message for message in found if "usageMetadata" in message] == [
+        end((3, 0), (20, 0)),
+        end((3 + 1 + 20, 0), (19, 0)),
+    ]
+    assert text('You said: "And?".') in found
+
+
+# ---- function calls
+
+
+def call_of(message):
+    (call,) = message["toolCall"]["functionCalls"]
+    return call
+
+
+def test_a_function_call_in_family_2_closes_its_turn_at_once():
+    talk = Talk()
+    talk.open(tools=[LAMP])
+    found = talk.ask("Please switch lamp on")
+    call = call_of(found[0])
+    assert (call["name"], call["args"]) == ("switch_lamp", {})
+    assert call["id"].startswith("function-call-")
+    assert found[1:2] == [COMPLETE]
+    assert [list(message) for message in found[2:]] == [["serverContent", "usageMetadata"]]
+    results = [{"id": call["id"], "name": "switch_lamp", "response": {"result": "ok"}}]
+    answer = talk.say(tool_response={"functionResponses": results})
+    assert words_of(answer) == f'I asked, and switch_lamp returned {{"result": "ok"}}. {BYE}'
+    assert answer[-2] == COMPLETE
+    assert answer[-1]["serverContent"] == {"turnComplete": True}
+
+
+def words_of(messages):
+    turns = [m["serverContent"]["modelTurn"] for m in messages if "modelTurn" in m.get("serverContent", {})]
+    return "".join(turn["parts"][0]["text"] for turn in turns)
+
+
+def test_a_function_call_in_family_3_ends_its_turn_after_the_response():
+    talk = Talk()
+    talk.open(NEWER, "AUDIO", tools=[LAMP])
+    found = talk.ask("Please call it")
+    assert [list(message) for message in found] == [["toolCall"]]
+    results = [{"name": "switch_lamp", "response": {}}]
+    answer = talk.say(toolResponse={"functionResponses": results})
+    assert sum("usageMetadata" in message for message in answer) == 1
+    assert answer[-2] == COMPLETE
+    assert len(pcm_in(answer)) == len(f"I asked, and switch_lamp returned {{}}. {BYE}") * 3200
+    details = answer[-1]["usageMetadata"]["responseTokensDetails"]
+    assert [entry["modality"] for entry in details] == ["TEXT", "AUDIO"]
+
+
+def test_nothing_is_answered_while_a_call_is_open():
+    talk = Talk()
+    talk.open(tools=[LAMP])
+    call = call_of(talk.ask("switch lamp")[0])
+    assert talk.ask("Are you there?") == []
+    assert talk.say(realtimeInput={"text": "Hello?"}) == []
+    assert talk.say(toolResponse={"functionResponses": [{"id": call["id"], "response": {}}]}) != []
+
+
+@pytest.mark.parametrize("result", [{"id": "someone-else", "name": "switch_lamp"}, {"name": "other"}, {}])
+def test_a_response_to_no_call_is_refused(result):
+    talk = Talk()
+    talk.open(tools=[LAMP])
+    talk.ask("switch lamp")
+    assert talk.say(toolResponse={"functionResponses": [result | {"response": {}}]}) == REFUSED
+
+
+def test_the_word_call_calls_only_as_a_word():
+    talk = Talk()
+    talk.open(tools=[LAMP])
+    assert "toolCall" not in talk.ask("Do you recall?")[0]
+    assert "toolCall" in talk.ask("CALL!")[0]
+
+
+def test_tools_can_be_changed_in_family_3():
+    talk = Talk()
+    talk.open(NEWER, "AUDIO")
+    assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == []
+    assert "toolCall" in talk.ask("switch lamp")[0]
+    talk = Talk()
+    talk.open()
+    assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == REFUSED
+
+
+# ---- the machine
+
+
+def test_after_the_client_left_nothing_comes():
+    talk = Talk()
+    talk.open()
+    talk.start_to_say(clientContent={"turns": [user("Hello there")], "turnComplete": True})
+    assert talk.tell(Gone(1000)) == [Finished()]
+    assert talk.machine.finished
+    assert talk.go_on() == []
+
+
+messages = st.sampled_from(
+    [
+        {"setup": {"model": HALF_CASCADE, "generationConfig": {"responseModalities": ["TEXT"]}, "tools": [LAMP]}},
+        {"setup": {"model": NEWER, "tools": [LAMP]}},
+        {"clientContent": {"turns": [user("Hi")], "turnComplete": True}},
+        {"clientContent": {"turns": [user("switch lamp")], "turnComplete": True}},
+        {"clientContent": {"turns": [{"parts": 3, "role": []}], "turnComplete": True}},
+        {"realtimeInput": {"text": "Hi"}},
+        {"realtimeInput": {"audio": {"data": "AAAA"}, "audioStreamEnd": True}},
+        {"toolResponse": {"functionResponses": [{"name": "switch_lamp", "response": {}}]}},
+        {"contextUpdate": {}},
+        {},
+    ]
+).map(lambda message: Arrived(LazyJson(json.dumps(message).encode())))
+events = st.lists(messages | st.integers(0, 30).map(Elapsed) | st.just(Gone(None)) | st.just(Opened()), max_size=25)
+
+
+@given(events, st.sampled_from([GEMINI, VERTEX]))
+def test_no_order_of_events_breaks_the_machine(told, place):
+    machine = Conversation(place, IDENTITY)
+    ends, begun = 0, 0
+    for event in told:
+        was_over = machine.finished
+        actions = machine.on(event)
+        assert not (was_over and actions)
+        assert machine.finished == (was_over or bool(actions and isinstance(actions[-1], Finished)))
+        waits = [action for action in actions if isinstance(action, Wait)]
+        assert all(action is actions[-1] for action in waits)
+        for action in actions:
+            if isinstance(action, SendMessage):
+                content = json.loads(action.payload)
+                begun += "setupComplete" in content
+                ends += "turnComplete" in content.get("serverContent", {})
+                assert ("usageMetadata" in content) == ("turnComplete" in content.get("serverContent", {}))
+    assert begun <= 1
+    assert ends == 0 or begun == 1

@@ -1,0 +1,253 @@
+"""Each shipped scenario, its client's side played against its server's: both end well, and it costs what it says."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from understudy.library import load, price_book, scenario_ids
+from understudy.pricing.cost import Cost, combined
+from understudy.pricing.explain import explain
+from understudy.pricing.videos import cost_of_videos
+from understudy.scenario.json_subset import LazyJson, fits
+from understudy.scenario.match import Facts, Hit, Matcher
+from understudy.scenario.model import (
+    Call,
+    CloseSession,
+    Download,
+    OperationError,
+    OperationResponse,
+    Poll,
+    Receive,
+    ReceiveUntil,
+    Scenario,
+    Send,
+    Start,
+    StreamChunk,
+    Videos,
+)
+from understudy.surfaces import Surface
+from understudy.usage.operations import veo_request
+from understudy_simulator.cues import (
+    Abort,
+    Action,
+    Answer,
+    AnswerStream,
+    Arrived,
+    BeginOperation,
+    CloseWith,
+    Elapsed,
+    Finished,
+    Gone,
+    Opened,
+    SendMessage,
+    Unexpected,
+    Wait,
+)
+from understudy_simulator.playback import Playback
+
+BOOK = price_book("frozen")
+VALUES = {"model": "m", "model_path": "models/m", "response_id": "id", "create_time": "2026-01-01T00:00:00Z"}
+LIVE = [name for name in scenario_ids() if name.startswith("live/")]
+VEO = [name for name in scenario_ids() if name.startswith("veo/")]
+HTTP = [name for name in scenario_ids() if name.startswith(("gemini/", "vertex/"))]
+DAY = date(2026, 1, 1)
+
+
+def cost_of_answer(scenario: Scenario, method: str, body: bytes, content_type: str) -> Cost:
+    return explain(BOOK, scenario.surface.provider, scenario.model, method, body, content_type, date=DAY)
+
+
+# ---- Live
+
+
+class Session:
+    """The server's script under way: gives its messages, takes the client's."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._playback = Playback(scenario.server, VALUES)
+        self.messages: list[bytes] = []
+        self.closed: CloseWith | None = None
+        self._do(self._playback.on(Opened()))
+
+    @property
+    def finished(self) -> bool:
+        return self._playback.finished
+
+    def tell(self, payload: bytes) -> None:
+        self._do(self._playback.on(Arrived(LazyJson(payload))))
+
+    def leave(self, code: int | None) -> None:
+        self._do(self._playback.on(Gone(code)))
+
+    def _do(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            match action:
+                case SendMessage():
+                    self.messages.append(action.payload)
+                case CloseWith():
+                    self.closed = action
+                case Wait():
+                    self._do(self._playback.on(Elapsed(action.id)))
+                case Unexpected() | Abort():
+                    pytest.fail(str(action))
+                case _:
+                    assert action == Finished()
+
+
+def play_client(scenario: Scenario, session: Session) -> None:
+    heard = 0
+    for step in scenario.client:
+        match step:
+            case Send():
+                session.tell(step.payload.fill(VALUES))
+            case Receive(close=True):
+                assert session.closed is not None and session.closed.code == scenario.expect.close
+            case Receive():
+                assert fits(step.pattern, json.loads(session.messages[heard]))
+                heard += 1
+            case ReceiveUntil():
+                while not fits(step.pattern, json.loads(session.messages[heard])):
+                    heard += 1
+                heard += 1
+            case CloseSession():
+                session.leave(step.code)
+            case _:
+                pytest.fail(f"{step} is no step of a Live client")
+    assert heard == len(session.messages), "the client did not take every message"
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_live_scenario_is_played_to_its_end_and_costs_what_it_says(name: str):
+    scenario = load(name)
+    session = Session(scenario)
+    play_client(scenario, session)
+    assert session.finished
+    method = "bidiGenerateContent"
+    if not session.messages:
+        assert scenario.expect.cost == 0 and scenario.expect.close == (session.closed and session.closed.code)
+    else:
+        assert cost_of_answer(scenario, method, b"\n".join(session.messages), "").total == scenario.expect.cost
+    assert usage_of(scenario, map(json.loads, session.messages)) == scenario.expect.usage
+
+
+@pytest.mark.parametrize("name", ["live/text-turn", "live/tool-call", "live/gemini-text-turn", "live/gemini-tool-call"])
+def test_the_spellings_of_googles_client_fit_too(name: str):
+    scenario = load(name)
+    session = Session(scenario)
+    setup: dict[str, Any] = {"model": "models/x", "generation_config": {"response_modalities": ["TEXT"]}}
+    session.tell(
+        json.dumps({"setup": {**setup, "tools": [{"function_declarations": [{"name": "get_weather"}]}]}}).encode()
+    )
+    turns = [{"parts": [{"text": "Hi"}], "role": "user"}]
+    session.tell(json.dumps({"client_content": {"turns": turns, "turn_complete": True}}).encode())
+    if "tool" in name:
+        answer = {"id": "1", "name": "get_weather", "response": {"output": "sunny"}}
+        session.tell(json.dumps({"tool_response": {"function_responses": [answer]}}).encode())
+    session.leave(1000)
+    assert session.finished
+
+
+def usage_of(scenario: Scenario, messages: Iterator[Any]) -> dict[str, dict[str, int]]:
+    """The counts of all usage frames, by side and modality."""
+    output = "candidates" if scenario.surface.is_vertex else "response"
+    found: dict[str, dict[str, int]] = {}
+    for message in messages:
+        usage = message.get("usageMetadata", {})
+        assert f"{output}TokenCount" in usage or not usage
+        for side, word in (("prompt", "prompt"), ("response", output)):
+            details = usage.get(f"{word}TokensDetails", [])
+            assert sum(entry["tokenCount"] for entry in details) == usage.get(f"{word}TokenCount", 0)
+            for entry in details:
+                counts = found.setdefault(side, {})
+                counts[entry["modality"].lower()] = counts.get(entry["modality"].lower(), 0) + entry["tokenCount"]
+    return found
+
+
+# ---- HTTP
+
+
+def answers(scenario: Scenario) -> Iterator[tuple[Call, int, bytes, str]]:
+    """Each call of the client (and its retries) with status, body and content type of its answer."""
+    playback = Playback(scenario.server)
+    matcher = Matcher([scenario])
+    for call in scenario.client:
+        assert isinstance(call, Call)
+        for _ in range(1 + (call.retry.at_most if call.retry else 0)):
+            body = LazyJson(call.payload.fill(VALUES))
+            facts = Facts(scenario.surface, call.method, model=scenario.model, query=call.query, body=body)
+            assert isinstance(matcher.find(facts), Hit)
+            [action] = [one for one in playback.answer(body) if one != Finished()]
+            match action:
+                case Answer(reply):
+                    yield call, reply.status, reply.payload.fill(VALUES), "application/json"
+                    if not (call.retry and reply.status in call.retry.on):
+                        break
+                case AnswerStream(stream):
+                    events = [part.payload.fill(VALUES) for part in stream.parts if isinstance(part, StreamChunk)]
+                    yield (
+                        call,
+                        stream.status,
+                        b"".join(b"data: " + event + b"\r\n\r\n" for event in events),
+                        "text/event-stream",
+                    )
+                    break
+                case _:
+                    pytest.fail(str(action))
+    assert playback.finished
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_an_http_scenario_is_played_to_its_end_and_costs_what_it_says(name: str):
+    scenario = load(name)
+    seen = list(answers(scenario))
+    assert tuple(status for _, status, _, _ in seen) == scenario.expect.statuses
+    assert scenario.expect.upstream_requests in (None, len(seen))
+    costs = [cost_of_answer(scenario, call.method, body, kind) for call, status, body, kind in seen if status == 200]
+    assert combined(costs).total == scenario.expect.cost
+
+
+@pytest.mark.parametrize("name", [name for name in HTTP if not name.endswith("quota-burst-then-success")])
+def test_an_answer_has_the_members_of_its_service(name: str):
+    scenario = load(name)
+    for call, status, body, kind in answers(scenario):
+        if status != 200 or call.method == "countTokens":
+            continue
+        texts = (
+            [line.removeprefix(b"data: ") for line in body.splitlines() if line] if kind.endswith("stream") else [body]
+        )
+        for text in texts:
+            answer = json.loads(text)
+            [candidate] = answer["candidates"]
+            vertex = scenario.surface is Surface.VERTEX
+            assert ("createTime" in answer, "index" in candidate) == (vertex, not vertex)
+            assert list(candidate["content"]) == (["role", "parts"] if vertex else ["parts", "role"])
+            assert ("trafficType" in answer["usageMetadata"]) == vertex
+
+
+# ---- VEO
+
+
+@pytest.mark.parametrize("name", VEO)
+def test_a_veo_scenario_is_played_to_its_end_and_costs_what_it_says(name: str):
+    scenario = load(name)
+    start, poll, *rest = scenario.client
+    assert isinstance(start, Start) and isinstance(poll, Poll)
+    body = start.payload.fill(VALUES)
+    [begun, finished] = Playback(scenario.server).answer(LazyJson(body))
+    assert isinstance(begun, BeginOperation) and finished == Finished()
+    outcome = begun.operation.outcome
+    last = "error" if isinstance(outcome, OperationError) else "done"
+    assert scenario.expect.polls == ("running",) * begun.operation.running_polls + (last,)
+    assert len(scenario.expect.polls) <= poll.at_most
+    downloads = sum(isinstance(step, Download) for step in rest)
+    assert scenario.expect.upstream_requests == 1 + len(scenario.expect.polls) + downloads
+    delivered = outcome.count if isinstance(outcome, Videos) else 0
+    if isinstance(outcome, OperationResponse):
+        assert outcome.value["raiMediaFilteredCount"] == len(outcome.value["raiMediaFilteredReasons"]) == 1
+    request = veo_request(body)
+    assert (request.seconds, request.sample_count) == (8, 1)
+    cost = cost_of_videos(BOOK, scenario.surface.provider, scenario.model, request, delivered, date=DAY)
+    assert cost.total == scenario.expect.cost
