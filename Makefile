@@ -1,0 +1,58 @@
+# Each target makes what it needs; a second run takes seconds. Needs git, make and Python 3.11 or newer with venv.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export UNDERSTUDY_HOME ?= $(CURDIR)/.understudy
+
+.PHONY: help demo test interop check format lint types clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway against the simulator
+	$(BIN)/understudy demo
+
+test: $(VENV)/test.stamp ## all tests that need no client environment and no Node
+	$(BIN)/python -m pytest -m 'not interop'
+
+interop: $(VENV)/test.stamp ## google-genai newest, 2.34 and 1.75 against simulator and gateway
+	$(BIN)/python -m pytest -m interop tests/interop
+
+check: format lint types test demo interop ## all that CI runs
+
+format: $(VENV)/lint.stamp ## is everything formatted?
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/lint.stamp ## ruff, and the shipped scenarios
+	$(BIN)/ruff check .
+	$(BIN)/understudy scenarios lint
+
+types: $(VENV)/lint.stamp ## pyright: strict, tests basic
+	$(BIN)/pyright --warnings
+	$(BIN)/pyright --warnings -p tests
+
+clean: ## remove environments and state
+	rm -rf $(VENV) .understudy dist build
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "understudy needs Python 3.11 or newer; set PYTHON=/path/to/python" >&2; exit 2; }
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python -m venv failed; on Debian: apt install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/run.stamp: $(BIN)/python pyproject.toml
+	@echo "installing understudy into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	@echo "installing what the tests need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@touch $@
+
+$(VENV)/lint.stamp: $(VENV)/test.stamp
+	@echo "installing formatter, linter and type checker into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint
+	@touch $@

@@ -1,0 +1,393 @@
+"""The gateway put together: listeners, dispatch, health, one log line and one record for each exchange, the drain."""
+
+import asyncio
+import json
+import logging
+import re
+import socket
+import ssl
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import certifi
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from understudy.errors import ConfigError
+from understudy.messages import RawHeaders, header_value
+from understudy.pricing.book import PriceBook
+
+from .answers import own_answer, refusal_answer
+from .credentials import Credentials, credentials_for
+from .http import HttpPassthrough, Progress
+from .keys import Caller, KeyRing
+from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .query import parameters, split_target
+from .refusals import Reason, Refusal
+from .routes import Route
+from .routing import route
+from .sessions import LivePassthrough
+from .settings import GatewayConfig
+from .spend import SpendLog, SpendRecord
+from .upstream import AiohttpUpstream
+
+_log = logging.getLogger(__name__)
+
+_HEALTH: Final = frozenset({b"/health/liveliness", b"/health/liveness", b"/health/readiness"})
+_PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED, Reason.BASE_URL_TRAP})
+"""Refusals that are given without a key: they say how to reach the gateway, and nothing of what is behind it."""
+
+_SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_LINGER_S: Final = 2.0
+"""How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the gateway listens; port 0 picks a free one, None means not at all."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls_port: int | None = None
+    admin_port: int | None = None
+
+
+class Gateway:
+    """The passthrough gateway. As a context manager it listens, and drains when it is left.
+
+    `book` has the prices, `tls` the certificate for `tls_port`, `spend_path` the file of spend records. `now` is the
+    wall clock for labels, `monotonic` the clock for deadlines. Entering raises OSError if a port is taken.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        listen: Listen,
+        *,
+        book: PriceBook,
+        tls: ssl.SSLContext | None = None,
+        spend_path: Path | None = None,
+        now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises ConfigError if development mode is not on loopback, or a file cannot be used."""
+        if config.development and not _is_loopback(listen.host):
+            raise ConfigError(
+                "understudy_settings.development: any key is accepted, so the gateway listens on loopback only, "
+                f"not on {listen.host}"
+            )
+        self._config = config
+        self._listen = listen
+        self._tls = tls
+        self._now = now
+        self._monotonic = monotonic
+        self._upstream_tls = _upstream_context(config.upstream_ca)
+        self._keys = KeyRing(config)
+        self.spend: Final = SpendLog(spend_path)
+        self._books = Books(book, self.spend, now)
+        self._is_draining = False
+        self._is_cutting = False
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._runners: list[web.ServerRunner] = []
+        self._ports: dict[str, int] = {}
+
+    @property
+    def http_url(self) -> str:
+        """The origin for HTTP and ws://."""
+        return self._origin("http", "http") or ""
+
+    @property
+    def https_url(self) -> str | None:
+        """The origin for HTTPS and wss://; None without TLS."""
+        return self._origin("https", "https")
+
+    @property
+    def admin_url(self) -> str | None:
+        """The origin of the admin port; None without one."""
+        return self._origin("admin", "http")
+
+    def _origin(self, listener: str, scheme: str) -> str | None:
+        if listener not in self._ports:
+            return None
+        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
+        return f"{scheme}://{host}:{self._ports[listener]}"
+
+    async def __aenter__(self) -> Self:
+        timeouts = self._config.timeouts
+        self._upstream = AiohttpUpstream(self._upstream_tls, timeouts.connect_s)
+        self._credentials = self._made_credentials()
+        self._http = HttpPassthrough(self._config, self._upstream, self._credentials)
+        self._live = LivePassthrough(self._config, self._credentials, self._upstream_tls, self._monotonic)
+        for notice in self._config.notices:
+            _log.info("%s", notice)
+        try:
+            await self._start_listeners()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._drain()
+        finally:
+            await self._close()
+
+    def _made_credentials(self) -> dict[str, Credentials]:
+        config = self._config
+        return {
+            account.id: credentials_for(
+                account.source,
+                ca=config.upstream_ca,
+                wait_s=config.timeouts.credentials_s,
+                monotonic=self._monotonic,
+            )
+            for account in config.accounts
+            if account.source is not None
+        }
+
+    async def _start_listeners(self) -> None:
+        traffic = web.ServerRunner(_Server(self._handle, **self._server_options()))
+        admin = web.ServerRunner(_Server(self._handle_admin, **self._server_options()))
+        self._runners = [traffic, admin]
+        for runner in self._runners:
+            await runner.setup()
+        listen = self._listen
+        await self._start(traffic, "http", listen.port, None)
+        if listen.tls_port is not None and self._tls is not None:
+            await self._start(traffic, "https", listen.tls_port, self._tls)
+        if listen.admin_port is not None:
+            await self._start(admin, "admin", listen.admin_port, None)
+
+    async def _start(self, runner: web.ServerRunner, name: str, port: int, tls: ssl.SSLContext | None) -> None:
+        host = "127.0.0.1" if name == "admin" and not _is_loopback(self._listen.host) else self._listen.host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+        self._ports[name] = listener.getsockname()[1]
+        await web.SockSite(runner, listener, ssl_context=tls, backlog=1024).start()
+
+    def _server_options(self) -> dict[str, Any]:
+        limits = self._config.limits
+        return {
+            "access_log": None,
+            "auto_decompress": False,
+            "handler_cancellation": True,
+            "keepalive_timeout": self._config.timeouts.keepalive_s,
+            "lingering_time": _LINGER_S,
+            "max_line_size": limits.request_line_bytes,
+            "max_field_size": limits.header_field_bytes,
+            "max_headers": limits.header_fields,
+        }
+
+    async def _drain(self) -> None:
+        """Stop accepting, let exchanges end for a while, close sessions with 1001 (R-24, OBS-10)."""
+        self._is_draining = True
+        for runner in self._runners:
+            for site in tuple(runner.sites):
+                await site.stop()
+        await self._live.running.close_all()
+        try:
+            async with asyncio.timeout(self._config.timeouts.drain_s):
+                while self._in_flight:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            _log.warning("%d exchanges are cut off at the end of the drain", self._in_flight)
+
+    async def _close(self) -> None:
+        self._is_cutting = True
+        for runner in self._runners:
+            server = runner.server
+            for connection in server.connections if server is not None else ():
+                connection.force_close()
+            await runner.cleanup()
+        for credentials in self._credentials.values():
+            await credentials.close()
+        await self._upstream.close()
+        self._books.close()
+        await asyncio.to_thread(self.spend.close)
+
+    async def _handle_admin(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _ = split_target(_raw_target(request))
+        if path in _HEALTH and request.method in ("GET", "HEAD"):
+            return self._health(path, ())
+        return refusal_answer(Refusal(Reason.NO_ROUTE), ())
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""
+        self._in_flight += 1
+        try:
+            return await self._dispatch(request)
+        except ConnectionError:  # the client left while it was written to
+            raise
+        except Exception:
+            _log.exception("an exchange failed")
+            if request.writer.output_size:
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionAbortedError from None
+            return refusal_answer(Refusal(Reason.INTERNAL), _ids(request.raw_headers))
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw_target = _raw_target(request)
+        path, query = split_target(raw_target)
+        ids = _ids(request.raw_headers)
+        if path in _HEALTH and request.method in ("GET", "HEAD"):
+            return self._health(path, ids)
+        if self._is_draining:
+            answer = refusal_answer(Refusal(Reason.DRAINING, retry_after_s=1), ids)
+            answer.force_close()
+            return answer
+        started = self._monotonic()
+        found = route(self._config, request.method, raw_target)
+        if isinstance(found, Refusal) and found.reason in _PUBLIC:
+            return self._refused(request, found, None, ids, started)
+        is_live = isinstance(found, Route) and found.is_live
+        caller = self._keys.caller(request.raw_headers, parameters(query), is_live=is_live)
+        if isinstance(caller, Refusal):
+            return self._refused(request, caller, None, ids, started)
+        if isinstance(found, Refusal):
+            return self._refused(request, found, caller, ids, started)
+        call = Call(ids[0][1].decode("ascii"), caller.key_id, request.method, found, self._now())
+        if is_live:
+            return await self._serve_live(request, found, caller, call, ids, started)
+        return await self._serve_http(request, found, caller, call, ids, started)
+
+    async def _serve_http(
+        self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
+    ) -> web.StreamResponse:
+        meter, progress = ExchangeMeter(self._books, call), Progress()
+        try:
+            return await self._http.serve(request, found, caller, meter, ids, progress)
+        finally:
+            ending = self._seen(progress.ending)
+            self._book(request, caller, lambda: meter.finish(ending), started)
+
+    async def _serve_live(
+        self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
+    ) -> web.StreamResponse:
+        meter, progress = LiveMeter(self._books, call), Progress()
+        try:
+            return await self._live.serve(request, found, caller, meter, ids, progress)
+        finally:
+            ending = progress.ending
+            self._book(request, caller, lambda: meter.finish(ending), started)
+
+    def _seen(self, ending: Ending) -> Ending:
+        """What is cancelled at the end of the drain was cut by us; the client has not left."""
+        if ending.outcome == "client_abort" and self._is_cutting:
+            return replace(ending, outcome="timeout", reason="the gateway ended")
+        return ending
+
+    def _book(
+        self, request: web.BaseRequest, caller: Caller, finish: Callable[[], SpendRecord], started: float
+    ) -> None:
+        """Book and log one exchange; whatever fails in that stays here (OBS-6)."""
+        try:
+            record = finish()
+        except Exception:
+            _log.exception("an exchange could not be booked")
+            return
+        line = record.as_json()
+        del line["lines"], line["started"], line["ended"]
+        self._say(request, {**line, "tags": list(caller.tags)}, started)
+
+    def _refused(
+        self, request: web.BaseRequest, refusal: Refusal, caller: Caller | None, ids: RawHeaders, started: float
+    ) -> web.StreamResponse:
+        """Answer and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
+        line = {
+            "id": ids[0][1].decode("ascii"),
+            "key_id": caller.key_id if caller else None,
+            "status": refusal.status,
+            "outcome": "rejected",
+            "reason": refusal.reason.name,
+        }
+        self._say(request, line, started)
+        return refusal_answer(refusal, ids)
+
+    def _say(self, request: web.BaseRequest, line: dict[str, Any], started: float) -> None:
+        """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
+        milliseconds = round((self._monotonic() - started) * 1000, 1)
+        _log.info("%s", json.dumps({"method": request.method, **line, "ms": milliseconds}))
+
+    def _health(self, path: bytes, ids: RawHeaders) -> web.StreamResponse:
+        is_ready = not (self._is_draining and path == b"/health/readiness")
+        body = json.dumps({"status": "ok" if is_ready else "draining"}).encode() + b"\n"
+        return own_answer(200 if is_ready else 503, ((b"Content-Type", b"application/json"),), body, ids)
+
+
+class _Handler(RequestHandler):
+    """aiohttp's connection, with our own words for what cannot be read: its page quotes the line, keys and all."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that aiohttp could not read or serve; the connection is closed after it."""
+        if request.writer.output_size:
+            raise ConnectionAbortedError
+        reason = Reason.BAD_REQUEST if status == 400 else Reason.INTERNAL
+        if isinstance(exc, LineTooLong) or (exc is not None and "header" in str(exc).lower() and "many" in str(exc)):
+            reason = Reason.HEAD_TOO_LARGE
+        _log.info("%s", json.dumps({"status": reason.status, "outcome": "rejected", "reason": reason.name}))
+        answer = refusal_answer(Refusal(reason), _ids(()))
+        answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    """aiohttp's server, with our connection."""
+
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=self._loop, **self._kwargs)
+
+
+def _raw_target(request: web.BaseRequest) -> bytes:
+    return request.raw_path.encode("utf-8", "surrogateescape")
+
+
+def _ids(headers: RawHeaders) -> RawHeaders:
+    """The request id under both its names: the client's if it is a safe one, else a new one (OBS-1)."""
+    given = header_value(headers, b"x-litellm-call-id")
+    value = given if given is not None and _SAFE_ID.fullmatch(given) else uuid.uuid4().hex.encode("ascii")
+    return ((b"x-litellm-call-id", value), (b"x-understudy-request-id", value))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _upstream_context(ca: str | None) -> ssl.SSLContext:
+    """What verifies providers: the roots of this machine and certifi's, or the configured bundle alone."""
+    try:
+        if ca is not None:
+            return ssl.create_default_context(cafile=ca)
+        context = ssl.create_default_context()
+        context.load_verify_locations(certifi.where())
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"upstream_ca: {ca} holds no certificates in PEM form") from error
+    return context

@@ -1,0 +1,331 @@
+"""Unary and streamed passthrough: one loop. Each chunk is written to the client, and only then shown to the meter.
+
+What ends an exchange (security-reliability 5): the answer's end; the provider breaking off, which breaks the client's
+connection too; the client leaving, which cancels the handler and with it the provider's request; or a wait that took
+too long. A client that closes only its sending half counts as gone: asyncio's server cannot tell it from leaving.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from understudy.messages import RawHeaders, header_value
+from understudy.pricing.cost import plain
+
+from .answers import Answer, refusal_answer
+from .credentials import Credentials, CredentialsFailed
+from .headers import for_client, for_upstream, holds_key
+from .keys import Caller
+from .metering import Ending, ExchangeMeter
+from .refusals import Reason, Refusal
+from .routes import Route
+from .settings import GatewayConfig
+from .upstream import HttpUpstream, RequestHead, ResponseHead, UpstreamError, UpstreamExchange
+
+HELD_BYTES: Final = 64 * 1024
+"""Longest answer that may be held back until its cost is known (OBS-3)."""
+
+_CREDENTIAL_SETTING: Final[Mapping[Literal["gemini", "vertex_ai"], str]] = {
+    "gemini": "GEMINI_API_KEY",
+    "vertex_ai": "DEFAULT_GOOGLE_APPLICATION_CREDENTIALS or default_vertex_config.vertex_credentials",
+}
+
+
+_CLOSING: Final = frozenset({Reason.BAD_REQUEST, Reason.REQUEST_TIMEOUT, Reason.BODY_TOO_LARGE})
+"""Refusals after which nothing more on the connection can be trusted to be a request (S-36)."""
+
+
+class _Refused(Exception):
+    """The exchange ends with a refusal of the gateway's own. `was_sent`: the provider may have executed it."""
+
+    def __init__(self, refusal: Refusal, *, was_sent: bool = False) -> None:
+        super().__init__(refusal.reason.name)
+        self.refusal = refusal
+        self.was_sent = was_sent
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an exchange has come. `ending` is at every moment what it was if the handler is cancelled now."""
+
+    ending: Ending = field(default_factory=lambda: Ending(499, "client_abort", was_sent=False))
+
+
+class HttpPassthrough:
+    """Serves routes that are not Live."""
+
+    def __init__(self, config: GatewayConfig, upstream: HttpUpstream, credentials: Mapping[str, Credentials]) -> None:
+        self._config = config
+        self._upstream = upstream
+        self._credentials = credentials
+        self._key_header = config.key_header.encode("latin-1") if config.key_header else None
+
+    async def serve(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        caller: Caller,
+        meter: ExchangeMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> Answer:
+        """Pass one exchange on. What is returned has been written whole or broken off, or is a refusal to be written.
+
+        `progress` tells how it ended, also when this is cancelled because the client left.
+        """
+        try:
+            head = await self._request_head(request, route, caller)
+            await self._continue(request)
+            return await self._exchange(request, route, head, meter, ids, progress)
+        except _Refused as refused:
+            progress.ending = _refused_ending(refused)
+            answer = refusal_answer(refused.refusal, ids)
+            if refused.refusal.reason in _CLOSING:
+                answer.force_close()
+            return answer
+
+    async def _request_head(self, request: web.BaseRequest, route: Route, caller: Caller) -> RequestHead:
+        if holds_key(route.target, caller.presented):
+            raise _Refused(Refusal(Reason.KEY_ELSEWHERE))
+        credential = await self._credential(route)
+        headers = for_upstream(
+            request.raw_headers,
+            credential,
+            key=caller.presented,
+            key_header=self._key_header,
+            keeps_google=not credential,
+        )
+        if isinstance(headers, Refusal):
+            raise _Refused(headers)
+        length = header_value(request.raw_headers, b"content-length")
+        if length is not None and int(length) > self._config.limits.request_body_bytes:
+            raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
+        is_chunked = length is None and header_value(request.raw_headers, b"transfer-encoding") is not None
+        return RequestHead(
+            request.method, route.upstream, route.target, headers, None if length is None else int(length), is_chunked
+        )
+
+    async def _credential(self, route: Route) -> RawHeaders:
+        """The provider credential's field; empty where the client's own passes (AUTH-7)."""
+        try:
+            return await credential_of(self._config, self._credentials, route)
+        except CredentialsMissing as missing:
+            raise _Refused(Refusal(Reason.NO_CREDENTIALS, missing.setting)) from None
+        except CredentialsFailed as failed:
+            raise _Refused(Refusal(Reason.CREDENTIALS_FAILED, retry_after_s=failed.retry_after_s)) from None
+
+    async def _continue(self, request: web.BaseRequest) -> None:
+        """Answer `Expect: 100-continue` now that the key is accepted (HDR-12)."""
+        expect = header_value(request.raw_headers, b"expect")
+        if expect is not None and expect.lower() == b"100-continue" and request.version >= (1, 1):
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+
+    async def _exchange(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        head: RequestHead,
+        meter: ExchangeMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> Answer:
+        exchange = await self._opened(head)
+        upload: asyncio.Task[None] | None = None
+        try:
+            progress.ending = Ending(499, "client_abort")
+            if head.length or head.is_chunked:
+                upload = await self._begin_upload(request, exchange, meter)
+            answered = await self._answered(exchange, upload)
+            if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
+                credentials.rejected()
+            meter.answered(answered.status, answered.headers)
+            answer = await self._relay(request, exchange, answered, meter, ids, progress)
+            if progress.ending.outcome == "ok" and (upload is None or upload.done()):
+                await exchange.release()
+            return answer
+        finally:
+            if upload is not None:
+                upload.cancel()
+                await asyncio.gather(upload, return_exceptions=True)
+            await exchange.abort()
+
+    async def _opened(self, head: RequestHead) -> UpstreamExchange:
+        try:
+            return await self._upstream.open(head)
+        except UpstreamError as error:
+            raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
+
+    async def _begin_upload(
+        self, request: web.BaseRequest, exchange: UpstreamExchange, meter: ExchangeMeter
+    ) -> asyncio.Task[None] | None:
+        """Send a body that is here already; otherwise a task that sends it while the answer may come."""
+        content = request.content
+        if content.is_eof() and content.exception() is None:
+            data = content.read_nowait(-1)
+            try:
+                async with asyncio.timeout(self._config.timeouts.write_s):
+                    await exchange.send(data)
+                    await exchange.end()
+            except UpstreamError:
+                pass  # the answer, or its absence, says what happened
+            except TimeoutError:
+                raise _Refused(Refusal(Reason.FIRST_BYTE_TIMEOUT), was_sent=True) from None
+            meter.request_body(data)
+            return None
+        return asyncio.create_task(self._upload(request, exchange, meter))
+
+    async def _upload(self, request: web.BaseRequest, exchange: UpstreamExchange, meter: ExchangeMeter) -> None:
+        timeouts, left = self._config.timeouts, self._config.limits.request_body_bytes
+        while True:
+            try:
+                async with asyncio.timeout(timeouts.request_idle_s):
+                    data = await request.content.readany()
+            except TimeoutError:
+                raise _Refused(Refusal(Reason.REQUEST_TIMEOUT), was_sent=True) from None
+            except (web.RequestPayloadError, HttpProcessingError):
+                raise _Refused(Refusal(Reason.BAD_REQUEST), was_sent=True) from None
+            if not data:
+                await exchange.end()
+                return
+            left -= len(data)
+            if left < 0:
+                raise _Refused(Refusal(Reason.BODY_TOO_LARGE), was_sent=True)
+            try:
+                async with asyncio.timeout(timeouts.write_s):
+                    await exchange.send(data)
+            except UpstreamError:
+                return  # the provider listens no more: its answer, or its absence, says why
+            except TimeoutError:
+                raise _Refused(Refusal(Reason.FIRST_BYTE_TIMEOUT), was_sent=True) from None
+            meter.request_body(data)
+
+    async def _answered(self, exchange: UpstreamExchange, upload: asyncio.Task[None] | None) -> ResponseHead:
+        """The answer's head. The limit for it starts when the body has been sent; the head may come before (R-11)."""
+        waiting = asyncio.ensure_future(exchange.head())
+        try:
+            if upload is not None:
+                await asyncio.wait({upload, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    upload.result()
+            async with asyncio.timeout(self._config.timeouts.first_byte_s):
+                return await asyncio.shield(waiting)
+        except UpstreamError as error:
+            raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
+        except TimeoutError:
+            raise _Refused(Refusal(Reason.FIRST_BYTE_TIMEOUT), was_sent=True) from None
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    async def _relay(
+        self,
+        request: web.BaseRequest,
+        exchange: UpstreamExchange,
+        head: ResponseHead,
+        meter: ExchangeMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> Answer:
+        status = head.status
+        progress.ending = Ending(status, "client_abort")
+        received = _framed(head.headers)
+        try:
+            held = await self._held(exchange, head, meter) if self._config.response_cost_header else None
+        except (UpstreamError, TimeoutError):
+            raise _Refused(Refusal(Reason.UPSTREAM_BROKE), was_sent=True) from None
+        own = ids if held is None else (*ids, *_cost_field(meter))
+        answer = Answer(status, head.reason, for_client(received, own))
+        try:
+            async with asyncio.timeout(self._config.timeouts.write_s):
+                await answer.prepare(request)
+                if held:
+                    await answer.write(held)
+            while chunk := await self._received(exchange):
+                async with asyncio.timeout(self._config.timeouts.write_s):
+                    await answer.write(chunk)
+                meter.feed(chunk)
+            await answer.write_eof()
+            progress.ending = Ending(status, "ok")
+        except _Idle:
+            progress.ending = Ending(status, "timeout", reason="the provider stopped in the middle of its answer")
+            await answer.break_off(request)
+        except UpstreamError:
+            progress.ending = Ending(status, "upstream_abort", reason="the provider broke off in its answer")
+            await answer.break_off(request)
+        except (ConnectionError, TimeoutError):  # the client is gone, or reads nothing any more (R-20)
+            await answer.break_off(request)
+        return answer
+
+    async def _received(self, exchange: UpstreamExchange) -> bytes:
+        try:
+            async with asyncio.timeout(self._config.timeouts.idle_s):
+                return await exchange.receive()
+        except TimeoutError:
+            raise _Idle from None
+
+    async def _held(self, exchange: UpstreamExchange, head: ResponseHead, meter: ExchangeMeter) -> bytes | None:
+        """The whole body of a small JSON answer, so that its cost can stand in the head; None for every other."""
+        length = header_value(head.headers, b"content-length")
+        kind = (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
+        if length is None or int(length) > HELD_BYTES or kind != b"application/json" or head.status != 200:
+            return None
+        pieces: list[bytes] = []
+        async with asyncio.timeout(self._config.timeouts.idle_s):
+            while chunk := await exchange.receive():
+                pieces.append(chunk)
+        body = b"".join(pieces)
+        meter.feed(body)
+        return body
+
+
+class _Idle(Exception):
+    """The provider sent nothing for too long in the middle of its answer."""
+
+
+class CredentialsMissing(Exception):
+    """Nothing is configured for the route's provider; `setting` names what would be."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(setting)
+        self.setting = setting
+
+
+async def credential_of(config: GatewayConfig, credentials: Mapping[str, Credentials], route: Route) -> RawHeaders:
+    """The credential's field for a route; empty in bring-your-own mode.
+
+    Raises CredentialsMissing or CredentialsFailed.
+    """
+    found = credentials.get(route.credential.id)
+    if found is not None:
+        return await found.headers()
+    if config.client_credentials:
+        return ()
+    raise CredentialsMissing(_CREDENTIAL_SETTING[route.upstream.kind])
+
+
+def _refused_ending(refused: _Refused) -> Ending:
+    refusal = refused.refusal
+    match refusal.reason:
+        case Reason.UNREACHABLE | Reason.UPSTREAM_BROKE | Reason.UPSTREAM_MALFORMED:
+            return Ending(refusal.status, "upstream_abort", refused.was_sent, refusal.message)
+        case Reason.CONNECT_TIMEOUT | Reason.FIRST_BYTE_TIMEOUT:
+            return Ending(refusal.status, "timeout", refused.was_sent, refusal.message)
+        case _:
+            return Ending(refusal.status, "rejected", False, refusal.message)
+
+
+def _framed(headers: RawHeaders) -> RawHeaders:
+    """The provider's fields; a Content-Length beside a Transfer-Encoding means nothing (RFC 9112 6.3)."""
+    if header_value(headers, b"transfer-encoding") is None:
+        return headers
+    return tuple(field for field in headers if field[0].lower() != b"content-length")
+
+
+def _cost_field(meter: ExchangeMeter) -> RawHeaders:
+    total = meter.cost().total
+    return () if total is None else ((b"x-litellm-response-cost", plain(total).encode("ascii")),)

@@ -1,0 +1,306 @@
+"""A tap beside the traffic: copies of bytes -> Reading -> Cost -> SpendRecord. It never changes an exchange."""
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from understudy.messages import RawHeaders, header_value
+from understudy.pricing.book import PriceBook
+from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
+from understudy.pricing.exchanges import cost_of
+from understudy.pricing.sessions import cost_of_session, session_log_line
+from understudy.pricing.videos import cost_of_videos, reservation
+from understudy.usage.live import LiveReader
+from understudy.usage.operations import VeoRequest, VeoRequestReader
+from understudy.usage.readers import reader_for
+from understudy.usage.reading import OperationReading, Reader, Reading
+
+from .routes import Route
+from .spend import Outcome, SpendLog, SpendRecord
+
+_log = logging.getLogger(__name__)
+
+MOST_JOBS: Final = 10_000
+JOB_LIFE: Final = timedelta(hours=48)
+"""Google keeps a finished video for two days; a job that nobody polled to its end by then never will be."""
+
+_MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
+"""Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
+
+_READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an exchange ended. `was_sent`: the provider may have executed it; `reason` in words, if it has one."""
+
+    status: int
+    outcome: Outcome
+    was_sent: bool = True
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks for what: the request id, the key's id, the HTTP method, the route and the start (UTC)."""
+
+    id: str
+    key_id: str | None
+    http_method: str
+    route: Route
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A video job under way: what was asked for, by whom."""
+
+    key_id: str | None
+    route: Route
+    request: VeoRequest
+    started: datetime
+
+
+class Books:
+    """Prices, records, and the video jobs whose cost is still open."""
+
+    def __init__(self, book: PriceBook, log: SpendLog, now: Callable[[], datetime]) -> None:
+        self.book = book
+        self.now = now
+        self._log = log
+        self._jobs: OrderedDict[str, _Job | None] = OrderedDict()
+
+    def record(
+        self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
+    ) -> SpendRecord:
+        """Book one exchange or session."""
+        return self._book(call.id, call.key_id, call.route, model, ending, cost, usage, call.started)
+
+    def started(self, call: Call, name: str, request: VeoRequest) -> None:
+        """Note a video job: reserved, and not booked (pricing 10)."""
+        self._jobs[name] = _Job(call.key_id, call.route, request, call.started)
+        self._forget_old()
+
+    def polled(self, call: Call, operation: OperationReading, problem: str | None) -> None:
+        """Settle a job at the first answer that says it is done; later ones change nothing."""
+        if not operation.is_done or operation.name is None:
+            return
+        if operation.name not in self._jobs:
+            if _MODEL_JOB.match(operation.name):
+                self._settle(operation.name, call, unknown("the job was not started through this gateway"), operation)
+            return
+        job = self._jobs[operation.name]
+        if job is None:
+            return
+        delivered = 0 if operation.has_failed else operation.delivered
+        provider, model = job.route.upstream.kind, job.route.model or ""
+        cost = cost_of_videos(self.book, provider, model, job.request, delivered, date=job.started.date())
+        self._settle(operation.name, job, cost if problem is None else unknown(problem), operation)
+
+    def close(self) -> None:
+        """Book the jobs that are still open as estimated: nobody will see them end."""
+        for name, job in self._jobs.items():
+            if job is not None:
+                self._expire(name, job, "the gateway ended before the operation was done")
+        self._jobs.clear()
+
+    def _settle(self, name: str, job: "_Job | Call", cost: Cost, operation: OperationReading) -> None:
+        self._jobs[name] = None
+        usage = {"videos": operation.delivered, "filtered": operation.filtered}
+        ending = Ending(200, "ok")
+        self._book(name, job.key_id, job.route, job.route.model, ending, cost, usage, job.started)
+        self._forget_old()
+
+    def _expire(self, name: str, job: _Job, reason: str) -> None:
+        provider, model = job.route.upstream.kind, job.route.model or ""
+        cost = reservation(self.book, provider, model, job.request, date=job.started.date())
+        cost = Cost(cost.lines, cost.known, reason, cost.remarks)
+        self._book(name, job.key_id, job.route, job.route.model, Ending(200, "timeout"), cost, None, job.started)
+
+    def _forget_old(self) -> None:
+        while self._jobs:
+            name, job = next(iter(self._jobs.items()))
+            is_old = job is not None and self.now() - job.started > JOB_LIFE
+            if len(self._jobs) <= MOST_JOBS and not is_old:
+                return
+            del self._jobs[name]
+            if job is not None:
+                self._expire(name, job, "the operation was never polled to its end")
+
+    def _book(
+        self,
+        name: str,
+        key_id: str | None,
+        route: Route,
+        model: str | None,
+        ending: Ending,
+        cost: Cost,
+        usage: Mapping[str, Any] | None,
+        started: datetime,
+    ) -> SpendRecord:
+        record = SpendRecord(
+            id=name,
+            key_id=key_id,
+            route=route.name,
+            model=model,
+            status=ending.status,
+            outcome=ending.outcome,
+            usage=usage,
+            cost=cost.total,
+            known=cost.known.value,
+            reason=ending.reason or cost.reason,
+            lines=tuple(lines_json(cost)),
+            started=started,
+            ended=self.now(),
+        )
+        self._log.add(record)
+        return record
+
+
+class ExchangeMeter:
+    """Reads copies of one HTTP exchange's bodies. Bytes are handed to it after they were passed on."""
+
+    def __init__(self, books: Books, call: Call) -> None:
+        self._books = books
+        self._call = call
+        self._asked = VeoRequestReader() if call.route.method == "predictLongRunning" else None
+        self._answer: Reader | None = None
+        self._status = 0
+        self._served_tier: str | None = None
+        self._priced: tuple[Reading, Cost] | None = None
+
+    def request_body(self, data: bytes) -> None:
+        """Take bytes of the request's body; only a video job is read."""
+        if self._asked is not None:
+            self._asked.feed(data)
+
+    def answered(self, status: int, headers: RawHeaders) -> None:
+        """Take the head of the answer."""
+        self._status = status
+        tier = header_value(headers, b"x-gemini-service-tier")
+        self._served_tier = tier.decode("latin-1") if tier is not None else None
+        kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
+        self._answer = reader_for(
+            _reading_method(self._call.route), (kind or b"").decode("latin-1"), (coding or b"").decode("latin-1")
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the answer's body. Never raises: a fault of the reader is logged, and the cost unknown."""
+        if self._answer is None:
+            return
+        try:
+            self._answer.feed(data)
+        except Exception:
+            # The one place where metering meets traffic: whatever fails here must not reach the client (OBS-6).
+            _log.exception("reading the usage failed")
+            self._answer = None
+
+    def cost(self) -> Cost:
+        """The cost of an answer that has been taken whole."""
+        return self._price(Ending(self._status, "ok"))[1]
+
+    def finish(self, ending: Ending) -> SpendRecord:
+        """Book the exchange."""
+        reading, cost = self._price(ending)
+        operation = reading.operation
+        if operation is not None and ending.outcome == "ok" and self._status < 300:
+            if self._asked is not None and operation.name is not None:
+                self._books.started(self._call, operation.name, self._asked.finish())
+            self._books.polled(self._call, operation, reading.problem)
+        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage)
+
+    def _price(self, ending: Ending) -> tuple[Reading, Cost]:
+        if self._priced is None:
+            reading = Reading(is_whole=False) if self._answer is None else self._answer.finish()
+            self._priced = reading, self._cost(ending, reading)
+        return self._priced
+
+    def _cost(self, ending: Ending, reading: Reading) -> Cost:
+        route = self._call.route
+        if not ending.was_sent or ending.outcome == "rejected" or self._is_free():
+            return Cost()
+        return cost_of(
+            self._books.book,
+            route.upstream.kind,
+            route.model or "",
+            reading,
+            method=_reading_method(route),
+            date=self._call.started.date(),
+            location=route.upstream.location,
+            status=self._status or 200,
+            complete=ending.outcome == "ok",
+            served_tier=self._served_tier,
+        )
+
+    def _is_free(self) -> bool:
+        """Whether the exchange costs nothing by its kind where the path's grammar does not say so (pricing 18).
+
+        What only reads or deletes generates nothing, and neither do uploads.
+        """
+        path = self._call.route.target[len(self._call.route.upstream.base_path) :]
+        return self._call.http_method in _READ_ONLY or path.startswith((b"/upload/", b"/resumable/"))
+
+
+def _reading_method(route: Route) -> str:
+    """The route's method; whatever is done to an operation is read as a poll, and is free."""
+    return "get" if route.operation is not None else route.method
+
+
+class LiveMeter:
+    """Reads copies of one session's messages."""
+
+    def __init__(self, books: Books, call: Call) -> None:
+        self._books = books
+        self._call = call
+        self._provider = call.route.upstream.kind
+        self._reader = LiveReader(self._provider)
+        self._duration_s = 0.0
+        self._unread = 0
+
+    def client_message(self, payload: bytes) -> None:
+        """Take a message of the client."""
+        self._reader.client_message(payload)
+
+    def server_message(self, payload: bytes) -> None:
+        """Take a message of the provider."""
+        self._reader.server_message(payload)
+
+    def ended(self, *, duration_s: float, unread: int) -> None:
+        """Told at the end: the length in seconds, and of how many messages there was no copy."""
+        self._duration_s, self._unread = duration_s, unread
+
+    def finish(self, ending: Ending) -> SpendRecord:
+        """Book the session and, if it came to be, write its documented line (pricing 9)."""
+        session = self._reader.finish()
+        was_session = ending.status == 101 and ending.was_sent
+        cost = Cost()
+        if was_session:
+            where = self._call.route.upstream.location
+            cost = cost_of_session(
+                self._books.book, self._provider, session, date=self._call.started.date(), location=where
+            )
+        if self._unread:
+            reason = f"{self._unread} messages were not read"
+            cost = unknown(reason) if not session.turns else estimated(cost, reason)
+        elif ending.outcome != "ok" and cost.known is Known.EXACT and cost.lines:
+            cost = estimated(cost, "the session broke off; what was used after the last usage frame is not known")
+        usage = {"turns": len(session.turns), "tokens": session.tokens, "characters": session.characters}
+        record = self._books.record(self._call, session.model, ending, cost, usage if was_session else None)
+        if was_session:
+            tokens, characters = session.tokens, session.characters
+            _log.info(
+                "%s",
+                session_log_line(
+                    self._provider, cost, tokens=tokens, characters=characters, duration_s=round(self._duration_s, 3)
+                ),
+            )
+        return record
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC; for labels alone (S-76)."""
+    return datetime.now(UTC)

@@ -1,0 +1,102 @@
+"""What the gateway itself answers: a fixed table (S-9), in Google's error shape, marked as the gateway's own (ERR-2).
+
+A text may name a setting or a header, never a value, an address, a project or what the client sent.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from understudy.messages import RawHeaders
+from understudy.rpc_status import error_info, rpc_status
+
+DOMAIN: Final = "gateway"
+
+_TRAP: Final = (
+    "The request names nothing below the base URL. google-genai does this in Vertex mode when project and location "
+    "are not both arguments of the constructor: write genai.Client(vertexai=True, project=..., location=...)."
+)
+_PREFIXES: Final = (
+    "No such route. The gateway serves /gemini/..., /vertex_ai/... and /vertex-ai/..., and Live sessions at "
+    "/vertex_ai/live, /vertex-ai/live and /v1/vertex-ai/live."
+)
+
+
+class Reason(Enum):
+    """Each refusal: HTTP status and text. `{}` takes the name of a setting or of a header."""
+
+    BAD_REQUEST = 400, "The request is not HTTP/1.1 that can be read in one way only."
+    INVALID_TARGET = 400, "The target of the request must be a path in visible ASCII."
+    PATH_CLIMBS = 400, "The path climbs above the base URL by its dot segments."
+    INVALID_LOCATION = 400, "The location is not one: letters a-z, digits and hyphens, such as us-central1 or global."
+    INVALID_PROJECT = 400, "The project is not one: at most 63 of a-z, 0-9, '.', ':' and '-'."
+    NO_PROJECT = 400, "The path names no project, and none is configured: set {}."
+    NO_LOCATION = 400, "The path names no location, and none is configured: set {}."
+    BASE_URL_TRAP = 400, _TRAP
+    KEY_ELSEWHERE = 400, "The gateway key stands in a place where it would reach the provider."
+    HEADER_DENIED = 400, "The header {} cannot be set with x-pass-."
+    INVALID_HEADER = 400, "A header has a value that cannot be passed on."
+    NO_KEY = 401, "No gateway key: show it as x-goog-api-key, Authorization: Bearer, x-litellm-api-key or ?key=."
+    WRONG_KEY = 401, "The gateway key is not valid."
+    TWO_KEYS = 401, "The request shows two different gateway keys."
+    NO_CREDENTIALS = 401, "The gateway has no credentials for this provider: set {}."
+    NO_ROUTE = 404, _PREFIXES
+    METHOD_REFUSED = 405, "The gateway does not pass this method."
+    REQUEST_TIMEOUT = 408, "The request body stopped before its end."
+    BODY_TOO_LARGE = 413, "The request body is larger than the gateway's limit."
+    HEAD_TOO_LARGE = 431, "The request line or the header is larger than the gateway's limit."
+    INTERNAL = 500, "The gateway failed."
+    UNREACHABLE = 502, "The provider cannot be reached."
+    UPSTREAM_BROKE = 502, "The provider closed the connection before it answered."
+    UPSTREAM_MALFORMED = 502, "The provider's answer is not HTTP."
+    CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
+    DRAINING = 503, "The gateway is shutting down."
+    CONNECT_TIMEOUT = 504, "The provider could not be reached in time."
+    FIRST_BYTE_TIMEOUT = 504, "The provider did not answer in time."
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One answer of the gateway's own. `name` fills the text's `{}`; `retry_after_s` becomes Retry-After."""
+
+    reason: Reason
+    name: str = ""
+    retry_after_s: int | None = None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.reason.status
+
+    @property
+    def message(self) -> str:
+        """The text for people."""
+        return self.reason.value[1].format(self.name)
+
+
+def headers_of(refusal: Refusal) -> RawHeaders:
+    """The header fields that belong to a refusal, without framing, ids and date."""
+    fields = [
+        (b"Content-Type", b"application/json; charset=UTF-8"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"x-understudy-error", refusal.reason.name.encode("ascii")),
+    ]
+    if refusal.status == 401:
+        fields.append((b"WWW-Authenticate", b"Bearer"))
+    if refusal.status == 405:
+        fields.append((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+    if refusal.retry_after_s is not None:
+        fields.append((b"Retry-After", str(refusal.retry_after_s).encode("ascii")))
+    return tuple(fields)
+
+
+def body_of(refusal: Refusal) -> bytes:
+    """Google's error envelope as JSON bytes."""
+    details = [error_info(refusal.reason.name, DOMAIN)]
+    return json.dumps(rpc_status(refusal.status, refusal.message, details), indent=2).encode() + b"\n"

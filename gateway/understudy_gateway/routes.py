@@ -1,0 +1,53 @@
+"""Where a request goes, as values: the upstream, the raw target there, and what the path names."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from understudy.surfaces import Surface
+
+from .settings import Account, Provider
+
+RouteName = Literal["gemini", "vertex_ai", "gemini-live", "vertex_ai-live"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The provider's end of a route. Client input fills `location` and `project` at most, and only once checked."""
+
+    kind: Provider
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    base_path: str
+    project: str | None = None
+    location: str | None = None
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host field has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One request's way. `target` is raw bytes, base path included; scheme, host and port come from `upstream` alone.
+
+    `method` is the verb after the path's last colon, or get and list by shape; it and `model` are for the price, and
+    empty or None where the path is none that is known. `credential` is the account whose credential is shown.
+    """
+
+    name: RouteName
+    surface: Surface | None
+    method: str
+    model: str | None
+    upstream: Upstream
+    target: bytes
+    credential: Account
+    operation: str | None = None
+    is_short_live: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a WebSocket session."""
+        return self.surface is not None and self.surface.is_live

@@ -1,0 +1,165 @@
+"""Live sessions as the gateway sees them: checks, credentials, the dial, and what becomes of one that cannot begin."""
+
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from understudy.messages import RawHeaders
+from understudy.rpc_status import error_info, rpc_status
+
+from .answers import Answer, own_answer, refusal_answer
+from .credentials import Credentials, CredentialsFailed
+from .headers import for_client, for_live_upstream, holds_key
+from .http import CredentialsMissing, Progress, credential_of
+from .keys import Caller
+from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
+from .metering import Ending, LiveMeter
+from .refusals import DOMAIN, Reason, Refusal
+from .routes import Route
+from .settings import ApiKey, GatewayConfig
+from .splice import LiveLimits, LiveOutcome
+from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
+
+NO_CREDENTIALS: Final = 4001
+NO_PROJECT: Final = 4002
+"""Close codes of the gateway's own configuration faults (WS-14)."""
+
+
+class LivePassthrough:
+    """Serves Live routes."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        credentials: Mapping[str, Credentials],
+        tls: ssl.SSLContext,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._credentials = credentials
+        self._tls = tls
+        self._monotonic = monotonic
+        self._key_header = config.key_header.encode("latin-1") if config.key_header else None
+        self._limits = LiveLimits(message_bytes=config.limits.message_bytes, stall_s=config.timeouts.write_s)
+        self.running: Final = LiveSessions()
+
+    async def serve(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        caller: Caller,
+        meter: LiveMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> web.StreamResponse:
+        """Relay one session to its end, and book it; or answer why there is none."""
+        fault = fault_of(request)
+        if fault is not None:
+            progress.ending = Ending(fault.status, "rejected", False, fault.message)
+            return _fault_answer(fault, ids)
+        try:
+            credential = await credential_of(self._config, self._credentials, route)
+        except CredentialsMissing as missing:
+            reason = f"no provider credentials: set {missing.setting}"
+            return await self._accept_and_close(request, NO_CREDENTIALS, reason, ids, progress)
+        except CredentialsFailed as failed:
+            refusal = Refusal(Reason.CREDENTIALS_FAILED, retry_after_s=failed.retry_after_s)
+            return _refused(refusal, ids, progress)
+        if route.is_short_live and route.upstream.project is None and not isinstance(route.credential.source, ApiKey):
+            reason = "no project: set DEFAULT_VERTEXAI_PROJECT or default_vertex_config.vertex_project"
+            return await self._accept_and_close(request, NO_PROJECT, reason, ids, progress)
+        dial = self._dial(request.raw_headers, route, caller, credential)
+        if isinstance(dial, Refusal):
+            return _refused(dial, ids, progress)
+        return await self._relay(request, route, dial, meter, ids, progress)
+
+    def _dial(self, received: RawHeaders, route: Route, caller: Caller, credential: RawHeaders) -> Dial | Refusal:
+        if holds_key(route.target, caller.presented):
+            return Refusal(Reason.KEY_ELSEWHERE)
+        project = route.upstream.project if route.upstream.kind == "vertex_ai" else None
+        headers = for_live_upstream(
+            received,
+            credential,
+            key=caller.presented,
+            key_header=self._key_header,
+            keeps_google=not credential,
+            user_project=project.encode("ascii") if project and credential else None,
+        )
+        if isinstance(headers, Refusal):
+            return headers
+        upstream, is_secure = route.upstream, route.upstream.scheme == "https"
+        return Dial(
+            "wss" if is_secure else "ws",
+            upstream.host,
+            upstream.port,
+            route.target,
+            headers,
+            without_keys(subprotocols_of(received)),
+            self._tls if is_secure else None,
+            self._config.timeouts.connect_s,
+        )
+
+    async def _relay(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        dial: Dial,
+        meter: LiveMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> web.StreamResponse:
+        started = self._monotonic()
+        progress.ending = Ending(101, "client_abort")
+        try:
+            outcome = await relay(request, dial, meter, self._limits, answer_headers=ids, sessions=self.running)
+        except DialError as error:
+            return _refused(
+                Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
+            )
+        progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
+        meter.ended(duration_s=self._monotonic() - started, unread=outcome.unread)
+        if outcome.refusal is None:
+            return Spliced()
+        if outcome.refusal.status == 401 and (credentials := self._credentials.get(route.credential.id)):
+            credentials.rejected()
+        return _passed_on(outcome.refusal, ids)
+
+    async def _accept_and_close(
+        self, request: web.BaseRequest, code: int, reason: str, ids: RawHeaders, progress: Progress
+    ) -> web.StreamResponse:
+        progress.ending = Ending(101, "rejected", False, f"closed {code}: {reason}")
+        await accept_and_close(request, code, reason, answer_headers=ids, limits=self._limits)
+        return Spliced()
+
+
+def _why(outcome: LiveOutcome) -> str | None:
+    """The end in words for the record; None for an ordinary one."""
+    if outcome.outcome == "ok":
+        return None
+    return f"ended by {outcome.ended_by}, close code {outcome.code}"
+
+
+def _refused(refusal: Refusal, ids: RawHeaders, progress: Progress) -> Answer:
+    is_upstream = refusal.reason in (Reason.UNREACHABLE, Reason.CONNECT_TIMEOUT)
+    progress.ending = Ending(refusal.status, "upstream_abort" if is_upstream else "rejected", False, refusal.message)
+    return refusal_answer(refusal, ids)
+
+
+def _passed_on(refused: Refused, ids: RawHeaders) -> Answer:
+    """The provider's refusal of the handshake as the client's HTTP answer (WS-4)."""
+    fields = tuple(field for field in for_client(refused.headers, ids) if field[0].lower() != b"content-length")
+    return Answer(refused.status, refused.reason, fields, refused.body)
+
+
+def _fault_answer(fault: HandshakeFault, ids: RawHeaders) -> Answer:
+    """A handshake that is none."""
+    headers = (
+        (b"Content-Type", b"application/json; charset=UTF-8"),
+        (b"x-understudy-error", b"BAD_HANDSHAKE"),
+        *fault.headers,
+    )
+    body = rpc_status(fault.status, fault.message, [error_info("BAD_HANDSHAKE", DOMAIN)], "INVALID_ARGUMENT")
+    return own_answer(fault.status, headers, json.dumps(body).encode() + b"\n", ids)

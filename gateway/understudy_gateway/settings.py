@@ -1,0 +1,151 @@
+"""What the gateway was told, as values: keys, accounts at the providers, limits. Pure; `config` makes them."""
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Literal
+
+from understudy.secret import Secret
+
+Provider = Literal["gemini", "vertex_ai"]
+
+MASTER_KEY_ID: Final = "master"
+DEVELOPMENT_KEY_ID: Final = "development"
+
+LOCATION: Final = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+PROJECT: Final = re.compile(r"(?!.*\.\.)[a-z0-9.:-]{1,63}")
+"""What may become part of a host name or a path segment (S-30); always with `fullmatch`, on the decoded value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a provider is: its origin, and the path below which its API lies (empty, or without a slash at its end)."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A provider's API key, shown as `x-goog-api-key`; on Vertex this is express mode."""
+
+    key: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Google credentials in a file (service account, workload identity), named by its path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyText:
+    """The same credentials as JSON text, written into the configuration itself."""
+
+    text: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationDefault:
+    """Google's application default credentials: whatever google-auth finds on this machine."""
+
+
+Source = ApiKey | KeyFile | KeyText | ApplicationDefault
+"""Where a provider credential comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One way into one provider. `id` names it in logs; `source` None: none is configured; `base` None: Google's own.
+
+    `project` and `location` are Vertex's, and what a request lacks is completed with them.
+    """
+
+    id: str
+    provider: Provider
+    base: Base | None = None
+    project: str | None = None
+    location: str | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAccount:
+    """An entry of `model_list`: the account for one model, `model` being the provider's name of it."""
+
+    model: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKey:
+    """One key that clients may show. `id` stands for it in logs and records; the limits are not enforced yet."""
+
+    id: str
+    key: Secret
+    models: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    max_budget: Decimal | None = None
+    budget_duration: str | None = None
+    rpm_limit: int | None = None
+    tpm_limit: int | None = None
+    max_parallel_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds without progress after which something is given up (STR-6, S-45, R-20, R-24, R-30)."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 600.0
+    idle_s: float = 120.0
+    request_idle_s: float = 60.0
+    write_s: float = 120.0
+    credentials_s: float = 30.0
+    keepalive_s: float = 75.0
+    drain_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50)."""
+
+    request_line_bytes: int = 16 * 1024
+    header_field_bytes: int = 64 * 1024
+    header_fields: int = 200
+    request_body_bytes: int = 4 * 1024**3
+    message_bytes: int = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Everything the gateway needs to know; nothing is read from the environment after this was made.
+
+    `key_header` is a further header that may carry the gateway key (lower case). `upstream_ca` is the path of a PEM
+    bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path. `development`: any key is
+    accepted, on loopback only. `client_credentials`: where no provider credential is configured, the client's own
+    Google credential passes (AUTH-7). `notices` are words of the file that have no effect, one line each.
+    """
+
+    keys: tuple[GatewayKey, ...]
+    gemini: Account
+    vertex: Account
+    models: tuple[ModelAccount, ...] = ()
+    key_header: str | None = None
+    upstream_ca: str | None = None
+    price_book: str = "shipped"
+    development: bool = False
+    client_credentials: bool = False
+    response_cost_header: bool = False
+    live_api_version: str = "v1beta1"
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits = field(default_factory=Limits)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Every account, each with an id of its own."""
+        return (self.gemini, self.vertex, *(entry.account for entry in self.models))

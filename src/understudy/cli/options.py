@@ -1,0 +1,67 @@
+"""Options that several commands share, each with its help text."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+DEFAULT_CONTROL: Final = "http://127.0.0.1:8901"
+
+
+class Auth(StrEnum):
+    """Which bearer tokens the simulator takes."""
+
+    ANY = "any"
+    ISSUED = "issued"
+
+
+def port_option(what: str) -> Any:
+    """An option for a port number."""
+    return typer.Option(min=0, max=65535, metavar="PORT", help=f"{what}; 0 picks a free one.")
+
+
+HttpPort = Annotated[int, port_option("HTTP and ws://")]
+TlsPort = Annotated[int, port_option("HTTPS and wss://")]
+AdminPort = Annotated[int, port_option("Control API of the simulator, health of the gateway; on loopback")]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+TlsName = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="One more host name for the local CA's certificate.")
+]
+ScenarioNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scenario", metavar="ID|FILE|DIR", help="Play this again and again, in every scope. May be repeated."
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict/--lenient", help="Refuse what no scenario answers, or answer it sensibly.")
+]
+Speed = Annotated[float, typer.Option(min=0, metavar="X", help="1 as scripted, 2 twice as fast, 0 without pauses.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="What all ids and made-up answers are derived from.")]
+BearerTokens = Annotated[Auth, typer.Option("--auth", help="Bearer tokens to accept: any, or only issued ones.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--service-account", metavar="FILE", help="Write the service account's key file here, not to the state folder."
+    ),
+]
+SpendFile = Annotated[
+    Path | None, typer.Option("--spend", metavar="FILE", help="Append a JSON line for each exchange and its cost.")
+]
+EnvFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")
+]
+JsonLine = Annotated[bool, typer.Option("--json", help="Say where it listens in one line of JSON.")]
+UntilStdinEnds = Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)]
+ControlUrl = Annotated[
+    str,
+    typer.Option("--simulator", metavar="URL", envvar="UNDERSTUDY_CONTROL", help="Admin address of the simulator."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def play_options(scenario: list[str] | None, strict: bool, speed: float) -> list[str]:
+    """The same choices as options of `understudy simulator`."""
+    named = [option for name in scenario or [] for option in ("--scenario", name)]
+    return [*named, "--strict" if strict else "--lenient", "--speed", str(speed)]

@@ -1,0 +1,141 @@
+"""The life of a server in this process: it listens, says where, and ends gracefully when it is told to."""
+
+import asyncio
+import errno
+import logging
+import os
+import re
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+from ..errors import ConfigError
+from ..processes import Ready
+from .signals import ending_signals
+
+_ADDRESS: Final = re.compile(r"\('(?P<host>[^']*)', (?P<port>\d+)")
+_WORDS: Final = {
+    errno.EADDRINUSE: "is in use already",
+    errno.EACCES: "may not be used by you",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
+}
+
+
+class Running(Protocol):
+    """What simulator and gateway have in common once they listen."""
+
+    @property
+    def http_url(self) -> str:
+        """The origin for HTTP and ws://."""
+        ...
+
+    @property
+    def https_url(self) -> str | None:
+        """The origin for HTTPS and wss://."""
+        ...
+
+    @property
+    def admin_url(self) -> str | None:
+        """The origin of the admin port."""
+        ...
+
+
+def serve(
+    name: str,
+    server: AbstractAsyncContextManager[Running],
+    ca: Path | None,
+    ports: Mapping[str, int],
+    json_line: bool,
+    until_stdin_ends: bool,
+    when_ready: Callable[[Running], None] = lambda listening: None,
+) -> None:
+    """Run `server` until it is told to end.
+
+    `name` stands in each line on the terminal. `ca` is what clients need to trust it (None: nothing of ours). `ports`
+    maps each port's option to its number, for the error text. `when_ready` is called before the first line is printed.
+    Raises ConfigError if it cannot listen.
+    """
+    start_logging(name)
+
+    async def run() -> None:
+        stopped = asyncio.Event()
+        _stop_on_signals(stopped)
+        async with server as listening:
+            when_ready(listening)
+            _say_ready(listening, ca, json_line)
+            if until_stdin_ends:
+                _follow_stdin(stopped)
+            await stopped.wait()
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run())
+    except (OSError, OverflowError) as error:
+        raise _cannot_listen(error, ports) from error
+
+
+def start_logging(name: str) -> None:
+    """One line per exchange, on standard error; several servers may share a terminal, so each line says whose it is."""
+    line = f"%(asctime)s {name} %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=line, datefmt="%H:%M:%S")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # there is none for this platform
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _stop_on_signals(stopped: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in ending_signals():
+        try:
+            loop.add_signal_handler(number, stopped.set)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            return
+
+
+def _say_ready(server: Running, ca: Path | None, json_line: bool) -> None:
+    ready = Ready(server.http_url, server.https_url, server.admin_url, str(ca) if ca else None, os.getpid())
+    if json_line:
+        print(ready.line(), flush=True)
+        return
+    print(f"listening {ready.http}", flush=True)
+    talk = {"https": ready.https, "admin": ready.admin, "trust": ready.ca}
+    for name, value in talk.items():
+        if value:
+            print(f"{name:>9} {value}", file=sys.stderr, flush=True)
+
+
+def _follow_stdin(stopped: asyncio.Event) -> None:
+    """End when standard input ends. A thread of its own waits for that: it may be a pipe, a file or a terminal."""
+    loop = asyncio.get_running_loop()
+
+    def wait_for_the_end() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(stopped.set)
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+
+
+def _cannot_listen(error: Exception, ports: Mapping[str, int]) -> Exception:
+    """The ConfigError that says which address is taken and which option chooses another; other errors as they are."""
+    if isinstance(error, socket.gaierror):
+        return ConfigError(f"--host: {error.strerror}")
+    number = getattr(error, "errno", None)
+    if number not in _WORDS:
+        return error
+    address = _ADDRESS.search(str(error))
+    port = int(address["port"]) if address else None
+    options = [option for option, value in ports.items() if value == port] or list(ports)
+    where = f"port {port} of {address['host']}" if address else "an address"
+    return ConfigError(f"{where} {_WORDS[number]}: choose another with {' or '.join(options)}")

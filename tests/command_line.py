@@ -1,0 +1,39 @@
+"""Runs the `understudy` command as a user does: in a process of its own, with a state folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = os.pathsep.join(str(ROOT / name) for name in ("src", "gateway", "simulator"))
+LIMIT_S = 120 * float(os.environ.get("UNDERSTUDY_TEST_UNIT", "1"))
+ANY_PORTS = ("--port", "0", "--tls-port", "0", "--admin-port", "0")
+
+
+def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A user's environment: nothing of ours but the state folder, and the sources in case they are not installed."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "UNDERSTUDY_TEST_UNIT") if name in os.environ}
+    return {**kept, "PYTHONPATH": SOURCES, "UNDERSTUDY_HOME": str(home), **(more or {})}
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line."""
+    return [sys.executable, "-P", "-m", "understudy", *arguments]
+
+
+def understudy(
+    *arguments: str, home: Path, more: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """The command, run to its end."""
+    return subprocess.run(
+        command(*arguments),
+        env=environment(home, more),
+        cwd=cwd or home,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )

@@ -1,0 +1,179 @@
+"""The import rules of ARCHITECTURE.md, read from the source with `ast`."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOTS = {"understudy": ROOT / "src", "understudy_gateway": ROOT / "gateway", "understudy_simulator": ROOT / "simulator"}
+
+GROUND = (
+    *("errors", "messages", "secret", "surfaces", "sse", "rpc_status", "redaction", "transcript_json", "har"),
+    *("usage", "pricing", "scenario"),
+)
+"""Ground floor modules of `understudy`: pure, and all that the wings may use."""
+
+PURE = (
+    *(f"understudy.{name}" for name in GROUND),
+    *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
+    *(f"understudy_simulator.{name}" for name in ("playback", "operations", "conversation", "answers")),
+)
+IMPURE_IMPORTS = {"aiohttp", "asyncio", "socket", "ssl", "time", "random", "os", "logging", "pathlib", "threading"}
+DOORS = ("understudy.cli", "understudy.pytest_plugin", "understudy.demo", "understudy.__main__")
+ONLY_IN = {
+    "google": ("understudy_gateway.credentials", "understudy._clients"),
+    "yaml": ("understudy.library", "understudy_gateway.config"),
+    "locust": (),
+    "pytest": ("understudy.pytest_plugin",),
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for package, root in ROOTS.items():
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), ast.parse(path.read_text("utf-8"))
+
+
+def is_package(module: str) -> bool:
+    root = ROOTS[module.split(".")[0]]
+    return (root / Path(*module.split("."))).is_dir()
+
+
+def imports(module: str, tree: ast.AST) -> Iterator[str]:
+    """Every module imported anywhere in `tree`, relative ones made absolute; `from a import b` gives `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                parts = parts[: len(parts) - node.level + is_package(module)]
+                base = ".".join([*parts, base] if base else parts)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+MODULES = dict(modules())
+IMPORTS = {module: set(imports(module, tree)) for module, tree in MODULES.items()}
+
+
+def inside(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def top_level(module: str) -> set[str]:
+    """What importing the module imports at once: imports outside functions."""
+    tree = MODULES[module]
+    inner = {n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node not in inner and isinstance(node, ast.Import | ast.ImportFrom):
+            found |= set(imports(module, ast.Module([node], [])))
+    return found
+
+
+def breaches(rule) -> list[str]:
+    return [f"{module} imports {name}" for module in MODULES for name in sorted(IMPORTS[module]) if rule(module, name)]
+
+
+def test_the_wings_do_not_know_each_other():
+    assert not breaches(lambda m, n: inside(m, ("understudy_simulator",)) and inside(n, ("understudy_gateway",)))
+    assert not breaches(lambda m, n: inside(m, ("understudy_gateway",)) and inside(n, ("understudy_simulator",)))
+
+
+def test_the_wings_use_only_the_ground_floor():
+    ground = (*(f"understudy.{name}" for name in GROUND), "understudy.__version__")
+    wings = ("understudy_simulator", "understudy_gateway")
+    assert not breaches(lambda m, n: inside(m, wings) and inside(n, ("understudy",)) and not inside(n, ground))
+
+
+def test_the_suite_imports_neither_server():
+    servers = ("understudy_simulator", "understudy_gateway")
+    assert not breaches(lambda m, n: inside(m, ("understudy.conformance",)) and inside(n, servers))
+
+
+def test_pure_modules_import_nothing_that_touches_the_world():
+    assert not breaches(lambda m, n: inside(m, PURE) and n.split(".")[0] in IMPURE_IMPORTS)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if inside(m, PURE)])
+def test_pure_modules_open_no_file(module):
+    calls = [n.func for n in ast.walk(MODULES[module]) if isinstance(n, ast.Call)]
+    names = {f.id for f in calls if isinstance(f, ast.Name)} | {f.attr for f in calls if isinstance(f, ast.Attribute)}
+    assert not names & {"open", "read_text", "read_bytes", "write_text", "write_bytes", "getenv"}
+
+
+def test_every_pure_module_named_exists():
+    assert [name for name in PURE if not any(inside(module, (name,)) for module in MODULES)] == []
+
+
+def test_only_doors_import_servers_and_only_inside_functions():
+    servers = ("understudy_simulator", "understudy_gateway")
+    assert not breaches(lambda m, n: inside(m, ("understudy",)) and not inside(m, DOORS) and inside(n, servers))
+    at_once = [m for m in MODULES if inside(m, DOORS) and any(inside(n, servers) for n in top_level(m))]
+    assert not at_once
+
+
+def test_nothing_imports_a_door():
+    assert not breaches(lambda m, n: inside(n, DOORS) and not any(inside(m, (door,)) for door in DOORS))
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_stays_where_it_belongs(library):
+    assert not breaches(lambda m, n: n.split(".")[0] == library and not inside(m, ONLY_IN[library]))
+
+
+def test_inside_a_package_imports_are_relative():
+    absolute = [
+        f"{module} imports {name}"
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.ImportFrom) and node.level == 0) or isinstance(node, ast.Import)
+        for name in imports(module, ast.Module([node], []))
+        if name.split(".")[0] == module.split(".")[0]
+    ]
+    assert not absolute
+
+
+def test_there_are_no_circles():
+    edges = {m: {owner(n) for n in IMPORTS[m]} & MODULES.keys() - {m} for m in MODULES}
+    done: set[str] = set()
+
+    def walk(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail[trail.index(module) :], module])
+        if module not in done:
+            for following in sorted(edges[module]):
+                walk(following, (*trail, module))
+            done.add(module)
+
+    for module in sorted(MODULES):
+        walk(module, ())
+
+
+def owner(name: str) -> str:
+    """The module that holds an imported name: itself if it is one, else the module before the last dot."""
+    return name if name in MODULES else name.rpartition(".")[0]
+
+
+def test_modules_and_functions_stay_small():
+    too_long = []
+    for module, tree in MODULES.items():
+        root = ROOTS[module.split(".")[0]]
+        path = root / Path(*module.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        lines = len(path.read_text("utf-8").splitlines())
+        if lines > 450:
+            too_long.append(f"{module}: {lines} lines")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > 60:
+                    too_long.append(f"{module}.{node.name}: {length} lines")
+    assert not too_long
+
+
+def test_every_module_says_what_it_is():
+    assert [module for module, tree in MODULES.items() if not ast.get_docstring(tree)] == []
