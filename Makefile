@@ -15,7 +15,7 @@ demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway agains
 	$(BIN)/understudy demo
 
 test: $(VENV)/test.stamp ## all tests that need no client environment and no Node
-	$(BIN)/python -m pytest -m 'not interop'
+	$(BIN)/python -m pytest -m 'not interop' -n auto
 
 interop: $(VENV)/test.stamp ## google-genai newest, 2.34 and 1.75 against simulator and gateway
 	$(BIN)/python -m pytest -m interop tests/interop

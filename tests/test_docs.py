@@ -37,7 +37,7 @@ def test_every_yaml_example_is_what_it_claims_to_be(block, tmp_path):
     elif isinstance(document, dict) and CONFIG_WORDS & document.keys():
         key_file = tmp_path / "key.json"
         key_file.write_text("{}")
-        environ = dict.fromkeys(re.findall(r"os\.environ/(\w+)", block), "sk-0123456789abcdef0123")
+        environ = {name: f"sk-0123456789abcdef-{name}" for name in re.findall(r"os\.environ/(\w+)", block)}
         environ |= {name: str(key_file) for name in environ if name.endswith("CREDENTIALS")}
         parse_config(document, environ, source="doc")
     else:

@@ -29,6 +29,9 @@ from .upstream import HttpUpstream, RequestHead, ResponseHead, UpstreamError, Up
 HELD_BYTES: Final = 64 * 1024
 """Longest answer that may be held back until its cost is known (OBS-3)."""
 
+_STREAMING: Final = frozenset({"streamGenerateContent", "streamRawPredict", "serverStreamingPredict"})
+"""Methods whose answers come piece by piece, in whatever content type."""
+
 _CREDENTIAL_SETTING: Final[Mapping[Literal["gemini", "vertex_ai"], str]] = {
     "gemini": "GEMINI_API_KEY",
     "vertex_ai": "DEFAULT_GOOGLE_APPLICATION_CREDENTIALS or default_vertex_config.vertex_credentials",
@@ -144,7 +147,7 @@ class HttpPassthrough:
             if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
                 credentials.rejected()
             meter.answered(answered.status, answered.headers)
-            answer = await self._relay(request, exchange, answered, meter, ids, progress)
+            answer = await self._relay(request, route, exchange, answered, meter, ids, progress)
             if progress.ending.outcome == "ok" and (upload is None or upload.done()):
                 await exchange.release()
             return answer
@@ -225,6 +228,7 @@ class HttpPassthrough:
     async def _relay(
         self,
         request: web.BaseRequest,
+        route: Route,
         exchange: UpstreamExchange,
         head: ResponseHead,
         meter: ExchangeMeter,
@@ -234,17 +238,19 @@ class HttpPassthrough:
         status = head.status
         progress.ending = Ending(status, "client_abort")
         received = _framed(head.headers)
-        try:
-            held = await self._held(exchange, head, meter) if self._config.response_cost_header else None
-        except (UpstreamError, TimeoutError):
-            raise _Refused(Refusal(Reason.UPSTREAM_BROKE), was_sent=True) from None
-        own = ids if held is None else (*ids, *_cost_field(meter))
+        held = await self._held(exchange, route, head) if self._config.response_cost_header else _Held()
+        own = ids
+        if held.is_whole:
+            meter.feed(held.body)
+            own = (*ids, *_cost_field(meter))
         answer = Answer(status, head.reason, for_client(received, own))
         try:
             async with asyncio.timeout(self._config.timeouts.write_s):
                 await answer.prepare(request)
-                if held:
-                    await answer.write(held)
+                if held.body:
+                    await answer.write(held.body)
+            if not held.is_whole:
+                meter.feed(held.body)
             while chunk := await self._received(exchange):
                 async with asyncio.timeout(self._config.timeouts.write_s):
                     await answer.write(chunk)
@@ -268,19 +274,36 @@ class HttpPassthrough:
         except TimeoutError:
             raise _Idle from None
 
-    async def _held(self, exchange: UpstreamExchange, head: ResponseHead, meter: ExchangeMeter) -> bytes | None:
-        """The whole body of a small JSON answer, so that its cost can stand in the head; None for every other."""
+    async def _held(self, exchange: UpstreamExchange, route: Route, head: ResponseHead) -> "_Held":
+        """The body of a small unary JSON answer, so that its cost can stand in the head (OBS-3); else nothing.
+
+        Google sends unary answers in chunks, so the length is seldom known. An answer that turns out long, or that
+        breaks off, is passed on from there as every other.
+        """
         length = header_value(head.headers, b"content-length")
         kind = (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
-        if length is None or int(length) > HELD_BYTES or kind != b"application/json" or head.status != 200:
-            return None
-        pieces: list[bytes] = []
-        async with asyncio.timeout(self._config.timeouts.idle_s):
-            while chunk := await exchange.receive():
-                pieces.append(chunk)
-        body = b"".join(pieces)
-        meter.feed(body)
-        return body
+        if route.method in _STREAMING or kind != b"application/json" or head.status != 200:
+            return _Held()
+        if length is not None and int(length) > HELD_BYTES:
+            return _Held()
+        body = bytearray()
+        try:
+            while len(body) <= HELD_BYTES:
+                chunk = await self._received(exchange)
+                if not chunk:
+                    return _Held(bytes(body), is_whole=True)
+                body += chunk
+        except (UpstreamError, _Idle):
+            pass  # met again, and told, when the answer is passed on
+        return _Held(bytes(body))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What was held back of an answer, and whether that is all of it."""
+
+    body: bytes = b""
+    is_whole: bool = False
 
 
 class _Idle(Exception):

@@ -608,11 +608,57 @@ async def test_the_cost_header_stands_on_small_answers_when_it_is_switched_on():
     assert str(record.cost) == "0.0000530"
 
 
-async def test_the_cost_header_holds_no_stream_back():
+JSON_CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_the_cost_header_stands_on_a_small_answer_in_chunks_too():
+    body = json.dumps({"usageMetadata": usage(10, 20)}).encode()
+    script = answering(JSON_CHUNKED + chunk(body[:9]) + chunk(body[9:]) + b"0\r\n\r\n")
+    async with double(script) as up, gateway(up.url, response_cost_header=True) as running:
+        reply = await asked(running, request())
+    assert (reply.body, reply.value(b"x-litellm-response-cost")) == (body, b"0.000053")
+
+
+async def test_the_cost_header_holds_no_event_stream_back():
     script = answering(CHUNKED + chunk(b"x") + b"0\r\n\r\n")
     async with double(script) as up, gateway(up.url, response_cost_header=True) as running:
         reply = await asked(running, request())
     assert (reply.body, reply.value(b"x-litellm-response-cost")) == (b"x", None)
+
+
+async def test_the_cost_header_holds_no_json_array_back():
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(JSON_CHUNKED + chunk(b"[{}"))
+        await go_on.wait()
+        await talk.send(chunk(b"]") + b"0\r\n\r\n")
+
+    go_on = asyncio.Event()
+    streaming = b"/gemini/v1beta/models/gemini-2.5-flash:streamGenerateContent"
+    async with double(script) as up, gateway(up.url, response_cost_header=True) as running, client(running) as talk:
+        await talk.send(request(target=streaming))
+        await talk.head()
+        assert await talk.chunk() == b"[{}"
+        go_on.set()
+
+
+async def test_a_long_answer_passes_whole_without_the_cost_header():
+    script = answering(JSON_CHUNKED + chunk(b"x" * 200_000) + b"0\r\n\r\n")
+    async with double(script) as up, gateway(up.url, response_cost_header=True) as running:
+        reply = await asked(running, request())
+    assert (reply.body, reply.is_whole) == (b"x" * 200_000, True)
+    assert reply.value(b"x-litellm-response-cost") is None
+
+
+async def test_an_answer_that_breaks_off_while_it_is_held_back_is_passed_on_broken():
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(JSON_CHUNKED + chunk(b"half"))
+        raise ConnectionResetError
+
+    async with double(script) as up, gateway(up.url, response_cost_header=True) as running:
+        reply = await asked(running, request())
+        (record,) = await recorded(running)
+    assert (reply.status, reply.body, reply.is_whole) == (200, b"half", False)
+    assert (record.outcome, reply.value(b"x-litellm-response-cost")) == ("upstream_abort", None)
 
 
 async def test_the_cost_header_is_off_unless_asked_for():
