@@ -27,13 +27,14 @@ from understudy.pricing.book import PriceBook
 
 from .answers import own_answer, refusal_answer
 from .credentials import Credentials, credentials_for
+from .headers import holds_key
 from .http import HttpPassthrough, Progress
 from .keys import Caller, KeyRing
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
-from .query import parameters, split_target
+from .query import parameters, split_target, without
 from .refusals import Reason, Refusal
 from .routes import Route
-from .routing import route
+from .routing import KEY_PARAMETERS, is_live_path, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend import SpendLog, SpendRecord
@@ -237,7 +238,7 @@ class Gateway:
                 if request.transport is not None:
                     request.transport.abort()
                 raise ConnectionAbortedError from None
-            return refusal_answer(Refusal(Reason.INTERNAL), _ids(request.raw_headers))
+            return refusal_answer(Refusal(Reason.INTERNAL), self._ids(request.raw_headers))
         finally:
             self._in_flight -= 1
             if not self._in_flight:
@@ -246,7 +247,7 @@ class Gateway:
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_target = _raw_target(request)
         path, query = split_target(raw_target)
-        ids = _ids(request.raw_headers)
+        ids = self._ids(request.raw_headers)
         if path in _HEALTH and request.method in ("GET", "HEAD"):
             return self._health(path, ids)
         if self._is_draining:
@@ -257,10 +258,13 @@ class Gateway:
         found = route(self._config, request.method, raw_target)
         if isinstance(found, Refusal) and found.reason in _PUBLIC:
             return self._refused(request, found, None, ids, started)
-        is_live = isinstance(found, Route) and found.is_live
+        is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
         caller = self._keys.caller(request.raw_headers, parameters(query), is_live=is_live)
         if isinstance(caller, Refusal):
             return self._refused(request, caller, None, ids, started)
+        # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
+        if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
+            found = Refusal(Reason.KEY_ELSEWHERE)
         if isinstance(found, Refusal):
             return self._refused(request, found, caller, ids, started)
         call = Call(ids[0][1].decode("ascii"), caller.key_id, request.method, found, self._now())
@@ -326,6 +330,13 @@ class Gateway:
         milliseconds = round((self._monotonic() - started) * 1000, 1)
         _log.info("%s", json.dumps({"method": request.method, **line, "ms": milliseconds}))
 
+    def _ids(self, headers: RawHeaders) -> RawHeaders:
+        """The request id under both its names: the client's if it is a safe one and no key, else a new one (OBS-1)."""
+        given = header_value(headers, b"x-litellm-call-id")
+        if given is None or not _SAFE_ID.fullmatch(given) or self._keys.occurs_in(given):
+            return _new_ids()
+        return _under_both_names(given)
+
     def _health(self, path: bytes, ids: RawHeaders) -> web.StreamResponse:
         is_ready = not (self._is_draining and path == b"/health/readiness")
         body = json.dumps({"status": "ok" if is_ready else "draining"}).encode() + b"\n"
@@ -351,7 +362,7 @@ class _Handler(RequestHandler):
         if isinstance(exc, LineTooLong) or (exc is not None and "header" in str(exc).lower() and "many" in str(exc)):
             reason = Reason.HEAD_TOO_LARGE
         _log.info("%s", json.dumps({"status": reason.status, "outcome": "rejected", "reason": reason.name}))
-        answer = refusal_answer(Refusal(reason), _ids(()))
+        answer = refusal_answer(Refusal(reason), _new_ids())
         answer.force_close()
         return answer
 
@@ -367,10 +378,11 @@ def _raw_target(request: web.BaseRequest) -> bytes:
     return request.raw_path.encode("utf-8", "surrogateescape")
 
 
-def _ids(headers: RawHeaders) -> RawHeaders:
-    """The request id under both its names: the client's if it is a safe one, else a new one (OBS-1)."""
-    given = header_value(headers, b"x-litellm-call-id")
-    value = given if given is not None and _SAFE_ID.fullmatch(given) else uuid.uuid4().hex.encode("ascii")
+def _new_ids() -> RawHeaders:
+    return _under_both_names(uuid.uuid4().hex.encode("ascii"))
+
+
+def _under_both_names(value: bytes) -> RawHeaders:
     return ((b"x-litellm-call-id", value), (b"x-understudy-request-id", value))
 
 

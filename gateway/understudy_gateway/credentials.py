@@ -227,8 +227,11 @@ def _credentials_of(info: Any) -> Any:
         ),
         "external_account": (identity_pool.Credentials, "from_info"),
     }
+    if type(info) is not dict:
+        raise ValueError("the key file holds no JSON object")
+    info = cast("dict[str, Any]", info)
     kind = info.get("type")
-    if kind not in kinds or "executable" in info.get("credential_source", {}):
+    if kind not in kinds or "executable" in (info.get("credential_source") or {}):
         raise ValueError("this kind of key file is not supported")
     owner, method = kinds[kind]
     return getattr(owner, method)(info, scopes=[SCOPE])

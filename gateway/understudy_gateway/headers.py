@@ -163,6 +163,11 @@ def holds_key(text: bytes, key: bytes) -> bool:
     return key in text or (b"%" in text and key in unquote_to_bytes(text))
 
 
+def shows_google(received: RawHeaders, key: bytes) -> bool:
+    """Whether the client shows a Google credential of its own beside the gateway key (AUTH-7)."""
+    return any(name.lower() in GOOGLE_CARRIERS and value and not _shows(value, key) for name, value in received)
+
+
 @lru_cache(maxsize=512)
 def _comes_down(name: bytes) -> bool:
     return name.lower() not in HOP_BY_HOP

@@ -18,7 +18,7 @@ from understudy.pricing.cost import plain
 
 from .answers import Answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
-from .headers import for_client, for_upstream, holds_key
+from .headers import for_client, for_upstream, shows_google
 from .keys import Caller
 from .metering import Ending, ExchangeMeter
 from .refusals import Reason, Refusal
@@ -92,9 +92,10 @@ class HttpPassthrough:
             return answer
 
     async def _request_head(self, request: web.BaseRequest, route: Route, caller: Caller) -> RequestHead:
-        if holds_key(route.target, caller.presented):
-            raise _Refused(Refusal(Reason.KEY_ELSEWHERE))
-        credential = await self._credential(route)
+        coding = header_value(request.raw_headers, b"transfer-encoding")
+        if coding is not None and coding.strip().lower() != b"chunked":  # taken off here, it would be lost (S-36)
+            raise _Refused(Refusal(Reason.BAD_REQUEST))
+        credential = await self._credential(route, request.raw_headers, caller)
         headers = for_upstream(
             request.raw_headers,
             credential,
@@ -107,15 +108,15 @@ class HttpPassthrough:
         length = header_value(request.raw_headers, b"content-length")
         if length is not None and int(length) > self._config.limits.request_body_bytes:
             raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
-        is_chunked = length is None and header_value(request.raw_headers, b"transfer-encoding") is not None
+        is_chunked = length is None and coding is not None
         return RequestHead(
             request.method, route.upstream, route.target, headers, None if length is None else int(length), is_chunked
         )
 
-    async def _credential(self, route: Route) -> RawHeaders:
+    async def _credential(self, route: Route, received: RawHeaders, caller: Caller) -> RawHeaders:
         """The provider credential's field; empty where the client's own passes (AUTH-7)."""
         try:
-            return await credential_of(self._config, self._credentials, route)
+            return await credential_of(self._config, self._credentials, route, received, caller)
         except CredentialsMissing as missing:
             raise _Refused(Refusal(Reason.NO_CREDENTIALS, missing.setting)) from None
         except CredentialsFailed as failed:
@@ -318,17 +319,22 @@ class CredentialsMissing(Exception):
         self.setting = setting
 
 
-async def credential_of(config: GatewayConfig, credentials: Mapping[str, Credentials], route: Route) -> RawHeaders:
-    """The credential's field for a route; empty in bring-your-own mode.
+async def credential_of(
+    config: GatewayConfig, credentials: Mapping[str, Credentials], route: Route, received: RawHeaders, caller: Caller
+) -> RawHeaders:
+    """The credential's field for a route; empty where the client's own in `received` passes (AUTH-7).
 
     Raises CredentialsMissing or CredentialsFailed.
     """
     found = credentials.get(route.credential.id)
     if found is not None:
         return await found.headers()
-    if config.client_credentials:
-        return ()
-    raise CredentialsMissing(_CREDENTIAL_SETTING[route.upstream.kind])
+    setting = _CREDENTIAL_SETTING[route.upstream.kind]
+    if not config.client_credentials:
+        raise CredentialsMissing(setting)
+    if not shows_google(received, caller.presented):
+        raise CredentialsMissing(f"{setting}, or send your own in Authorization or x-goog-api-key")
+    return ()
 
 
 def _refused_ending(refused: _Refused) -> Ending:

@@ -9,6 +9,7 @@ from typing import Final
 from understudy.messages import RawHeaders, header_values
 from understudy.secret import key_digest
 
+from .headers import holds_key
 from .query import Parameter
 from .refusals import Reason, Refusal
 from .settings import DEVELOPMENT_KEY_ID, GatewayConfig, GatewayKey
@@ -52,6 +53,10 @@ class KeyRing:
         if self._development:
             return Caller(DEVELOPMENT_KEY_ID, (), candidates[0])
         return Refusal(Reason.WRONG_KEY)
+
+    def occurs_in(self, text: bytes) -> bool:
+        """Whether any of the keys stands in bytes that are to be logged or answered (S-11)."""
+        return any(holds_key(text, key.key.reveal().encode("latin-1")) for key in self._by_digest.values())
 
     def _known(self, shown: bytes) -> GatewayKey | None:
         digest = key_digest(shown)

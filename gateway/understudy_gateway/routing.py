@@ -67,6 +67,13 @@ def route(config: GatewayConfig, method: str, raw_target: bytes) -> Route | Refu
     return _vertex(config, method, place, rest, left)
 
 
+def is_live_path(path: bytes) -> bool:
+    """Whether a path is that of a Live session, also where the request goes nowhere."""
+    found = None if path in SHORT_LIVE or not _TARGET.fullmatch(path) else _cut_prefix(path)
+    place = place_of(found[1].decode("ascii")) if found is not None else None
+    return path in SHORT_LIVE or (place is not None and place.surface.is_live)
+
+
 def _cut_prefix(path: bytes) -> tuple[Provider, bytes] | None:
     """The provider and what is left of the path (S-27); bare `/ws/...` paths name their provider themselves (WS-1)."""
     for prefix, provider in PREFIXES:

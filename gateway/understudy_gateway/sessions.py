@@ -12,7 +12,7 @@ from understudy.rpc_status import error_info, rpc_status
 
 from .answers import Answer, own_answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
-from .headers import for_client, for_live_upstream, holds_key
+from .headers import for_client, for_live_upstream
 from .http import CredentialsMissing, Progress, credential_of
 from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
@@ -61,7 +61,7 @@ class LivePassthrough:
             progress.ending = Ending(fault.status, "rejected", False, fault.message)
             return _fault_answer(fault, ids)
         try:
-            credential = await credential_of(self._config, self._credentials, route)
+            credential = await credential_of(self._config, self._credentials, route, request.raw_headers, caller)
         except CredentialsMissing as missing:
             reason = f"no provider credentials: set {missing.setting}"
             return await self._accept_and_close(request, NO_CREDENTIALS, reason, ids, progress)
@@ -77,8 +77,6 @@ class LivePassthrough:
         return await self._relay(request, route, dial, meter, ids, progress)
 
     def _dial(self, received: RawHeaders, route: Route, caller: Caller, credential: RawHeaders) -> Dial | Refusal:
-        if holds_key(route.target, caller.presented):
-            return Refusal(Reason.KEY_ELSEWHERE)
         project = route.upstream.project if route.upstream.kind == "vertex_ai" else None
         headers = for_live_upstream(
             received,
@@ -139,6 +137,8 @@ def _why(outcome: LiveOutcome) -> str | None:
     """The end in words for the record; None for an ordinary one."""
     if outcome.outcome == "ok":
         return None
+    if outcome.refusal is not None:
+        return f"the provider refused the session with HTTP {outcome.status}"
     return f"ended by {outcome.ended_by}, close code {outcome.code}"
 
 

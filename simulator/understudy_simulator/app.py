@@ -1,5 +1,8 @@
 """The simulator put together: traffic ports for HTTP and HTTPS/WSS, and the control API on the admin port."""
 
+import errno
+import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -8,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from understudy.errors import ConfigError
 from understudy.scenario.model import Scenario
@@ -69,6 +73,7 @@ class Simulator:
                         self._http.handle,
                         handler_cancellation=True,
                         access_log=None,
+                        logger=_wire_log(),
                         auto_decompress=False,
                         max_line_size=_HEAD_LIMIT,
                         max_field_size=_HEAD_LIMIT,
@@ -81,7 +86,10 @@ class Simulator:
                 place = await self._listen(traffic, settings.host, settings.tls_port, self._tls, "--tls-port")
                 self.https_url = "https://" + place
             admin = await self._started(
-                web.ServerRunner(web.Server(self._control.handle, access_log=None), shutdown_timeout=_SHUTDOWN_S)
+                web.ServerRunner(
+                    web.Server(self._control.handle, access_log=None, logger=_wire_log(), auto_decompress=False),
+                    shutdown_timeout=_SHUTDOWN_S,
+                )
             )
             # Without a key only this machine may steer the simulator (security-reliability S-62).
             host = settings.host if settings.control_key else _LOOPBACK
@@ -114,7 +122,7 @@ class Simulator:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except OSError as error:
-            raise ConfigError(f"simulator: {setting} {port}: cannot listen on {host}: {error}") from error
+            raise ConfigError(f"simulator: {_why_not(error, host, port, setting)}") from error
         bound = sock.getsockname()[1]
         try:
             await web.SockSite(runner, sock, ssl_context=tls, backlog=_BACKLOG).start()
@@ -122,3 +130,36 @@ class Simulator:
             sock.close()
             raise
         return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+
+
+class _WithoutBytes(logging.Filter):
+    """Tells of a request that is no HTTP in one line: aiohttp's traceback repeats its bytes, which may hold a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true; the record is changed."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.msg, record.args = "a request that is no HTTP was refused (%s)", (type(error).__name__,)
+            record.exc_info = None
+        elif isinstance(error, ConnectionError):
+            record.msg, record.args, record.exc_info = "a client left before its request was whole", (), None
+        return True
+
+
+def _wire_log() -> logging.Logger:
+    """Where aiohttp writes what goes wrong beside the handlers."""
+    logger = logging.getLogger("understudy_simulator.wire")
+    if not logger.filters:
+        logger.addFilter(_WithoutBytes())
+    return logger
+
+
+def _why_not(error: OSError, host: str, port: int, setting: str) -> str:
+    """Why an address cannot be listened on, and which setting is to be changed."""
+    if error.errno is not None and error.errno < 0:  # of getaddrinfo; create_server makes it a plain OSError
+        return f"--host {host}: there is no such host"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host}: is not an address of this machine"
+    # Python adds the address to the system's text, in its own notation.
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"{setting} {port}: cannot listen on {host}: {reason[:1].lower()}{reason[1:]}; choose another port"

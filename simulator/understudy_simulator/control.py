@@ -77,6 +77,8 @@ class ControlSide:
             return _json(rpc_status(refused.status, str(refused)), refused.status)
         except UnderstudyError as error:
             return _json(rpc_status(400, str(error)), 400)
+        except web.RequestPayloadError:
+            return _json(rpc_status(400, "the message breaks off or is no HTTP"), 400)
         except BodyTooLarge:
             return _json(rpc_status(413, f"the message is longer than {_BODY_LIMIT} bytes"), 413)
         return _json(answer, 200)

@@ -164,9 +164,12 @@ def own_error(status: int, reason: str, message: str, misses: Sequence[str] = ()
     return GoogleError(status, message, details, headers=((ERROR_HEADER, reason.encode()),))
 
 
-def nothing_armed(misses: Sequence[str]) -> GoogleError:
-    """Strict mode, and no armed scenario answers."""
+def nothing_armed(misses: Sequence[str], elsewhere: Sequence[str] = ()) -> GoogleError:
+    """Strict mode, and no armed scenario answers; `elsewhere` are other scopes in which something is armed."""
     lines = "".join(f"\n* {miss}" for miss in misses) or "\n* nothing is armed in this scope"
+    if elsewhere:
+        names = ", ".join(repr(name) if name else "the default one" for name in elsewhere)
+        lines += f"\nOther scopes have armed scenarios: {names}."
     return own_error(
         501, "NO_SCENARIO", "understudy: no armed scenario answers this request. Nearest misses:" + lines, misses
     )
@@ -181,6 +184,26 @@ def base_url_trap(path: str) -> GoogleError:
         "unless both are constructor arguments: genai.Client(vertexai=True, project=..., location=..., "
         'http_options={"base_url": ...}). A Gemini client without an API version in its base URL needs '
         "/v1beta/models/MODEL:generateContent.",
+    )
+
+
+def version_trap(path: str) -> GoogleError:
+    """An API version in the base URL, to which clients add their own."""
+    return own_error(
+        404,
+        "BASE_URL_TRAP",
+        f"understudy: {path[:200]} has one API version too many: the base URL ends with a version, and the client adds "
+        "its own. Leave it out of the base URL.",
+    )
+
+
+def prefix_trap(path: str) -> GoogleError:
+    """A gateway's route, asked of the simulator."""
+    return own_error(
+        404,
+        "BASE_URL_TRAP",
+        f"understudy: {path[:200]} is a route of a gateway, and this is the simulator. Leave the prefix out of the "
+        "base URL, or point the client at the gateway.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from understudy.messages import Exchange, Origin
-from understudy.redaction import redacted_target
+from understudy.redaction import redacted_reason, redacted_target
 from understudy.surfaces import Place, place_of
 
 from .faults import Delivery
@@ -69,7 +69,7 @@ class HttpSide:
         finally:
             entry.took_body(b"".join(parts))
         scoped = stage.scope_of(entry.request)
-        decision = self._decision(scoped, request.scheme)
+        decision = _refused_scope(scoped.mistake) if scoped.mistake else self._decision(scoped, request.scheme)
         entry.origin = decision.origin
         return await delivery.send(decision.outgoing)
 
@@ -84,6 +84,12 @@ class HttpSide:
             return Decision(error_answer(error, manner), Origin(scoped.scope))
 
 
+def _refused_scope(mistake: str) -> Decision:
+    """The refusal of a request whose carrier names no scope: in the default scope it would be somebody else's."""
+    error = own_error(400, "BAD_SCOPE", f"understudy: {mistake}")
+    return Decision(error_answer(error, Manner(is_vertex=False, duration_ms=0)), Origin(""))
+
+
 def exchange_line(exchange: Exchange) -> str:
     """The line on the terminal: method, redacted target, scenario or nearest miss, status or how it failed, time.
 
@@ -93,7 +99,7 @@ def exchange_line(exchange: Exchange) -> str:
     if origin.scenario is not None:
         who = origin.scenario
     elif origin.misses:
-        who = f"no scenario (nearest: {origin.misses[0]})"
+        who = f"no scenario (nearest: {redacted_reason(origin.misses[0])})"
     else:
         who = "no scenario"
     scope = f"[{origin.scope}] " if origin.scope else ""

@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from understudy.messages import Origin, RawHeaders, Request, Session
-from understudy.redaction import redacted_target
+from understudy.redaction import redacted_reason, redacted_target
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
 from understudy.scenario.model import Reply
@@ -58,6 +58,9 @@ class LiveSide:
         scoped = stage.scope_of(whole)
         entry = stage.recorder.begin_session(whole, Origin(scoped.scope, place.surface.value))
         try:
+            if scoped.mistake:
+                entry.accepted(400, ())
+                return web.Response(status=400, text=f"understudy: {scoped.mistake}\n")
             return await self._serve(request, _Casting(place, stage, scoped.request, entry))
         finally:
             entry.end()
@@ -132,7 +135,10 @@ class _Casting:
             return refusal
         scope = self.entry.origin.scope
         if not scope:
-            scope = self.stage.scope_of(self._request, message.raw).scope
+            scoped = self.stage.scope_of(self._request, message.raw)
+            if scoped.mistake:
+                return own_refusal(scoped.mistake)
+            scope = scoped.scope
         self.entry.origin = replace(self.entry.origin, scope=scope)
         identity = self.stage.next_identity(scope)
         model = model_id(model_path)
@@ -218,7 +224,7 @@ def _note_on(entry: SessionEntry) -> Callable[[str], None]:
 
     def note(why: str) -> None:
         entry.origin = replace(entry.origin, misses=(*entry.origin.misses, why))
-        logger.warning("%s: %s", entry.origin.scenario, _printable(why))
+        logger.warning("%s: %s", entry.origin.scenario, _printable(redacted_reason(why)))
 
     return note
 
@@ -229,7 +235,7 @@ def session_line(session: Session) -> str:
     if origin.scenario is not None:
         who = origin.scenario
     else:
-        who = f"no scenario (nearest: {origin.misses[0]})" if origin.misses else "no scenario"
+        who = f"no scenario (nearest: {redacted_reason(origin.misses[0])})" if origin.misses else "no scenario"
     scope = f"[{origin.scope}] " if origin.scope else ""
     faults = f" ({', '.join(origin.faults)})" if origin.faults else ""
     frames = f"{len(session.sent_by('client'))}>{len(session.sent_by('server'))}"
@@ -237,7 +243,9 @@ def session_line(session: Session) -> str:
     if close is None:
         end = "not closed"
     else:
-        end = f"{close.sender} closed {close.code or 'without a code'}" + (f" {close.reason}" if close.reason else "")
+        end = f"{close.sender} closed {close.code or 'without a code'}" + (
+            f" {redacted_reason(close.reason)}" if close.reason else ""
+        )
     took = ((session.ended if session.ended is not None else session.started) - session.started) * 1000
     line = f"LIVE {redacted_target(session.request.target)} {scope}{who} {session.status}{faults} {frames} {end}"
     return f"{_printable(line)} {took:.0f} ms"

@@ -88,8 +88,12 @@ def _vertex_videos(operation: Operation, source: VideoSource) -> Mapping[str, An
     return {"@type": _VERTEX_TYPE, "raiMediaFilteredCount": 0, "videos": videos}
 
 
+OPERATION_LIMIT: Final = 10_000
+"""Operations that are kept; beyond that the oldest are forgotten, so that a long load run does not fill the memory."""
+
+
 class OperationDesk:
-    """All operations by name, and the videos that finished ones delivered."""
+    """The latest operations by name, and the videos that finished ones delivered."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Operation] = {}
@@ -97,6 +101,8 @@ class OperationDesk:
     def start(self, operation: Operation) -> None:
         """Keep a new operation."""
         self._by_name[operation.name] = operation
+        if len(self._by_name) > OPERATION_LIMIT:
+            del self._by_name[next(iter(self._by_name))]
 
     def find(self, name: str) -> Operation | None:
         """The operation of that name. A Gemini operation is found by `operations/ID` too (wire-http 6.3)."""

@@ -25,8 +25,10 @@ from .google_errors import (
     not_implemented_here,
     nothing_armed,
     own_error,
+    prefix_trap,
     unknown_file,
     unknown_operation,
+    version_trap,
 )
 from .ids import Identity
 from .improvise import GENERATING, Asked, Begin, Chunks, Unary, improvised, static_answer
@@ -48,9 +50,11 @@ from .replies import (
 from .scripted import Begun, Mismatch, Waits, outcome_of
 from .stage import Choice, Performance, Stage
 
-_SCRIPTED: Final = frozenset({*GENERATING, "predictLongRunning"})
-_POSTS: Final = frozenset({*_SCRIPTED, "fetchPredictOperation"})
+_SCRIPTED: Final = frozenset({*GENERATING, "predictLongRunning"} - {"countTokens"})
+_POSTS: Final = frozenset({*GENERATING, "predictLongRunning", "fetchPredictOperation"})
 _USUAL_VERSION: Final = "v1beta"
+_GATEWAY_PREFIXES: Final = frozenset({"gemini", "vertex_ai", "vertex-ai"})
+"""First parts of the routes by which gateways with LiteLLM's words serve these APIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +182,12 @@ class Service:
         if static is not None:
             return call.refused(static)
         if self._stage.settings.strict:
-            return call.refused(nothing_armed(choice.misses), choice.misses)
+            return call.refused(nothing_armed(choice.misses, self._stage.armed_elsewhere(call.scope)), choice.misses)
         return self._improvised(call, choice.misses)
 
     def _choice(self, call: _Call) -> Choice:
-        """Who answers. Plain routes and polls are left to scenarios that name their method or path, so that the
-        scenario of a conversation is not used up by what a client does beside it."""
+        """Who answers. Plain routes, token counts and polls are left to scenarios that name their method or path, so
+        that the scenario of a conversation is not used up by what a client does beside it."""
         only_named = call.place.method not in _SCRIPTED
         return self._stage.choose(self._facts(call), self._values(call), only_named=only_named)
 
@@ -274,8 +278,19 @@ def _storage_uri(body: LazyJson) -> str:
 
 def _lost(request: Request, scope: str, identity: Identity) -> Decision:
     """A path that no API has: a known mistake in a base URL, or the frontend's 404 page."""
-    bare = request.path.strip("/")
-    if request.method == "POST" and (not bare or VERSION.fullmatch(bare)):
-        manner = Manner(is_vertex=False, duration_ms=identity.duration_ms)
-        return Decision(error_answer(base_url_trap(request.path), manner), Origin(scope))
-    return Decision(not_found_page(request.path), Origin(scope))
+    trap = _trap(request)
+    if trap is None:
+        return Decision(not_found_page(request.path), Origin(scope))
+    return Decision(error_answer(trap, Manner(is_vertex=False, duration_ms=identity.duration_ms)), Origin(scope))
+
+
+def _trap(request: Request) -> GoogleError | None:
+    """The known mistake in a base URL that leads to such a path."""
+    parts = [part for part in request.path.split("/") if part]
+    if request.method == "POST" and (not parts or (len(parts) == 1 and VERSION.fullmatch(parts[0]))):
+        return base_url_trap(request.path)
+    if len(parts) > 1 and VERSION.fullmatch(parts[0]) and (parts[1] == "ws" or VERSION.fullmatch(parts[1])):
+        return version_trap(request.path)
+    if len(parts) > 1 and parts[0] in _GATEWAY_PREFIXES:
+        return prefix_trap(request.path)
+    return None

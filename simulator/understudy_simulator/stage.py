@@ -8,6 +8,7 @@ advances from request to request; a Live scenario is performed anew by each sess
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Literal
 
 from understudy.messages import Request, header_value
@@ -31,15 +32,26 @@ _SCOPE: Final = re.compile(_NAME)
 _PATH_CARRIER: Final = re.compile(rf"/~({_NAME})(?=/|\?|$)")
 _MARKER_START: Final = b"[[understudy-scope:"
 _MARKER: Final = re.compile(re.escape(_MARKER_START) + rf"({_NAME})\]\]".encode())
+_NAME_LIMIT: Final = 80
 _MISSES_SHOWN: Final = 3
+
+
+def _no_scope(carrier: str, written: str) -> str:
+    """The mistake of a carrier that names no scope; short, since a close reason has room for 123 bytes."""
+    return f"{carrier}: {written[:30]!r} is no scope (1 to 80 of A-Z a-z 0-9 . _ -)"
 
 
 @dataclass(frozen=True, slots=True)
 class Scoped:
-    """The scope of a request, and the request without the path carrier of its scope."""
+    """The scope of a request, and the request without the path carrier of its scope.
+
+    `mistake` says what is wrong with a carrier that names no scope; the request is then to be refused, since its sender
+    meant another scope than the default one.
+    """
 
     scope: str
     request: Request
+    mistake: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +141,9 @@ class _Room:
         """The first arm that fits, or all misses; `only_named` as in `Stage.choose`."""
         if self._matcher is None:
             self._matcher = Matcher(arm.scenario for arm in self.arms)
-        out = {
-            index
-            for index, arm in enumerate(self.arms)
-            if arm.is_over(facts.scope) or (only_named and not arm.is_named)
-        }
-        found = self._matcher.find(facts, out)
+        spent = {index for index, arm in enumerate(self.arms) if arm.is_over(facts.scope)}
+        unasked = {index for index, arm in enumerate(self.arms) if only_named and not arm.is_named}
+        found = self._matcher.find(facts, spent, unasked)
         return self.arms[found.index] if isinstance(found, Hit) else found
 
 
@@ -197,17 +206,26 @@ class Stage:
             rest = request.target[found.end() :]
             target = rest if rest.startswith("/") else "/" + rest
             return Scoped(found[1], replace(request, target=target))
-        header = header_value(request.headers, SCOPE_HEADER)
-        if header is not None and _SCOPE.fullmatch(header.decode("latin-1")):
-            return Scoped(header.decode("latin-1"), request)
-        return Scoped(self._marked_scope(first_message or request.body), request)
+        if request.target.startswith("/~"):
+            return Scoped("", request, _no_scope("the path", request.target[2:].partition("/")[0]))
+        header = (header_value(request.headers, SCOPE_HEADER) or b"").decode("latin-1")
+        if header:
+            is_name = _SCOPE.fullmatch(header) is not None
+            mistake = "" if is_name else _no_scope(SCOPE_HEADER.decode(), header)
+            return Scoped(header if is_name else "", request, mistake)
+        scope, mistake = self._marked_scope(first_message or request.body)
+        return Scoped(scope, request, mistake)
 
-    def _marked_scope(self, body: bytes) -> str:
-        if not self._reads_markers:
-            return ""
-        start = body.find(_MARKER_START)
-        found = _MARKER.match(body, start) if start >= 0 else None
-        return found[1].decode() if found else ""
+    def _marked_scope(self, body: bytes) -> tuple[str, str]:
+        """The scope that a marker names, and what is wrong with a marker that names none."""
+        start = body.find(_MARKER_START) if self._reads_markers else -1
+        if start < 0:
+            return "", ""
+        found = _MARKER.match(body, start)
+        if found:
+            return found[1].decode(), ""
+        written = body[start + len(_MARKER_START) :][:_NAME_LIMIT].partition(b"]]")[0]
+        return "", _no_scope("the marker", written.decode("utf-8", "replace"))
 
     def next_identity(self, scope: str) -> Identity:
         """Count one more request of a scope; gives the source of its ids."""
@@ -235,6 +253,15 @@ class Stage:
     def has_scenarios(self, scope: str) -> bool:
         """Whether anything is armed that a request of that scope could meet."""
         return bool(self._everywhere.arms or (scope in self._scopes and self._scopes[scope].arms))
+
+    def armed_elsewhere(self, scope: str) -> tuple[str, ...]:
+        """Other scopes in which something is armed that was not played to its end, sorted: at most three."""
+        names = (
+            name
+            for name, room in sorted(self._scopes.items())
+            if name != scope and not all(arm.is_over(name) for arm in room.arms)
+        )
+        return tuple(islice(names, _MISSES_SHOWN))
 
     def scopes(self) -> tuple[ScopeState, ...]:
         """All scopes that were used, the default one always, sorted by name."""

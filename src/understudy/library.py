@@ -44,6 +44,9 @@ def find(scenario_id: str) -> Path:
     """The file of a shipped scenario. Raises ScenarioError with the nearest id."""
     ids = scenario_ids()
     if scenario_id not in ids:
+        below = [known for known in ids if known.startswith(f"{scenario_id.rstrip('/')}/")]
+        if below:
+            raise _error(scenario_id, f"{len(below)} scenarios begin so; one is wanted, such as '{below[0]}'")
         raise _error(scenario_id, f"no scenario has this id{did_you_mean(scenario_id, ids)}")
     return scenarios_folder() / f"{scenario_id}.yaml"
 
@@ -60,7 +63,7 @@ def load(id_or_path: str | Path) -> Scenario:
 
 
 def load_all(words: Sequence[str] = ()) -> tuple[Scenario, ...]:
-    """All scenarios that `words` name, in that order, each once: an id, the start of one (`live`), a file or a folder.
+    """All scenarios that `words` name, in that order, each once: an id, a file, a folder, or the start of ids (`live`).
 
     No words: all shipped scenarios. Raises ScenarioError with the mistakes of all files.
     """
@@ -70,9 +73,7 @@ def load_all(words: Sequence[str] = ()) -> tuple[Scenario, ...]:
     for word in words or ("",):
         found = _named(word, ids)
         if not found:
-            known = (*ids, *dict.fromkeys(known.split("/")[0] for known in ids))
-            message = f"no scenario has this id or begins so, and no file is there{did_you_mean(word, known)}"
-            problems.append(Problem(word, None, "", message))
+            problems.append(_nothing_named(word, ids))
         named.update(dict.fromkeys(found))
     scenarios: list[Scenario] = []
     for name in named:
@@ -107,7 +108,7 @@ def lint(words: Sequence[str] = ()) -> Lint:
     for word in words or ("",):
         found = _named(word, ids)
         if not found:
-            problems.append(Problem(word, None, "", "no such scenario, file or folder"))
+            problems.append(_nothing_named(word, ids))
         for name in found:
             checked += 1
             try:
@@ -129,28 +130,48 @@ def _named(word: str, ids: Sequence[str]) -> list[str | Path]:
     path = Path(word)
     if word and path.is_file():
         return [path]
+    # The user's own folder goes before the start of shipped ids: who has a `live/` means that one.
+    files: list[str | Path] = list(_files_below(path)) if word and path.is_dir() else []
+    if files:
+        return files
     start = word.rstrip("/")
-    below: list[str | Path] = [known for known in ids if not start or known.startswith(start)]
-    if below:
-        return below
-    if word and path.is_dir():
-        return [path / f"{known}.yaml" for known in sorted(_ids_below(path))]
-    return []
+    return [known for known in ids if not start or known.startswith(start)]
+
+
+def _nothing_named(word: str, ids: Sequence[str]) -> Problem:
+    """Why a word names no scenario: a folder that holds none, a file that is not there, or an id that nobody has."""
+    if word and Path(word).is_dir():
+        return Problem(word, None, "", f"no {' or '.join(_SUFFIXES)} file is in this folder")
+    known = (*ids, *dict.fromkeys(known.split("/")[0] for known in ids))
+    message = f"no scenario has this id or begins so, and no file is there{did_you_mean(word, known)}"
+    return Problem(word, None, "", message)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The scenario files of a folder and of those below it, in the order of their paths."""
+    found = [path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file()]
+    for path in sorted(found, key=lambda path: path.relative_to(folder).with_suffix("").as_posix()):
+        if path.relative_to(folder).with_suffix("").as_posix() not in _NO_SCENARIOS:
+            yield path
 
 
 def _ids_below(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*.yaml"):
-        known = path.relative_to(folder).with_suffix("").as_posix()
-        if known not in _NO_SCENARIOS:
-            yield known
+    for path in _files_below(folder):
+        if path.suffix == ".yaml":
+            yield path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _load_file(path: Path, scenario_id: str | None) -> Scenario:
     source = _shown(path)
     document, lines = read_document(path)
     if scenario_id is None and ("id",) not in lines:
-        scenario_id = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip(".") or "scenario"
+        scenario_id = id_after(path)
     return parse_scenario(document, id=scenario_id, source=source, lines=lines, file_reader=_reader(path.parent))
+
+
+def id_after(path: Path) -> str:
+    """The id of a scenario outside of the library that says none itself: the name of its file, as far as ids go."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip(".")[:80] or "scenario"
 
 
 def _shown(path: Path) -> str:
@@ -294,7 +315,7 @@ def document_of(text: str, source: str, number: Callable[[str], object] = float)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _error(source, f"no YAML: {error.problem or error.context}", mark.line + 1 if mark else None) from None
+        raise _error(source, f"no YAML: {_yaml_reason(error)}", mark.line + 1 if mark else None) from None
     except yaml.YAMLError as error:
         raise _error(source, f"no YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
@@ -306,6 +327,13 @@ def document_of(text: str, source: str, number: Callable[[str], object] = float)
     if builder.problems:
         raise ScenarioError(builder.problems)
     return document, builder.lines
+
+
+def _yaml_reason(error: yaml.MarkedYAMLError) -> str:
+    """What PyYAML says in two halves, in one line: the second is often no sentence without the first."""
+    if error.context == "expected a single document in the stream":
+        return "one document a file, but '---' begins another here"
+    return " ".join((error.problem or error.context or "cannot be read").split())
 
 
 class _Builder:

@@ -5,6 +5,7 @@ carried the same one can still be compared; bodies, frames and all other values 
 """
 
 import hashlib
+import re
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -34,6 +35,9 @@ CREDENTIAL_HEADERS: Final = frozenset(
 
 CREDENTIAL_PARAMETERS: Final = frozenset({"key", "access_token", "oauth_token", "upload_id"})
 """Query parameters that carry credentials."""
+
+_EXCERPT: Final = re.compile(r'found "(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
+"""An excerpt of a body in a reason, as `json_subset.shown` writes it: a JSON string, maybe cut."""
 
 _OPCODES: Final = {TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
 
@@ -88,6 +92,11 @@ def _parameter(parameter: str, placeholders: Placeholders | None) -> str:
     return name + mark + (placeholders.of(value.encode()) if placeholders else "***")
 
 
+def redacted_reason(reason: str) -> str:
+    """Why something did not fit, without the texts that were found: they are parts of bodies."""
+    return _EXCERPT.sub("found another text", reason)
+
+
 def redacted(transcript: Transcript) -> Json:
     """A transcript as a JSON value that may be printed, logged or written to a file."""
     placeholders = Placeholders()
@@ -105,7 +114,7 @@ def _exchange(exchange: Exchange, placeholders: Placeholders) -> Json:
         "scope": exchange.origin.scope,
         "surface": exchange.origin.surface,
         "scenario": exchange.origin.scenario,
-        "misses": list(exchange.origin.misses),
+        "misses": [redacted_reason(miss) for miss in exchange.origin.misses],
         "faults": list(exchange.origin.faults),
         "started": exchange.started,
         "ended": exchange.ended,
@@ -130,7 +139,7 @@ def _session(session: Session, placeholders: Placeholders) -> Json:
         "scope": session.origin.scope,
         "surface": session.origin.surface,
         "scenario": session.origin.scenario,
-        "misses": list(session.origin.misses),
+        "misses": [redacted_reason(miss) for miss in session.origin.misses],
         "faults": list(session.origin.faults),
         "started": session.started,
         "ended": session.ended,
@@ -140,7 +149,7 @@ def _session(session: Session, placeholders: Placeholders) -> Json:
         "frames": [_frame(frame) for frame in session.frames],
         "close": None
         if close is None
-        else {"sender": close.sender, "code": close.code, "reason": close.reason, "at": close.at},
+        else {"sender": close.sender, "code": close.code, "reason": redacted_reason(close.reason), "at": close.at},
     }
 
 

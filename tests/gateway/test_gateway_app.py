@@ -41,6 +41,15 @@ async def test_every_answer_has_an_id_and_a_safe_one_of_the_client_is_kept():
         assert next(iter(await recorded(running, 3))).id == "my-id.1"
 
 
+@pytest.mark.parametrize("key", [KEY, None])
+async def test_a_request_id_that_shows_a_key_is_not_taken_over(key, caplog):
+    caplog.set_level(logging.INFO)
+    async with double() as up, gateway(up.url) as running:
+        reply = await asked(running, request(headers={"x-litellm-call-id": f"id-{KEY}"}, key=key))
+        assert reply.value(b"x-litellm-call-id")
+        assert KEY not in str(running.spend.records) + caplog.text + reply.head.decode()
+
+
 KEY_PLACES = [
     {"headers": {"Authorization": f"Bearer {KEY}"}, "key": None},
     {"headers": {"x-litellm-api-key": KEY}, "key": None},
@@ -67,11 +76,14 @@ async def test_the_gateway_key_lets_in_and_never_goes_upstream(place):
         {"target": f"{GENERATE}?note={KEY}"},
         {"target": GENERATE.replace("gemini-2.5-flash", KEY)},
         {"headers": {"Cookie": f"k={KEY}"}},
+        {"target": "/gemini/v1beta/models/" + "".join(f"%{ord(letter):02x}" for letter in KEY) + ":generateContent"},
     ],
 )
-async def test_a_key_in_another_place_is_refused_before_the_provider_hears_of_it(place):
+async def test_a_key_in_another_place_is_refused_before_the_provider_hears_of_it(place, caplog):
+    caplog.set_level(logging.INFO)
     async with double() as up, gateway(up.url) as running:
         reply = await asked(running, request(**place))
+        assert KEY not in str(running.spend.records) + caplog.text
         assert (reply.status, reply.reason, up.connections) == (400, "KEY_ELSEWHERE", 0)
         assert KEY.encode() not in reply.head + reply.body
 
@@ -340,6 +352,7 @@ async def test_a_refused_handshake_reaches_the_client_as_it_is():
             (record,) = await recorded(running)
     assert (refused.value.response.status_code, refused.value.response.body) == (429, b"slow down\n")
     assert (record.status, record.outcome, record.cost) == (429, "rejected", 0)
+    assert record.reason == "the provider refused the session with HTTP 429"
 
 
 async def test_a_live_session_without_a_key_is_a_401():
@@ -358,6 +371,24 @@ async def test_a_key_in_another_place_of_a_live_handshake_is_refused():
                 async with connect(url, additional_headers=headers):
                     pass
             assert refused.value.response.headers["x-understudy-error"] == "KEY_ELSEWHERE"
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        (f"project_id={KEY}", "KEY_ELSEWHERE"),
+        ("project_id=../x", "INVALID_PROJECT"),
+        ("location=evil.example/", "INVALID_LOCATION"),
+    ],
+)
+async def test_what_a_live_query_chooses_is_checked_behind_every_key_carrier(query, reason):
+    async with double() as up, gateway(up.url) as running:
+        with pytest.raises(InvalidStatus) as refused:
+            url = running.http_url.replace("http", "ws") + f"/vertex_ai/live?{query}"
+            async with connect(url, additional_headers={"api-key": KEY}):
+                pass
+    assert refused.value.response.headers["x-understudy-error"] == reason
+    assert not up.requests
 
 
 async def test_a_live_provider_that_cannot_be_reached_is_a_502():

@@ -17,7 +17,14 @@ from understudy_gateway.settings import ApiKey, ApplicationDefault, Base, KeyFil
 
 KEY = "sk-0123456789abcdef"
 GOOD = {"general_settings": {"master_key": KEY}}
-SERVICE_ACCOUNT = '{"type": "service_account"}'
+SERVICE_ACCOUNT = json.dumps(
+    {
+        "type": "service_account",
+        "client_email": "a@b",
+        "private_key": "PEM",
+        "token_uri": "https://oauth2.example/token",
+    }
+)
 
 
 def load(tmp_path, text, environ=None):
@@ -157,7 +164,7 @@ default_vertex_config:
         ({"understudy_settings": {"timeouts": {"idle_s": 0}}}, "timeouts.idle_s: more than 0 seconds are wanted"),
         (
             {"understudy_settings": {"timeouts": {"idle_s": -1}}},
-            "timeouts.idle_s: a number is wanted, a whole number was found",
+            "timeouts.idle_s: a number that is not negative is wanted",
         ),
         (
             {"general_settings": {"master_key": 12345}},
@@ -325,10 +332,10 @@ def test_a_key_file_that_is_none_is_named_with_setting_and_line(tmp_path, conten
 
 def test_credentials_may_be_written_into_the_file_as_a_block(tmp_path):
     text = f"general_settings: {{master_key: {KEY}}}\n"
-    text += "default_vertex_config:\n  vertex_credentials: {type: service_account}\n"
+    text += f"default_vertex_config:\n  vertex_credentials: {SERVICE_ACCOUNT}\n"
     source = load(tmp_path, text).vertex.source
     assert isinstance(source, KeyText)
-    assert json.loads(source.text.reveal()) == {"type": "service_account"}
+    assert json.loads(source.text.reveal()) == json.loads(SERVICE_ACCOUNT)
 
 
 def test_a_missing_ca_file_is_named(tmp_path):
@@ -450,3 +457,24 @@ def test_the_reference_has_the_defaults(settings):
 def test_every_refusal_stands_in_the_reference_beside_its_status(reason):
     lines = (REFERENCE / "headers.md").read_text().splitlines()
     assert any(line.startswith(f"| {reason.status} |") and f"`{reason.name}`" in line for line in lines)
+
+
+@pytest.mark.parametrize("credentials", ["{type: service_account, client_email: a@b}", "KEY FILE", "os.environ/TEXT"])
+def test_a_key_file_without_what_google_auth_needs_is_a_mistake_at_start(tmp_path, credentials):
+    content = '{"type": "service_account", "client_email": "a@b"}'
+    (tmp_path / "key.json").write_text(content)
+    text = f"general_settings: {{master_key: {KEY}}}\ndefault_vertex_config:\n  vertex_credentials: "
+    text += credentials.replace("KEY FILE", str(tmp_path / "key.json")) + "\n"
+    (said,) = problems(tmp_path, text, {"TEXT": content})
+    assert said.startswith("config.yaml:3: default_vertex_config.vertex_credentials: ")
+    assert said.endswith("the credentials of type service_account lack private_key, token_uri")
+
+
+def test_a_key_block_of_an_unknown_type_is_a_mistake():
+    (said,) = errors({**GOOD, "default_vertex_config": {"vertex_credentials": {"type": "gdch"}}})
+    assert "of a type that is supported" in said
+
+
+def test_a_key_header_must_be_a_header_name():
+    (said,) = errors({"general_settings": {"master_key": KEY, "litellm_key_header_name": "x goog"}})
+    assert said.endswith("the name of a header such as X-Litellm-Key is wanted")

@@ -304,3 +304,23 @@ async def test_the_clients_own_google_token_passes_only_when_that_is_switched_on
                 [[b"Bearer ya29.mine"]] if switched_on else []
             )
             assert not any(KEY.encode() in seen.head for seen in up.requests)
+
+
+async def test_without_a_google_token_of_the_clients_own_nothing_is_sent_and_the_answer_says_so():
+    settings = {"keys": [{"id": "a", "key": KEY}], "client_credentials": True}
+    async with double() as up:
+        block = {"api_base": up.url, "vertex_project": "p", "vertex_location": "us"}
+        config = parse_config({"understudy_settings": settings, "default_vertex_config": block}, {})
+        async with gateway("", config=config) as running:
+            reply = await asked(running, request(VERTEX))
+    assert (reply.status, reply.reason, up.requests) == (401, "NO_CREDENTIALS", [])
+    assert b"send your own in Authorization or x-goog-api-key" in reply.body
+
+
+@pytest.mark.parametrize("content", [{"type": "service_account", "client_email": "a", "token_uri": "b"}, [1]])
+async def test_a_key_file_that_was_spoilt_after_the_start_is_a_failed_renewal(tmp_path: Path, content: object):
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(content))
+    credentials = credentials_for(KeyFile(str(path)), ca=None, wait_s=5.0, monotonic=lambda: 0.0)
+    with pytest.raises(CredentialsFailed):
+        await credentials.headers()

@@ -665,3 +665,10 @@ async def test_the_cost_header_is_off_unless_asked_for():
     body = json.dumps({"usageMetadata": usage(10, 20)}).encode()
     async with double(answering(response(body))) as up, gateway(up.url) as running:
         assert (await asked(running, request())).value(b"x-litellm-response-cost") is None
+
+
+async def test_a_transfer_coding_that_would_be_lost_is_refused():
+    async with double() as up, gateway(up.url) as running:
+        data = request(headers={"Transfer-Encoding": "gzip, chunked"}, body=None) + b"0\r\n\r\n"
+        reply = await asked(running, data)
+    assert (reply.status, reply.reason, up.requests) == (400, "BAD_REQUEST", [])

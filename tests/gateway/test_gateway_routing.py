@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,14 @@ from understudy_gateway.routes import Route
 from understudy_gateway.routing import route, vertex_host
 
 KEYS = {"understudy_settings": {"keys": [{"id": "a", "key": "sk-0123456789abcdef"}]}}
-SERVICE_ACCOUNT = '{"type": "service_account"}'
+SERVICE_ACCOUNT = json.dumps(
+    {
+        "type": "service_account",
+        "client_email": "a@b",
+        "private_key": "PEM",
+        "token_uri": "https://oauth2.example/token",
+    }
+)
 VERTEX = {"vertex_project": "proj", "vertex_location": "europe-west4", "vertex_credentials": SERVICE_ACCOUNT}
 
 

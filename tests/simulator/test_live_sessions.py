@@ -356,6 +356,25 @@ async def test_the_scope_by_path_header_and_marker():
             assert (await recorded(running, number)).origin.scope == name
 
 
+async def test_a_carrier_that_names_no_scope_is_refused():
+    async with simulator() as running:
+        running.stage.arm(live(SETUP_STEPS), scope="other", carrier="marker")
+        upgrade = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("x-understudy-scope", "a b"))
+        answer = await ask(running.http_url, "GET", GEMINI, KEY, *upgrade)
+        assert (answer.status, answer.body) == (
+            400,
+            b"understudy: x-understudy-scope: 'a b' is no scope (1 to 80 of A-Z a-z 0-9 . _ -)\n",
+        )
+        marked = {"setup": SETUP["setup"] | {"systemInstruction": {"parts": [{"text": "[[understudy-scope:a b]]"}]}}}
+        async with session(running, GEMINI, KEY) as client:
+            await say(client, marked)
+            await client.wait_closed()
+        assert (client.close_code, client.close_reason) == (
+            1008,
+            "understudy: the marker: 'a b' is no scope (1 to 80 of A-Z a-z 0-9 . _ -)",
+        )
+
+
 async def test_a_client_that_does_not_follow_the_script():
     async with simulator() as running:
         running.stage.arm(live([*SETUP_STEPS, {"receive": {"json": {"toolResponse": "*"}}}]))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -47,12 +48,29 @@ async def test_scenarios_given_at_the_start_answer_everywhere_and_without_end():
 async def test_a_port_in_use_is_one_clear_error_and_leaves_nothing_open():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"--admin-port {port}: cannot listen"):
+        with pytest.raises(ConfigError) as caught:
             async with Simulator(SimulatorSettings(port=0, admin_port=port), service_account=account()):
                 pass
+        assert str(caught.value) == (
+            f"simulator: --admin-port {port}: cannot listen on 127.0.0.1: address already in use; choose another port"
+        )
         with pytest.raises(ConfigError, match="--port 70000"):
             async with Simulator(SimulatorSettings(port=70000, admin_port=0), service_account=account()):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("no..host", "simulator: --host no..host: there is no such host"),
+        ("192.0.2.1", "simulator: --host 192.0.2.1: is not an address of this machine"),
+    ],
+)
+async def test_a_host_that_cannot_be_is_told_by_its_own_option(host, told):
+    with pytest.raises(ConfigError) as caught:
+        async with Simulator(SimulatorSettings(host=host, port=0, admin_port=0), service_account=account()):
+            pass
+    assert str(caught.value) == told
 
 
 def test_a_tls_port_needs_a_certificate():
@@ -74,6 +92,15 @@ async def test_it_ends_while_an_answer_is_under_way():
     assert not answer.complete
 
 
+async def test_the_line_names_the_word_that_did_not_fit_and_not_what_was_said(caplog):
+    caplog.set_level(logging.INFO, "understudy_simulator")
+    armed = scenario([{"reply": {"json": {}}}], match={"last_text": "bye"})
+    async with simulator(scenarios=[armed], strict=True) as running:
+        answer = await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=HELLO)
+    assert "test/one: last_text: wanted 'bye', found \"hello\"" in answer.json["error"]["message"]
+    assert "(nearest: test/one: last_text: wanted 'bye', found another text)" in caplog.text
+
+
 async def test_every_exchange_has_one_line_without_its_secrets(caplog):
     caplog.set_level(logging.INFO, "understudy_simulator")
     async with simulator() as running:
@@ -85,6 +112,32 @@ async def test_every_exchange_has_one_line_without_its_secrets(caplog):
     assert first.endswith(" ms")
     assert "no scenario (nearest: test/one: call: " in second
     assert "AIza-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("is_admin", [False, True])
+async def test_a_request_that_is_no_http_is_one_line_without_its_bytes(is_admin, caplog):
+    async with simulator() as running:
+        url = urlsplit(running.admin_url if is_admin else running.http_url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nx-goog-api-key: AIza-se\x00cret\r\n\r\n")
+        assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "a request that is no HTTP was refused (BadHttpMessage)"
+    ]
+    assert "AIza" not in caplog.text and "Traceback" not in caplog.text
+
+
+async def test_a_client_that_leaves_the_control_api_is_one_line(caplog):
+    async with simulator() as running:
+        url = urlsplit(running.admin_url)
+        _, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(b"POST /__understudy__/v1/play HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+        await until(lambda: caplog.records)
+    assert [record.getMessage() for record in caplog.records] == ["a client left before its request was whole"]
+    assert "Traceback" not in caplog.text
 
 
 def test_the_line_cannot_be_forged():

@@ -155,6 +155,12 @@ async def test_the_clock_is_moved_forward_only():
             assert (await control(running, "POST", "clock", wrong)).status == 400
 
 
+async def test_a_message_in_a_coding_is_no_json():
+    async with simulator() as running:
+        answer = await control(running, "POST", "play", b"xx", ("Content-Encoding", "gzip"))
+    assert (answer.status, "the message is not JSON" in answer.json["error"]["message"]) == (400, True)
+
+
 async def test_unknown_routes_and_methods_are_refused():
     async with simulator() as running:
         assert (await control(running, "GET", "helth")).status == 404

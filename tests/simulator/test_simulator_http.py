@@ -290,6 +290,41 @@ async def test_a_post_to_the_base_names_the_trap(target):
     assert answer.values("x-understudy-error") == ["BASE_URL_TRAP"]
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/v1beta/v1beta/models/gemini-2.5-flash:generateContent", "the base URL ends with a version"),
+        (
+            "/v1beta//ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+            "ends with a version",
+        ),
+        (
+            "/gemini/v1beta/models/gemini-2.5-flash:generateContent",
+            "is a route of a gateway, and this is the simulator",
+        ),
+        ("/vertex_ai/v1/projects/p", "is a route of a gateway"),
+    ],
+)
+async def test_other_known_mistakes_in_a_base_url_are_named(target, words):
+    answer, error = await refusal("GET", target, KEY)
+    assert (answer.status, error["details"][0]["reason"]) == (404, "BASE_URL_TRAP")
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        (f"/~a%20b{FLASH}", ()),
+        (FLASH, (("x-understudy-scope", "a b"),)),
+        (f"/~a%20b{FLASH}", (("Upgrade", "websocket"),)),
+    ],
+)
+async def test_a_carrier_that_names_no_scope_is_refused_and_not_taken_for_the_default_one(target, headers):
+    answer, error = await refusal("POST", f"{target}:generateContent", KEY, *headers, body=HELLO)
+    assert (answer.status, answer.values("x-understudy-error")) == (400, ["BAD_SCOPE"])
+    assert "is no scope (1 to 80 of A-Z a-z 0-9 . _ -)" in error["message"]
+
+
 async def test_what_is_not_simulated_says_so():
     answer, error = await refusal("GET", "/v1beta/cachedContents", KEY)
     assert answer.status == 501
@@ -313,6 +348,15 @@ async def test_strict_mode_refuses_and_names_the_nearest_misses():
         assert (await ask(running.http_url, "GET", "/v1/models", KEY)).status == 200
         [exchange, _] = running.stage.recorder.transcript().exchanges
         assert exchange.origin.misses == ("test/one: model: wanted 'gemini-2.5-pro', found 'gemini-2.5-flash'",)
+
+
+async def test_strict_mode_names_the_scopes_in_which_something_is_armed():
+    async with simulator(strict=True) as running:
+        running.stage.arm(scenario([{"reply": {"json": {}}}]), scope="mine")
+        answer = await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=HELLO)
+    assert answer.json["error"]["message"].endswith(
+        "* nothing is armed in this scope\nOther scopes have armed scenarios: 'mine'."
+    )
 
 
 async def test_lenient_mode_answers_and_writes_the_misses_down():
@@ -343,6 +387,8 @@ async def test_what_a_client_does_beside_a_conversation_does_not_use_it_up():
         assert "models" in (await ask(running.http_url, "GET", "/v1/models", KEY)).json
         got = await ask(running.http_url, "GET", "/v1/models/gemini-2.5-flash", KEY)
         assert got.json["name"] == "models/gemini-2.5-flash"
+        counted = await ask(running.http_url, "POST", f"{FLASH}:countTokens", KEY, body=HELLO)
+        assert "a match that names this method or path, found 'countTokens'" in counted.json["error"]["message"]
         assert (await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=HELLO)).json == {"n": 1}
 
 

@@ -1,12 +1,13 @@
 """Long-running operations as dialogues: polls in, answers out."""
 
 from base64 import b64decode
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.scenario.model import OperationError, OperationResponse, StartOperation, Videos
-from understudy_simulator.operations import OperationDesk, VideoSource, begun, operation_answer
+from understudy_simulator.operations import OPERATION_LIMIT, OperationDesk, VideoSource, begun, operation_answer
 
 SOURCE = VideoSource(b"mp4", "https://files.test", "v1beta")
 GEMINI = "models/veo-3.0-generate-001/operations/abc"
@@ -85,6 +86,15 @@ def test_forgetting_one_scope_leaves_the_others():
     assert (desk.count("a"), desk.count("b")) == (0, 1)
     desk.forget(None)
     assert desk.count("b") == 0
+
+
+def test_only_the_latest_operations_are_kept():
+    desk = OperationDesk()
+    for number in range(OPERATION_LIMIT + 2):
+        desk.start(replace(started(Videos(1)), name=f"models/m/operations/{number}"))
+    kept = [desk.find(f"models/m/operations/{number}") is not None for number in (0, 1, 2, OPERATION_LIMIT + 1)]
+    assert kept == [False, False, True, True]
+    assert desk.count("") == OPERATION_LIMIT
 
 
 @given(st.integers(0, 30), st.integers(1, 60))

@@ -84,6 +84,23 @@ def test_a_header_that_is_no_name_is_no_scope(header):
     assert stage().scope_of(request(header=header)).scope == ""
 
 
+def test_a_carrier_that_names_no_scope_is_a_mistake_and_an_empty_header_is_none():
+    on = stage()
+    on.arm(scenario([REPLY]), scope="c", carrier="marker")
+    rule = "is no scope (1 to 80 of A-Z a-z 0-9 . _ -)"
+    told = {
+        "/~a b/v1": f"the path: 'a b' {rule}",
+        b"a b": f"x-understudy-scope: 'a b' {rule}",
+        "[[understudy-scope:a b]]": f"the marker: 'a b' {rule}",
+    }
+    path, header, marker = told
+    assert on.scope_of(request(str(path))).mistake == told[path]
+    assert on.scope_of(request(header=header)).mistake == told[header]
+    assert on.scope_of(request(body=str(marker).encode())).mistake == told[marker]
+    assert (on.scope_of(request(header=b"")).scope, on.scope_of(request(header=b"")).mistake) == ("", "")
+    assert on.scope_of(request("/~c/v1", b"a b")).mistake == ""
+
+
 @given(st.from_regex(r"[A-Za-z0-9._-]{1,80}", fullmatch=True), st.binary(max_size=30))
 def test_any_name_is_found_by_each_carrier(name, around):
     on = stage()
@@ -148,6 +165,21 @@ def test_plain_routes_are_answered_only_by_who_names_them():
     on.arm(scenario([REPLY], id="test/named", match={"method": "get"}))
     choice = on.choose(facts(method="get"), {}, only_named=True)
     assert choice.performance is not None and choice.performance.scenario.id == "test/named"
+
+
+def test_who_is_not_asked_is_not_said_to_be_played_out():
+    on = stage()
+    on.arm(scenario([REPLY]))
+    [miss] = on.choose(facts(method="get"), {}, only_named=True).misses
+    assert miss == "test/one: method: wanted a match that names this method or path, found 'get'"
+
+
+def test_the_other_scopes_in_which_something_waits_are_named():
+    on = stage()
+    for scope in ("b", "a", "done", ""):
+        on.arm(scenario([REPLY]), scope=scope)
+    assert answered_by(on, "done") == "test/one"
+    assert (on.armed_elsewhere("b"), on.armed_elsewhere("x")) == (("", "a"), ("", "a", "b"))
 
 
 def test_each_live_session_plays_anew():

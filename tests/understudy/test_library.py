@@ -114,13 +114,49 @@ def test_in_a_wheel_the_data_lies_beside_the_module(tmp_path: Path, monkeypatch:
 
 def test_lint_notes_a_scenario_that_can_never_answer(tmp_path: Path):
     (tmp_path / "a.yaml").write_text(SMALL)
-    (tmp_path / "b.yaml").write_text(SMALL + "match: {last_text: hi}\n")
+    (tmp_path / "b.yaml").write_text(SMALL + "match: {call: 1}\n")
     (tmp_path / "c.yaml").write_text(SMALL.replace("model: m", "model: other"))
     checked = lint([str(tmp_path)])
     assert (checked.checked, checked.problems) == (3, ())
     assert [str(note) for note in checked.notes] == [
         f"{tmp_path / 'b.yaml'}: match: never answers as long as 'a', armed before it, has steps left"
     ]
+
+
+def test_both_yaml_endings_are_found_in_a_folder(tmp_path: Path):
+    for name in ("b.yml", "a.yaml"):
+        (tmp_path / name).write_text(SMALL)
+    assert [one.id for one in load_all([str(tmp_path)])] == ["a", "b"]
+    assert lint([str(tmp_path)]).checked == 2
+
+
+def test_a_folder_of_ones_own_goes_before_the_start_of_shipped_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "live").mkdir()
+    assert len(load_all(["live"])) > 5
+    (tmp_path / "live" / "mine.yaml").write_text(SMALL)
+    assert [[one.id for one in load_all([word])] for word in ("live", "live/", "live/text-turn")] == [
+        ["mine"],
+        ["mine"],
+        ["live/text-turn"],
+    ]
+
+
+def test_lint_says_what_a_word_does_not_name(tmp_path: Path):
+    told = [str(problem) for problem in lint(["live/text-tun", str(tmp_path)]).problems]
+    assert told == [
+        "live/text-tun: no scenario has this id or begins so, and no file is there (did you mean 'live/text-turn'?)",
+        f"{tmp_path}: no .yaml or .yml file is in this folder",
+    ]
+
+
+def test_the_start_of_several_ids_is_no_id():
+    with pytest.raises(ScenarioError, match=r"veo/: 4 scenarios begin so; one is wanted, such as 'veo/gemini-"):
+        load("veo/")
+
+
+def test_two_documents_in_a_file_are_told_as_such():
+    assert problems("a: 1\n---\nb: 2\n") == ["f:2: no YAML: one document a file, but '---' begins another here"]
 
 
 def test_lint_does_not_raise_for_what_is_not_there(tmp_path: Path):

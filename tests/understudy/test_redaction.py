@@ -1,7 +1,9 @@
 """Nothing secret and no body leaves by the redacted form or the archive."""
 
 import json
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 
 from strategies import transcripts
@@ -9,6 +11,7 @@ from understudy.har import har_of
 from understudy.messages import (
     BINARY,
     Chunk,
+    Close,
     Exchange,
     Frame,
     Origin,
@@ -17,7 +20,7 @@ from understudy.messages import (
     Session,
     Transcript,
 )
-from understudy.redaction import Placeholders, digest_of, redacted, redacted_target
+from understudy.redaction import Placeholders, digest_of, redacted, redacted_reason, redacted_target
 
 CANARY = "canary-51d0"
 REQUEST = Request(
@@ -41,6 +44,28 @@ TRANSCRIPT = Transcript(
 def test_no_secret_and_no_body_is_in_either_form():
     assert CANARY not in json.dumps(redacted(TRANSCRIPT))
     assert CANARY not in json.dumps(har_of(TRANSCRIPT, version="1"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("a: last_text: wanted '*x*', found \"my own words\"", "a: last_text: wanted '*x*', found another text"),
+        ('a: json: wanted "x", found "with \\" a quote" (more)', 'a: json: wanted "x", found another text (more)'),
+        ('a: json: wanted "x", found "cut off...', 'a: json: wanted "x", found another text'),
+        ("a: model: wanted 'm', found 'n'", "a: model: wanted 'm', found 'n'"),
+        ("a: json: contents: wanted 1, found an object", "a: json: contents: wanted 1, found an object"),
+    ],
+)
+def test_a_reason_is_told_without_the_text_that_was_found(reason: str, told: str):
+    assert redacted_reason(reason) == told
+
+
+def test_reasons_in_a_transcript_are_told_without_what_was_found():
+    origin = Origin(misses=(f'a: last_text: wanted "x", found "{CANARY}"',))
+    exchange = replace(TRANSCRIPT.exchanges[0], origin=origin)
+    close = Close("server", 1008, f'server[1]: wanted "x", found "{CANARY}"', 1.0)
+    session = replace(TRANSCRIPT.sessions[0], origin=origin, close=close)
+    assert CANARY not in json.dumps(redacted(Transcript((exchange,), (session,))))
 
 
 def test_equal_credentials_have_equal_numbers_whatever_carries_them():

@@ -87,6 +87,16 @@ def test_the_first_armed_scenario_that_fits_answers_and_a_spent_one_does_not():
     ] == "b: call: wanted a scenario with steps left, found already played to its end"
 
 
+def test_who_does_not_name_a_plain_route_is_not_said_to_be_played_out():
+    scenarios = [scenario("a", Match(call=CallRange(7))), scenario("b", Match(surface=(Surface.VERTEX,)))]
+    misses = Matcher(scenarios).find(facts(method="get"), unasked={0, 1})
+    assert isinstance(misses, tuple)
+    assert [str(miss) for miss in misses] == [
+        "a: method: wanted a match that names this method or path, found 'get'",
+        "b: surface: wanted vertex, found gemini",
+    ]
+
+
 def test_the_three_nearest_misses_come_first():
     matcher = Matcher(
         [

@@ -367,6 +367,11 @@ def test_each_mistake_of_a_server_is_told(document: dict[str, Any], server: list
         ({"id": "../x"}, "id: every part is made of letters"),
         ({"match": {"surface": "gemini-live"}}, "match.surface: surface gemini-live cannot be answered by a scenario of"),
         ({"match": {"modl": "x"}}, "match: unknown key 'modl' (did you mean 'model'?)"),
+        ({"model": "models/gemini-2.5-flash"}, "model: the model id stands alone, without what is before the last '/': 'gemini-2.5-flash'"),
+        ({"match": {"model": "publishers/*/models/m"}}, "match.model: the model id stands alone"),
+        ({"match": {"path": "v1beta/models"}}, "match.path: a path begins with '/' (or '*'); found 'v1beta/models'"),
+        ({"match": {"scope": "two words"}}, "match.scope: a scope is made of letters, digits, '.', '_' and '-'; found 'two words'"),
+        ({"client": [{"call": {}, "retry": {"on": [429], "at_most": 1, "wait": "2"}}]}, "client[0].retry.wait: wanted 'retry_info'; found '2', or a duration is a number with its unit"),
         ({"match": {"call": 0}}, "match.call: input should be greater than or equal to 1"),
         ({"match": {"call": {"from": 3, "to": 2}}}, "match.call: 'to' comes before 'from'"),
         ({"expect": {"cost": 1}}, "expect.cost: money is a decimal in quotes"),
@@ -384,6 +389,11 @@ def test_each_mistake_of_a_server_is_told(document: dict[str, Any], server: list
 def test_each_mistake_of_a_document_is_told(words: dict[str, Any], told: str):
     found = mistakes({**HTTP, "server": [{"reply": {}}], **words})
     assert len(found) == 1 and told in found[0]
+
+
+def test_a_live_scenario_is_not_chosen_by_a_text_that_comes_later():
+    [found] = mistakes({**LIVE, "server": [{"receive": "any"}], "match": {"last_text": "*hello*"}})
+    assert found.startswith("match.last_text: a Live scenario is chosen by the setup message")
 
 
 def test_polls_and_downloads_come_after_a_start():

@@ -1,5 +1,6 @@
 """LiteLLM's configuration words and ours, read into a GatewayConfig: all mistakes at once, each with file and line."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Final
@@ -10,7 +11,7 @@ from understudy.secret import Secret
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
-from .reading import Block, Check, Reading
+from .reading import Block, Check, Reading, checked
 from .words import (
     GENERAL,
     GENERAL_IGNORED,
@@ -27,6 +28,7 @@ from .words import (
 
 _OURS: Final[Path] = ("understudy_settings",)
 _GENERAL: Final[Path] = ("general_settings",)
+_FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TIMEOUTS: Final = tuple(Timeouts.__dataclass_fields__)
 _LIMITS: Final = tuple(Limits.__dataclass_fields__)
 
@@ -73,7 +75,13 @@ def parse_config(
     reading.strict_words(ours, _OURS, OURS)
     development = reading.flag(ours, _OURS, "development")
     accounts = read_accounts(reading, top, ours, check)
-    header = reading.text(general, _GENERAL, "litellm_key_header_name")
+    header = checked(
+        reading,
+        (*_GENERAL, "litellm_key_header_name"),
+        reading.text(general, _GENERAL, "litellm_key_header_name"),
+        _FIELD_NAME,
+        "the name of a header such as X-Litellm-Key is wanted",
+    )
     config = GatewayConfig(
         keys=_keys(reading, general, ours, development),
         gemini=accounts.gemini,

@@ -6,6 +6,7 @@ and wins there. What the defaults lack is filled from the first entry of the pro
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
@@ -32,7 +33,14 @@ from .words import MODEL, MODEL_IGNORED, PARAMS, PARAMS_IGNORED, VERTEX_CONFIG
 _LOCATION_WANTED: Final = "a location such as us-central1 or global is wanted"
 _PROJECT_WANTED: Final = "a project id such as my-project is wanted"
 _VERSION_AT_END: Final = re.compile(r"/v[0-9]+(?:(?:alpha|beta)[0-9]*)?$")
-_KEY_TYPES: Final = ("service_account", "authorized_user", "impersonated_service_account", "external_account")
+_KEY_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "service_account": ("client_email", "private_key", "token_uri"),
+    "authorized_user": ("client_id", "client_secret", "refresh_token"),
+    "impersonated_service_account": ("source_credentials", "service_account_impersonation_url"),
+    "external_account": ("audience", "subject_token_type", "token_url", "credential_source"),
+}
+"""The types of key files that are supported, and what google-auth cannot do without in each."""
+
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -138,9 +146,7 @@ def _account(reading: Reading, block: Block, path: Path, name: str, provider: Pr
 def _google_source(reading: Reading, block: Block, path: Path, check: Check) -> Source | None:
     """A path, or JSON as text or as a block of its own."""
     value, place = block["vertex_credentials"], (*path, "vertex_credentials")
-    if isinstance(value, dict):
-        return KeyText(Secret(json.dumps(value)))
-    text = reading.plain_text(value, place)
+    text = json.dumps(value) if isinstance(value, dict) else reading.plain_text(value, place)
     if text is None:
         return None
     if not text.lstrip().startswith("{"):
@@ -160,10 +166,12 @@ def key_text_problem(text: str) -> str | None:
         value: Any = json.loads(text)
     except ValueError:
         return "the credentials are not JSON"
-    kind: object = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else None
-    if kind not in _KEY_TYPES:
-        return f"the credentials are no Google key file of a type that is supported ({', '.join(_KEY_TYPES)})"
-    return None
+    found = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    kind = found.get("type")
+    if not isinstance(kind, str) or kind not in _KEY_FIELDS:
+        return f"the credentials are no Google key file of a type that is supported ({', '.join(_KEY_FIELDS)})"
+    missing = [name for name in _KEY_FIELDS[kind] if not found.get(name)]
+    return f"the credentials of type {kind} lack {', '.join(missing)}" if missing else None
 
 
 def _express(reading: Reading, ours: Block) -> Source | None:

@@ -136,7 +136,10 @@ class Reading:
             )
         except InvalidOperation:
             number = None
-        if number is None or not number.is_finite() or number < 0:
+        if number is not None and number.is_finite() and number < 0:
+            self.problem((*path, key), "a number that is not negative is wanted")
+            return None
+        if number is None or not number.is_finite():
             self._wrong_kind((*path, key), float, value)
             return None
         return number

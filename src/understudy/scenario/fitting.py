@@ -3,15 +3,17 @@
 Read from the raw document, so that these mistakes are told together with those of its form.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
-from ..surfaces import Surface
+from ..surfaces import Surface, model_id
 from .document import ClientStepDoc, ServerStepDoc, StepDoc
 
 Path = tuple[str | int, ...]
 Mistake = tuple[Path, str]
 
+_SCOPE_GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]*")
 _ANY: Final = frozenset({"pause", "fault", "repeat", "branch", "receive"})
 _SESSION: Final = _ANY | {"send", "send_audio", "close"}
 _SERVER: Final[Mapping[str, frozenset[str]]] = {
@@ -40,6 +42,7 @@ def kind_of(surface: Surface) -> str:
 
 def fitting_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """All places where a word does not fit the surface or its neighbours. Never raises on any document."""
+    yield from _never_fitting(document)
     yield from _walk(document.get("server"), ("server",), lambda step, path: _shape(step, path, ServerStepDoc))
     yield from _walk(document.get("client"), ("client",), lambda step, path: _shape(step, path, ClientStepDoc))
     try:
@@ -55,9 +58,27 @@ def fitting_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _after_close(server, ("server",))
     yield from _operation_first(_steps(document.get("client")))
     yield from _surfaces(document, surface, kind)
+    if kind == "live" and _mapping(document.get("match")).get("last_text") is not None:
+        yield (
+            ("match", "last_text"),
+            "a Live scenario is chosen by the setup message, which has no text; use json, scope or call",
+        )
     for word in _mapping(document.get("expect")):
         if word not in _EXPECT[kind] and any(word in words for words in _EXPECT.values()):
             yield ("expect", word), f"'{word}' does not fit surface {surface}"
+
+
+def _never_fitting(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Texts that no request can fit: a model with a path before it, a relative path, a scope that is no name."""
+    match = _mapping(document.get("match"))
+    for place, name in ((("model",), document.get("model")), (("match", "model"), match.get("model"))):
+        if isinstance(name, str) and "/" in name:
+            yield place, f"the model id stands alone, without what is before the last '/': '{model_id(name)}'"
+    path, scope = match.get("path"), match.get("scope")
+    if isinstance(path, str) and path[:1] not in ("/", "*", "?", "["):
+        yield ("match", "path"), f"a path begins with '/' (or '*'); found {path[:60]!r}"
+    if isinstance(scope, str) and not _SCOPE_GLOB.fullmatch(scope):
+        yield ("match", "scope"), f"a scope is made of letters, digits, '.', '_' and '-'; found {scope[:60]!r}"
 
 
 def _side(

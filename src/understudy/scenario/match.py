@@ -78,14 +78,18 @@ class Matcher:
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
         self._compiled = tuple((scenario, _words(scenario)) for scenario in scenarios)
 
-    def find(self, facts: Facts, spent: Container[int] = ()) -> Hit | tuple[Miss, ...]:
+    def find(self, facts: Facts, spent: Container[int] = (), unasked: Container[int] = ()) -> Hit | tuple[Miss, ...]:
         """The first scenario that fits, or all misses in the order of arming.
 
-        `spent` holds the places of scenarios that were played to their end: they answer no more.
+        `spent` holds the places of scenarios that were played to their end: they answer no more. `unasked` holds those
+        that a request of this sort is not for, since their `match` names neither its method nor its path.
         """
         misses: list[Miss] = []
         for index, (scenario, words) in enumerate(self._compiled):
             miss = _miss(scenario.id, words, facts)
+            if index in unasked and (miss is None or miss.nearness > _AT_METHOD):
+                wanted = "a match that names this method or path"
+                miss = Miss(scenario.id, "method", wanted, repr(facts.method), _AT_METHOD)
             if miss is None and index in spent:
                 miss = Miss(scenario.id, "call", "a scenario with steps left", "already played to its end", len(_ORDER))
             if miss is None:
@@ -119,6 +123,8 @@ def _covers(wide: Match, narrow: Match) -> bool:
 
 _ORDER: Final = ("surface", "scope", "method", "model", "path", "headers", "query", "call", "json", "last_text")
 """The order in which words are tried: cheap ones first, those that need the body last."""
+
+_AT_METHOD: Final = _ORDER.index("method")
 
 
 def _miss(scenario_id: str, words: tuple[_Word, ...], facts: Facts) -> Miss | None:

@@ -47,7 +47,7 @@ def parse_scenario(
     try:
         doc = ScenarioDoc.model_validate(mapping, context=files)
     except ValidationError as error:
-        mistakes.extend(_mistake(details, mapping) for details in error.errors(include_url=False))
+        mistakes.extend(_form_mistakes(error, mapping))
     # Of each place the first mistake is told; a word that does not fit is told in the words of `fitting`.
     fitting: dict[Path, str] = {}
     for path, message in fitting_mistakes(mapping):
@@ -151,6 +151,18 @@ def _scalar_mistakes(value: Any) -> Iterator[str]:
 # ---- mistakes of form
 
 
+def _form_mistakes(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What pydantic found. Where a value may be one thing or another, it says so of each: told as one mistake."""
+    choices: dict[Path, str] = {}
+    for details in error.errors(include_url=False):
+        path, message = _mistake(details, document)
+        if path == tuple(details["loc"]) or details["type"] in ("extra_forbidden", "missing"):
+            yield path, message
+        else:
+            choices[path] = f"{choices[path]}, or {message}" if path in choices else message
+    yield from choices.items()
+
+
 def _mistake(details: ErrorDetails, document: Mapping[str, Any]) -> Mistake:
     path: Path = tuple(details["loc"])
     kind, message = details["type"], details["msg"]
@@ -161,7 +173,7 @@ def _mistake(details: ErrorDetails, document: Mapping[str, Any]) -> Mistake:
         case "missing":
             return path[:-1], f"'{path[-1]}' is missing"
         case "value_error":
-            return path, message.removeprefix("Value error, ")
+            return _without_tags(path, document), message.removeprefix("Value error, ")
         case "too_short":
             return path, "must not be empty"
         case "model_type" | "dict_type" | "model_attributes_type":

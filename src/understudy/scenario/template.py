@@ -5,6 +5,8 @@ from typing import Final
 from ..surfaces import Surface
 
 _HTTP: Final = """\
+match: {method: generateContent}   # streamGenerateContent wants a stream
+
 server:
   - reply:
       json:
