@@ -27,7 +27,11 @@ def header_values(headers: RawHeaders, name: bytes) -> tuple[bytes, ...]:
 
 def header_value(headers: RawHeaders, name: bytes) -> bytes | None:
     """The first value of the field `name` (any case), or None."""
-    return next(iter(header_values(headers, name)), None)
+    lowered = name.lower()
+    for key, value in headers:
+        if key == lowered or key.lower() == lowered:
+            return value
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,17 @@ def test_a_job_that_nobody_polls_to_its_end_is_an_estimate_in_the_end():
     assert [record.known for record in desk.log.records if record.id == NAME + "2"] == ["estimated"]
 
 
+def test_an_old_job_behind_a_settled_one_is_booked_too_and_a_late_poll_books_it_no_second_time():
+    desk = Desk()
+    start(desk, NAME + "0")
+    poll(desk, done(1, NAME + "0"))
+    start(desk)
+    desk.now += JOB_LIFE + timedelta(seconds=1)
+    start(desk, NAME + "2")
+    poll(desk, done(1))
+    assert [record.known for record in desk.log.records if record.id == NAME] == ["estimated"]
+
+
 def test_the_number_of_remembered_jobs_is_bounded(monkeypatch):
     monkeypatch.setattr(metering, "MOST_JOBS", 3)
     desk = Desk()
