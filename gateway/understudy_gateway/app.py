@@ -43,7 +43,7 @@ from .upstream import AiohttpUpstream
 _log = logging.getLogger(__name__)
 
 _HEALTH: Final = frozenset({b"/health/liveliness", b"/health/liveness", b"/health/readiness"})
-_PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED, Reason.BASE_URL_TRAP})
+_PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED, Reason.BASE_URL_TRAP, Reason.LIVE_BASE_URL_TRAP})
 """Refusals that are given without a key: they say how to reach the gateway, and nothing of what is behind it."""
 
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")

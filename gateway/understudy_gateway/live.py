@@ -82,11 +82,13 @@ async def relay(
     *,
     answer_headers: RawHeaders = (),
     sessions: LiveSessions | None = None,
+    accepted: Callable[[], None] = lambda: None,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
-    `answer_headers` are added to the client's 101. Raises `DialError` where there is neither a WebSocket nor an answer
-    upstream; like after a refusal nothing has then been written to the client. Cancelling it aborts both connections.
+    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. Raises `DialError`
+    where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
+    the client. Cancelling it aborts both connections.
     """
     if fault := fault_of(request):
         raise ValueError(fault.message)
@@ -102,6 +104,7 @@ async def relay(
     try:
         tail = _tail_of(request)
         client.write(switching_head(request.raw_headers, _selected(request, answer.subprotocol), answer_headers))
+        accepted()
         session.couple(tail, answer.leftover)
         if sessions is not None:
             sessions.began(session)

@@ -72,7 +72,8 @@ class Books:
         self.book = book
         self.now = now
         self._log = log
-        self._jobs: OrderedDict[str, _Job | None] = OrderedDict()
+        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+        self._booked: OrderedDict[str, None] = OrderedDict()
 
     def record(
         self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
@@ -82,6 +83,7 @@ class Books:
 
     def started(self, call: Call, name: str, request: VeoRequest) -> None:
         """Note a video job: reserved, and not booked (pricing 10)."""
+        self._booked.pop(name, None)  # a simulator that was reset gives its names out again
         self._jobs[name] = _Job(call.key_id, call.route, request, call.started)
         self._forget_old()
 
@@ -89,12 +91,12 @@ class Books:
         """Settle a job at the first answer that says it is done; later ones change nothing."""
         if not operation.is_done or operation.name is None:
             return
-        if operation.name not in self._jobs:
+        if operation.name in self._booked:
+            return
+        job = self._jobs.pop(operation.name, None)
+        if job is None:
             if _MODEL_JOB.match(operation.name):
                 self._settle(operation.name, call, unknown("the job was not started through this gateway"), operation)
-            return
-        job = self._jobs[operation.name]
-        if job is None:
             return
         delivered = 0 if operation.has_failed else operation.delivered
         provider, model = job.route.upstream.kind, job.route.model or ""
@@ -104,32 +106,36 @@ class Books:
     def close(self) -> None:
         """Book the jobs that are still open as estimated: nobody will see them end."""
         for name, job in self._jobs.items():
-            if job is not None:
-                self._expire(name, job, "the gateway ended before the operation was done")
+            self._expire(name, job, "the gateway ended before the operation was done")
         self._jobs.clear()
 
     def _settle(self, name: str, job: "_Job | Call", cost: Cost, operation: OperationReading) -> None:
-        self._jobs[name] = None
+        self._remember(name)
         usage = {"videos": operation.delivered, "filtered": operation.filtered}
         ending = Ending(200, "ok")
         self._book(name, job.key_id, job.route, job.route.model, ending, cost, usage, job.started)
-        self._forget_old()
 
     def _expire(self, name: str, job: _Job, reason: str) -> None:
         provider, model = job.route.upstream.kind, job.route.model or ""
         cost = reservation(self.book, provider, model, job.request, date=job.started.date())
         cost = Cost(cost.lines, cost.known, reason, cost.remarks)
+        self._remember(name)
         self._book(name, job.key_id, job.route, job.route.model, Ending(200, "timeout"), cost, None, job.started)
 
+    def _remember(self, name: str) -> None:
+        """Later polls of the job change nothing."""
+        self._booked[name] = None
+        if len(self._booked) > MOST_JOBS:
+            self._booked.popitem(last=False)
+
     def _forget_old(self) -> None:
+        """Jobs stand in the order of their start."""
         while self._jobs:
             name, job = next(iter(self._jobs.items()))
-            is_old = job is not None and self.now() - job.started > JOB_LIFE
-            if len(self._jobs) <= MOST_JOBS and not is_old:
+            if len(self._jobs) <= MOST_JOBS and self.now() - job.started <= JOB_LIFE:
                 return
             del self._jobs[name]
-            if job is not None:
-                self._expire(name, job, "the operation was never polled to its end")
+            self._expire(name, job, "the operation was never polled to its end")
 
     def _book(
         self,

@@ -17,6 +17,10 @@ _TRAP: Final = (
     "The request names nothing below the base URL. google-genai does this in Vertex mode when project and location "
     "are not both arguments of the constructor: write genai.Client(vertexai=True, project=..., location=...)."
 )
+_LIVE_TRAP: Final = (
+    "The request names something below a Live route. A client that has an API key, or a project and location, appends "
+    "Google's own path to its base URL: give it .../vertex_ai (or .../gemini) as its base URL, not the Live route."
+)
 _PREFIXES: Final = (
     "No such route. The gateway serves /gemini/..., /vertex_ai/... and /vertex-ai/..., and Live sessions at "
     "/vertex_ai/live, /vertex-ai/live and /v1/vertex-ai/live."
@@ -34,6 +38,7 @@ class Reason(Enum):
     NO_PROJECT = 400, "The path names no project, and none is configured: set {}."
     NO_LOCATION = 400, "The path names no location, and none is configured: set {}."
     BASE_URL_TRAP = 400, _TRAP
+    LIVE_BASE_URL_TRAP = 400, _LIVE_TRAP
     KEY_ELSEWHERE = 400, "The gateway key stands in a place where it would reach the provider."
     HEADER_DENIED = 400, "The header {} cannot be set with x-pass-."
     INVALID_HEADER = 400, "A header has a value that cannot be passed on."

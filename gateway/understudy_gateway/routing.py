@@ -49,6 +49,8 @@ def route(config: GatewayConfig, method: str, raw_target: bytes) -> Route | Refu
     path, query = split_target(raw_target)
     if path in SHORT_LIVE:
         return _short_live(config, query)
+    if any(path.startswith(live + b"/") for live in SHORT_LIVE):
+        return Refusal(Reason.LIVE_BASE_URL_TRAP)
     found = _cut_prefix(path)
     if found is None:
         return Refusal(Reason.NO_ROUTE)

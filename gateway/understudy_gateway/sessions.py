@@ -109,16 +109,25 @@ class LivePassthrough:
         ids: RawHeaders,
         progress: Progress,
     ) -> web.StreamResponse:
-        started = self._monotonic()
-        progress.ending = Ending(101, "client_abort")
+        # Until the client is accepted there is no session: one that leaves during the dial used nothing.
+        progress.ending = Ending(499, "client_abort", was_sent=False)
+        began = self._monotonic()
+
+        def accepted() -> None:
+            nonlocal began
+            began = self._monotonic()
+            progress.ending = Ending(101, "client_abort")
+
         try:
-            outcome = await relay(request, dial, meter, self._limits, answer_headers=ids, sessions=self.running)
+            outcome = await relay(
+                request, dial, meter, self._limits, answer_headers=ids, sessions=self.running, accepted=accepted
+            )
         except DialError as error:
             return _refused(
                 Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
             )
         progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
-        meter.ended(duration_s=self._monotonic() - started, unread=outcome.unread)
+        meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread)
         if outcome.refusal is None:
             return Spliced()
         if outcome.refusal.status == 401 and (credentials := self._credentials.get(route.credential.id)):

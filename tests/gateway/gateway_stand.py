@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,9 +55,15 @@ def config_of(base: str, **ours: object) -> GatewayConfig:
 
 @asynccontextmanager
 async def gateway(
-    base: str, *, spend_path: Path | None = None, config: GatewayConfig | None = None, **ours: object
+    base: str,
+    *,
+    spend_path: Path | None = None,
+    config: GatewayConfig | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+    **ours: object,
 ) -> AsyncIterator[Gateway]:
-    async with Gateway(config or config_of(base, **ours), Listen(), book=BOOK, spend_path=spend_path) as running:
+    settings = config or config_of(base, **ours)
+    async with Gateway(settings, Listen(), book=BOOK, spend_path=spend_path, monotonic=monotonic) as running:
         yield running
 
 

@@ -355,6 +355,52 @@ async def test_a_refused_handshake_reaches_the_client_as_it_is():
     assert record.reason == "the provider refused the session with HTTP 429"
 
 
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+async def test_a_live_client_that_leaves_during_the_dial_had_no_session(caplog):
+    begun = asyncio.Event()
+
+    async def silent(talk, seen):
+        begun.set()
+        await talk.left()
+
+    with caplog.at_level("INFO"):
+        async with double(silent) as up, gateway(up.url) as running:
+            async with client(running) as talk:
+                await talk.send(request(LIVE, method="GET", headers=HANDSHAKE, body=None))
+                await begun.wait()
+                talk.leave()
+                await up.gone.wait()
+            (record,) = await recorded(running)
+    assert (record.status, record.outcome, record.cost) == (499, "client_abort", 0)
+    assert "session cost" not in caplog.text
+
+
+async def test_a_live_session_lasts_from_its_acceptance(caplog):
+    now = {"at": 0.0}
+
+    async def provider(session):
+        await session.wait_closed()
+
+    async def slow(connection, request_):
+        now["at"] += 40.0  # the dial takes that long
+
+    async with serve(provider, "127.0.0.1", 0, process_request=slow) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with gateway(f"http://127.0.0.1:{port}", monotonic=lambda: now["at"]) as running:
+            with caplog.at_level("INFO"):
+                async with connect(running.http_url.replace("http", "ws") + f"{LIVE}?key={KEY}"):
+                    now["at"] += 2.0
+                await recorded(running)
+    assert "duration: 2.0s" in caplog.text
+
+
 async def test_a_live_session_without_a_key_is_a_401():
     async with gateway("http://127.0.0.1:9") as running:
         with pytest.raises(InvalidStatus) as refused:

@@ -478,3 +478,16 @@ def test_a_key_block_of_an_unknown_type_is_a_mistake():
 def test_a_key_header_must_be_a_header_name():
     (said,) = errors({"general_settings": {"master_key": KEY, "litellm_key_header_name": "x goog"}})
     assert said.endswith("the name of a header such as X-Litellm-Key is wanted")
+
+
+def test_a_price_book_that_is_no_file_is_told_with_its_line_and_the_nearest_word(tmp_path):
+    text = f"general_settings: {{master_key: {KEY}}}\nunderstudy_settings:\n  price_book: frozn\n"
+    (problem,) = problems(tmp_path, text)
+    assert problem.startswith("config.yaml:3: understudy_settings.price_book: frozen, shipped or a file is wanted")
+    assert "did you mean 'frozen'?" in problem
+
+
+def test_a_price_book_that_is_a_file_is_taken(tmp_path):
+    (tmp_path / "prices.yaml").write_text("{}")
+    text = f"general_settings: {{master_key: {KEY}}}\nunderstudy_settings: {{price_book: {tmp_path}/prices.yaml}}\n"
+    assert load(tmp_path, text).price_book == f"{tmp_path}/prices.yaml"

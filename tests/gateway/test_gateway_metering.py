@@ -214,6 +214,14 @@ def test_an_old_job_behind_a_settled_one_is_booked_too_and_a_late_poll_books_it_
     assert [record.known for record in desk.log.records if record.id == NAME] == ["estimated"]
 
 
+def test_a_name_that_is_given_out_again_is_a_new_job():
+    desk = Desk()
+    for _ in range(2):
+        start(desk)
+        poll(desk, done(1))
+    assert [record.known for record in desk.log.records if record.id == NAME] == ["exact", "exact"]
+
+
 def test_the_number_of_remembered_jobs_is_bounded(monkeypatch):
     monkeypatch.setattr(metering, "MOST_JOBS", 3)
     desk = Desk()

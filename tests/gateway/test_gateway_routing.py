@@ -165,6 +165,13 @@ def test_a_request_to_the_base_url_itself_names_the_trap(target):
     assert "project and location" in found.message
 
 
+@pytest.mark.parametrize("live", ["/vertex_ai/live", "/vertex-ai/live", "/v1/vertex-ai/live"])
+def test_a_live_route_taken_for_a_base_url_names_that_trap(live):
+    found = refused(live + "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent")
+    assert (found.reason, found.status) == (Reason.LIVE_BASE_URL_TRAP, 400)
+    assert "/vertex_ai" in found.message
+
+
 @pytest.mark.parametrize("target", ["/", "/gemin/v1/x", "/geminix/v1", "/v1/models/m:x", "/vertex_aix", "/ws/nothing"])
 def test_other_paths_have_no_route_and_the_refusal_names_the_prefixes(target):
     found = refused(target)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Final
 
-from understudy.errors import ConfigError, Problem
+from understudy.errors import ConfigError, Problem, did_you_mean
 from understudy.secret import Secret
 
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Timeouts
@@ -32,6 +32,9 @@ _FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TIMEOUTS: Final = tuple(Timeouts.__dataclass_fields__)
 _LIMITS: Final = tuple(Limits.__dataclass_fields__)
 
+PRICE_BOOKS: Final = ("frozen", "shipped")
+"""Price books that need no file."""
+
 
 def load_config(path: FilePath, environ: Mapping[str, str]) -> GatewayConfig:
     """The configuration in the file `path`, with the environment over it.
@@ -47,7 +50,7 @@ def load_config(path: FilePath, environ: Mapping[str, str]) -> GatewayConfig:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
     value, lines = read_document(text, str(path))
-    return parse_config(value, environ, str(path), lines, check=_key_file_problem, check_ca=_file_problem)
+    return parse_config(value, environ, str(path), lines, check=_key_file_problem, check_file=_file_problem)
 
 
 def parse_config(
@@ -57,11 +60,11 @@ def parse_config(
     lines: Lines | None = None,
     *,
     check: Check = lambda path: None,
-    check_ca: Check = lambda path: None,
+    check_file: Check = lambda path: None,
 ) -> GatewayConfig:
     """The configuration that a decoded document and an environment describe.
 
-    `source` and `lines` are for the texts of errors. `check` looks at a key file, `check_ca` at a CA file: each gives
+    `source` and `lines` are for the texts of errors. `check` looks at a key file, `check_file` at any other: each gives
     what is wrong with the file at a path, or None. Raises ConfigError with a line for each mistake.
     """
     reading = Reading(source, lines or {}, environ)
@@ -88,8 +91,8 @@ def parse_config(
         vertex=accounts.vertex,
         models=accounts.models,
         key_header=header.lower() if header else None,
-        upstream_ca=_upstream_ca(reading, ours, check_ca),
-        price_book=reading.text(ours, _OURS, "price_book") or "shipped",
+        upstream_ca=_upstream_ca(reading, ours, check_file),
+        price_book=_price_book(reading, ours, check_file),
         development=development,
         client_credentials=reading.flag(ours, _OURS, "client_credentials"),
         response_cost_header=reading.flag(ours, _OURS, "response_cost_header"),
@@ -193,6 +196,15 @@ def _upstream_ca(reading: Reading, ours: Block, check: Check) -> str | None:
     elif problem:
         reading.problem((*_OURS, "upstream_ca"), problem)
     return path or None
+
+
+def _price_book(reading: Reading, ours: Block, check: Check) -> str:
+    name = reading.text(ours, _OURS, "price_book") or "shipped"
+    problem = None if name in PRICE_BOOKS else check(name)
+    if problem:
+        hint = did_you_mean(name, PRICE_BOOKS)
+        reading.problem((*_OURS, "price_book"), f"frozen, shipped or a file is wanted{hint}: {problem}")
+    return name
 
 
 def _live_version(reading: Reading, ours: Block) -> str:
