@@ -37,11 +37,6 @@ class Answer(web.StreamResponse):
         self._is_over = False
         self._is_delimited = True
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether the head was written."""
-        return self._writer is not None
-
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the head, and the body if it is known; a second call does nothing."""
         if self._writer is not None or self._is_over:

@@ -87,11 +87,6 @@ def api_key(key: Secret) -> FixedField:
     return FixedField(b"x-goog-api-key", key)
 
 
-def fixed_token(token: Secret) -> FixedField:
-    """An access token as `Authorization: Bearer`."""
-    return FixedField(b"Authorization", Secret(f"Bearer {token.reveal()}"))
-
-
 @dataclass(frozen=True, slots=True)
 class Token:
     """An access token and how many seconds it had left when it was got."""

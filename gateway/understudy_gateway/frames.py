@@ -21,8 +21,6 @@ MAX_FRAGMENTS: Final = 65_536
 
 MAX_REASON: Final = 123
 """Most bytes of a close reason: a control frame holds 125, two of them are the code (RFC 6455 5.5)."""
-
-NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 PROTOCOL_ERROR: Final = 1002
 TOO_BIG: Final = 1009

@@ -250,10 +250,6 @@ class Stage:
             misses += found
         return Choice(None, tuple(str(miss) for miss in nearest_misses(misses, _MISSES_SHOWN)))
 
-    def has_scenarios(self, scope: str) -> bool:
-        """Whether anything is armed that a request of that scope could meet."""
-        return bool(self._everywhere.arms or (scope in self._scopes and self._scopes[scope].arms))
-
     def armed_elsewhere(self, scope: str) -> tuple[str, ...]:
         """Other scopes in which something is armed that was not played to its end, sorted: at most three."""
         names = (

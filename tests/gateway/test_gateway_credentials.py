@@ -21,7 +21,6 @@ from understudy_gateway.credentials import (
     TokenCache,
     api_key,
     credentials_for,
-    fixed_token,
 )
 from understudy_gateway.settings import KeyFile, KeyText
 
@@ -67,9 +66,8 @@ async def settle(cache_: TokenCache) -> None:
             return
 
 
-async def test_fixed_credentials_are_one_field():
+async def test_an_api_key_is_one_field():
     assert await api_key(Secret("AIza")).headers() == ((b"x-goog-api-key", b"AIza"),)
-    assert await fixed_token(Secret("ya29")).headers() == ((b"Authorization", b"Bearer ya29"),)
 
 
 async def test_one_call_serves_many_who_wait():

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from understudy.errors import Problem, did_you_mean, nearest_word
 from understudy.secret import Secret
@@ -172,5 +172,3 @@ def checked(reading: Reading, path: Path, value: str | None, pattern: re.Pattern
 
 Check = Callable[[str], str | None]
 """Looks at a path in the file system: None if it is well, else what is wrong with it."""
-
-JsonObject = Mapping[str, Any]

@@ -37,11 +37,6 @@ class Payload:
     pieces: tuple[bytes | Slot, ...]
     kind: Literal["json", "text", "bytes"]
 
-    @property
-    def has_slots(self) -> bool:
-        """Whether something must be filled in before it can be sent."""
-        return any(isinstance(piece, Slot) for piece in self.pieces)
-
     def fill(self, values: Mapping[str, str]) -> bytes:
         """The bytes to send. A slot that `values` does not know stays empty; in JSON a value is escaped."""
         return b"".join(
@@ -303,11 +298,6 @@ class Match:
     last_text: str | None = None
     call: CallRange | None = None
     scope: str | None = None
-
-    @property
-    def needs_body(self) -> bool:
-        """Whether a request body must be parsed to decide."""
-        return self.json is not None or self.last_text is not None
 
 
 @dataclass(frozen=True, slots=True)
