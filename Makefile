@@ -1,4 +1,5 @@
-# Each target makes what it needs; a second run takes seconds. Needs git, make and Python 3.11 or newer with venv.
+# Each target makes what it needs; a second run takes seconds. Needs git, make and Python 3.11 or newer with venv;
+# `interop` also needs Node 20 or newer with npm, and fails without.
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
@@ -17,7 +18,7 @@ demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway agains
 test: $(VENV)/test.stamp ## all tests that need no client environment and no Node
 	$(BIN)/python -m pytest -m 'not interop' -n auto
 
-interop: $(VENV)/test.stamp ## google-genai newest, 2.34 and 1.75 against simulator and gateway
+interop: $(VENV)/test.stamp ## google-genai of Python and JavaScript against simulator and gateway (needs Node)
 	$(BIN)/python -m pytest -m interop tests/interop
 
 check: format lint types test demo interop ## all that CI runs

@@ -1,4 +1,4 @@
-"""Client environments: official clients, each in a virtual environment of its own, made on first use.
+"""Client environments: official Python clients, each in a virtual environment of its own, made on first use.
 
 They live below the home folder, `clients/<package>-<version>/`, and are used by the demo and by the interop tests, so
 that several versions of one client can be tried side by side.
@@ -30,6 +30,11 @@ class ClientEnvironment:
     version: str
     python: Path
 
+    @property
+    def session_command(self) -> tuple[str, ...]:
+        """The command that plays a plan with this client."""
+        return str(self.python), str(SESSION_SCRIPT)
+
 
 def client_environment(
     package: str,
@@ -45,7 +50,7 @@ def client_environment(
     """
     folder = home / "clients" / "+".join((f"{package}-{version or 'newest'}", *also))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         python, ready = folder / "bin" / "python", folder / "ready"
         if not ready.exists():
             say(f"installing {package} {version or '(newest)'} into {folder}")
@@ -65,18 +70,25 @@ def _installed_version(python: Path, package: str) -> str:
 
 
 def _run(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False)  # noqa: S603 - our own command lines
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TargetError(f"{' '.join(command[:4])} ...: {error}") from error
+    done = finished(*command)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
         raise TargetError(f"{' '.join(command)}: exit status {done.returncode}: {last}")
     return done.stdout
 
 
+def finished(*command: str) -> "subprocess.CompletedProcess[str]":
+    """An installer's command, ended in whatever way. Raises TargetError if it cannot be started or takes too long."""
+    try:
+        return subprocess.run(  # noqa: S603 - our own command lines
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetError(f"{' '.join(command[:4])} ...: {error}") from error
+
+
 @contextlib.contextmanager
-def _locked(path: Path) -> Generator[None]:
+def locked(path: Path) -> Generator[None]:
     """Hold an advisory lock on a file: one process at a time builds an environment."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

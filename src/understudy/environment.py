@@ -263,7 +263,7 @@ def _python_vertex(endpoint: Endpoint) -> list[str]:
 
 
 def _js_vertex(endpoint: Endpoint) -> list[str]:
-    return [
+    lines = [
         "Variables are not enough: google-auth-library ignores the token_uri of a key file and dials Google.",
         "Give the client a token of its own:",
         "",
@@ -271,6 +271,32 @@ def _js_vertex(endpoint: Endpoint) -> list[str]:
         'import {OAuth2Client} from "google-auth-library";',
         "const authClient = new OAuth2Client();",
         f"authClient.setCredentials({{access_token: {_literal(endpoint.key)}, expiry_date: Date.now() + 3600000}});",
+        *_js_vertex_client(endpoint),
+    ]
+    if endpoint.is_gateway:
+        return lines
+    return [
+        *lines,
+        "",
+        "Or, where the simulator takes only tokens that it issued, sign with its key file and turn the one request",
+        "for a token around:",
+        "",
+        'import {readFileSync} from "node:fs";',
+        'import {GoogleGenAI} from "@google/genai";',
+        'import {JWT} from "google-auth-library";',
+        f'const account = JSON.parse(readFileSync({_literal(endpoint.key_file)}, "utf-8"));',
+        "const authClient = new JWT({email: account.client_email, key: account.private_key,",
+        '  scopes: ["https://www.googleapis.com/auth/cloud-platform"]});',
+        "authClient.transporter.interceptors.request.add({resolved: async (request) => {",
+        '  const isGoogles = String(request.url) === "https://oauth2.googleapis.com/token";',
+        "  return Object.assign(request, isGoogles ? {url: new URL(account.token_uri)} : {});",
+        "}});",
+        *_js_vertex_client(endpoint),
+    ]
+
+
+def _js_vertex_client(endpoint: Endpoint) -> list[str]:
+    return [
         f"const ai = new GoogleGenAI({{vertexai: true, project: {_literal(endpoint.project)},",
         f"  location: {_literal(endpoint.location)}, httpOptions: {{baseUrl: {_literal(endpoint.vertex)}}},",
         "  googleAuthOptions: {authClient}});",
@@ -280,7 +306,8 @@ def _js_vertex(endpoint: Endpoint) -> list[str]:
 def _live(endpoint: Endpoint) -> list[str]:
     lines = [
         "The Python Live client always dials wss://, so its base URL must be the https one, as above.",
-        "In Vertex mode say project and location in code:",
+        "The JavaScript one follows its base URL; for Vertex AI it needs the code of --for js-vertex.",
+        "In Python, in Vertex mode, say project and location in code:",
         "",
         "from google import genai",
         f"client = genai.Client(vertexai=True, {_place(endpoint)})",

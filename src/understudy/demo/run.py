@@ -14,12 +14,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..authority import Authority
-from ..clients import SESSION_SCRIPT, ClientEnvironment, client_environment
+from ..clients import ClientEnvironment, client_environment
 from ..control import Control
 from ..environment import applied, no_proxy_variables, server_environment
 from ..errors import TargetError
 from ..library import load
 from ..messages import Transcript
+from ..node_clients import NodeEnvironment
 from ..wiring import Pair, Ports, wired
 from .judge import Evidence, Row, judged
 from .plan import CLIENT, LOCATION, PROJECT, SESSIONS, Session, Step
@@ -126,7 +127,7 @@ def client_plan(session: Session, key: str, origin: str, *, prefixes: bool = Tru
 
 
 async def play_session(
-    environment: ClientEnvironment, plan: Mapping[str, Any], variables: Mapping[str, str]
+    environment: ClientEnvironment | NodeEnvironment, plan: Mapping[str, Any], variables: Mapping[str, str]
 ) -> tuple[Mapping[str, Any], ...]:
     """What the client program says of each step of its plan, in order.
 
@@ -134,8 +135,7 @@ async def play_session(
     """
     environ = applied(no_proxy_variables(os.environ), server_environment(os.environ)) | dict(variables)
     process = await asyncio.create_subprocess_exec(
-        str(environment.python),
-        str(SESSION_SCRIPT),
+        *environment.session_command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -147,11 +147,11 @@ async def play_session(
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise TargetError(f"{CLIENT} {environment.version} did not end in time") from None
+        raise TargetError(f"{environment.package} {environment.version} did not end in time") from None
     results = tuple(json.loads(line) for line in out.splitlines())
     if process.returncode or len(results) != len(plan["steps"]):
         last = (err.decode("utf-8", "replace").strip() or "no word why").splitlines()[-1]
-        raise TargetError(f"{CLIENT} {environment.version} ended with status {process.returncode}: {last}")
+        raise TargetError(f"{environment.package} {environment.version} ended with status {process.returncode}: {last}")
     return results
 
 
