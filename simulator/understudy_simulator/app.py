@@ -57,7 +57,7 @@ class Simulator:
             self.stage.arm(scenario, scope=None, times=None)
         self._live = LiveSide()
         self._http = HttpSide(self.stage, self._live.serve)
-        self._control = ControlSide(self.stage, load)
+        self._control = ControlSide(self.stage, load, lambda: (self.http_url, self.https_url))
         self._resources = AsyncExitStack()
         self.http_url = ""
         self.https_url: str | None = None

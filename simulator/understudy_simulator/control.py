@@ -53,11 +53,20 @@ class _Refused(Exception):
 
 
 class ControlSide:
-    """The handler of the admin port. `load` finds a scenario by id; without it only inline scenarios can be played."""
+    """The handler of the admin port. `load` finds a scenario by id; without it only inline scenarios can be played.
 
-    def __init__(self, stage: Stage, load: Callable[[str], Scenario] | None = None) -> None:
+    `traffic` gives the URLs of the traffic ports, HTTP and (or None) HTTPS, once they are known.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        load: Callable[[str], Scenario] | None = None,
+        traffic: Callable[[], tuple[str, str | None]] = lambda: ("", None),
+    ) -> None:
         self._stage = stage
         self._load = load
+        self._traffic = traffic
         self.routes: Mapping[tuple[str, str], Callable[[Json], Json]] = {
             ("GET", "health"): self._health,
             ("POST", "play"): self._play,
@@ -113,6 +122,7 @@ class ControlSide:
     def _health(self, message: Json) -> Json:
         _only(message, ())
         settings = self._stage.settings
+        http, https = self._traffic()
         return {
             "status": "ok",
             "api": 1,
@@ -121,6 +131,8 @@ class ControlSide:
             "speed": settings.speed,
             "seed": settings.seed,
             "auth": settings.auth,
+            "http": http,
+            "https": https,
         }
 
     def _play(self, message: Json) -> Json:

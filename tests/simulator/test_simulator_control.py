@@ -58,6 +58,7 @@ async def test_health_says_how_it_was_started():
     async with simulator(seed=7, strict=True) as running:
         answer = await control(running, "GET", "health")
     assert answer.json["status"] == "ok"
+        assert (answer.json["http"], answer.json["https"]) == (running.http_url, running.https_url)
     assert (answer.json["seed"], answer.json["strict"]) == (7, True)
 
 
