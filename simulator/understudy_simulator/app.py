@@ -23,6 +23,7 @@ from .live import LiveSide
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings
 from .stage import Stage
+from .wire import TrafficServer
 
 _HEAD_LIMIT: Final = 64 * 1024
 _SHUTDOWN_S: Final = 2.0
@@ -69,7 +70,7 @@ class Simulator:
         try:
             traffic = await self._started(
                 web.ServerRunner(
-                    web.Server(
+                    TrafficServer(
                         self._http.handle,
                         handler_cancellation=True,
                         access_log=None,

@@ -161,8 +161,11 @@ class ControlSide:
         return {"scenario": scenario.id, "scope": scope, "carrier": carrier, "times": times, "speed": speed}
 
     def _reset(self, message: Json) -> Json:
-        _only(message, ("scope",))
-        self._stage.reset(_text(message, "scope"))
+        _only(message, ("scope", "strict"))
+        strict = message.get("strict")
+        if strict is not None and not isinstance(strict, bool):
+            raise _Refused(400, "strict: wanted true or false")
+        self._stage.reset(_text(message, "scope"), strict)
         return {}
 
     def _transcript(self, message: Json) -> Json:

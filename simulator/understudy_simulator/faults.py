@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 from multidict import CIMultiDict
 
-from understudy.messages import RawHeaders
+from understudy.messages import RawHeaders, header_values
 from understudy.scenario.model import Fault, Pause
 
 from .clock import Clock
@@ -33,6 +33,10 @@ def reset_connection(transport: asyncio.Transport | None) -> None:
     transport.abort()
 
 
+_WITHOUT_BODY: Final = (204, 304)
+"""Statuses whose answers end with their head, as those to HEAD do (RFC 9110 sections 6.4.1, 9.3.2)."""
+
+
 class _Broken(Exception):
     """The answer ended early on purpose."""
 
@@ -49,11 +53,15 @@ class Delivery:
         self._clock = clock
         self._sent = 0
         self._speed: float | None = None
+        self._has_body = True
 
     async def send(self, outgoing: Outgoing) -> web.StreamResponse:
         """Send an answer. Ends the entry; a client that leaves on the way is written down, not raised."""
         self._speed = outgoing.speed
         response = web.StreamResponse(status=outgoing.status, headers=_multidict(outgoing.headers))
+        self._has_body = self._request.method != "HEAD" and outgoing.status not in _WITHOUT_BODY
+        if b"close" in _listed(outgoing.headers, b"connection"):
+            response.force_close()
         try:
             await self._send(outgoing, response)
         except _Broken as broken:
@@ -82,6 +90,9 @@ class Delivery:
                 await self._write(response, part, fault)
             else:
                 await self._wait(part)
+        if self._has_body and self._sent < (response.content_length or 0):
+            # The scenario promises more than it has: without an end the client would wait for the rest.
+            self._break_off("truncate")
         await response.write_eof()
 
     async def _wait(self, wait: Pause | Fault) -> None:
@@ -108,7 +119,7 @@ class Delivery:
             await asyncio.sleep(0)
 
     async def _hand_over(self, response: web.StreamResponse, data: bytes) -> None:
-        if data:
+        if data and self._has_body:
             self._sent += len(data)
             self._entry.chunk(data)
             await response.write(data)
@@ -138,6 +149,11 @@ def _with_stall(parts: tuple[bytes | Pause | Fault, ...], fault: Fault | None) -
             yield part
     if pending is not None:
         yield pending
+
+
+def _listed(headers: RawHeaders, name: bytes) -> tuple[bytes, ...]:
+    """The members of a list field, in lower case."""
+    return tuple(part.strip().lower() for value in header_values(headers, name) for part in value.split(b","))
 
 
 def _multidict(headers: RawHeaders) -> CIMultiDict[str]:

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
-from understudy.messages import Exchange, Origin
+from understudy.messages import Exchange, Origin, Request
 from understudy.redaction import redacted_reason, redacted_target
 from understudy.surfaces import Place, place_of
 
@@ -44,9 +45,10 @@ class HttpSide:
 
     async def _exchange(self, request: web.BaseRequest) -> web.StreamResponse:
         head = request_of(request)
-        entry = self._stage.recorder.begin_exchange(head, Origin(self._stage.scope_of(head).scope))
+        scoped = self._stage.scope_of(head)
+        entry = self._stage.recorder.begin_exchange(scoped.request, Origin(scoped.scope))
         try:
-            return await self._answered(request, entry)
+            return await self._answered(request, head, entry)
         except BaseException:
             # aiohttp cancels when the connection is gone; what it raises else means that the body made no sense.
             entry.end("client left" if request.transport is None else "the request broke off")
@@ -54,7 +56,7 @@ class HttpSide:
         finally:
             logger.info("%s", exchange_line(entry.written()))
 
-    async def _answered(self, request: web.BaseRequest, entry: ExchangeEntry) -> web.StreamResponse:
+    async def _answered(self, request: web.BaseRequest, head: Request, entry: ExchangeEntry) -> web.StreamResponse:
         stage = self._stage
         delivery = Delivery(request, entry, stage.clock)
         parts: list[bytes] = []
@@ -68,7 +70,7 @@ class HttpSide:
             return response
         finally:
             entry.took_body(b"".join(parts))
-        scoped = stage.scope_of(entry.request)
+        scoped = stage.scope_of(replace(head, body=entry.request.body))
         decision = _refused_scope(scoped.mistake) if scoped.mistake else self._decision(scoped, request.scheme)
         entry.origin = decision.origin
         return await delivery.send(decision.outgoing)

@@ -56,7 +56,7 @@ class LiveSide:
         """
         whole = request_of(request)
         scoped = stage.scope_of(whole)
-        entry = stage.recorder.begin_session(whole, Origin(scoped.scope, place.surface.value))
+        entry = stage.recorder.begin_session(scoped.request, Origin(scoped.scope, place.surface.value))
         try:
             if scoped.mistake:
                 entry.accepted(400, ())
@@ -151,7 +151,7 @@ class _Casting:
             self.entry.origin = replace(self.entry.origin, scenario=self._chosen.scenario.id)
             return Cast(self._chosen.playback, self._chosen.speed)
         self.entry.origin = replace(self.entry.origin, misses=misses)
-        if self.stage.settings.strict:
+        if self.stage.is_strict(scope):
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
         return Cast(Conversation(self._place, identity))
 
@@ -166,7 +166,7 @@ class _Casting:
         identity = Identity(self.stage.settings.seed, scope, 0)
         self._values.update(self.stage.slot_values(scope, identity, "", ""))
         facts = self._facts(LazyJson(b""), "", scope)
-        performance = self.stage.choose(facts, self._values, only_named=True).performance
+        performance = self.stage.choose(facts, self._values, "named").performance
         if performance is None:
             return None
         if not isinstance(performance.scenario.server[0], Reply):

@@ -1,7 +1,8 @@
 """Who answers an HTTP request, and what: from a request value to an answer value; no socket.
 
-Order: place, credentials, what is known already (operations, files, model lists), a scenario, and last the simulator
-by itself or, in strict mode, a refusal that names the nearest misses.
+Order: place, credentials, what is known already (operations, files), a scenario, model lists, and last the simulator
+by itself or, in strict mode, a refusal that names the nearest misses. Where there is no place, or nothing is known of
+it, a scenario that names the path may answer.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
 from understudy.scenario.model import StartOperation, Videos
-from understudy.surfaces import VERSION, Place, place_of
+from understudy.surfaces import VERSION, Place, Surface, place_of
 
 from .answers.reading import member, text_in
 from .auth import presented_in
@@ -48,11 +49,12 @@ from .replies import (
     token_answer,
 )
 from .scripted import Begun, Mismatch, Waits, outcome_of
-from .stage import Choice, Performance, Stage
+from .stage import Choice, Performance, Sort, Stage
 
 _SCRIPTED: Final = frozenset({*GENERATING, "predictLongRunning"} - {"countTokens"})
 _POSTS: Final = frozenset({*GENERATING, "predictLongRunning", "fetchPredictOperation"})
 _USUAL_VERSION: Final = "v1beta"
+_NOWHERE: Final = Place(Surface.GEMINI, "", "", "")
 _GATEWAY_PREFIXES: Final = frozenset({"gemini", "vertex_ai", "vertex-ai"})
 """First parts of the routes by which gateways with LiteLLM's words serve these APIs."""
 
@@ -67,11 +69,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request under way. `path` and `place` are without the path carrier of the scope."""
+    """One request under way. `request` is without the path carrier of the scope. Without `is_placed` the path is none
+    of any API over HTTP, and `place` says nothing but the surface of the scenario that answers."""
 
     request: Request
     scope: str
     place: Place
+    is_placed: bool
     query: dict[str, str]
     body: LazyJson
     identity: Identity
@@ -106,11 +110,13 @@ class Service:
         identity = self._stage.next_identity(scope)
         if request.method == "POST" and request.path.endswith("/token"):
             return self._token(request, scope, identity, scheme)
-        place = place_of(request.path)
-        if place is None or place.surface.is_live:
-            return _lost(request, scope, identity)
+        found = place_of(request.path)
+        place = found if found is not None and not found.surface.is_live else None
         query = dict(parse_qsl(request.query, keep_blank_values=True, encoding="latin-1"))
-        call = _Call(request, scope, place, query, LazyJson(decoded_body(request)), identity)
+        body = LazyJson(decoded_body(request))
+        call = _Call(request, scope, place or _NOWHERE, place is not None, query, body, identity)
+        if place is None:
+            return self._placed(call) or _lost(request, scope, identity)
         presented = presented_in(request)
         verdict = self._stage.gate.judge(
             presented, is_vertex=place.surface.is_vertex, has_project=place.project is not None
@@ -134,7 +140,7 @@ class Service:
         place, method = call.place, call.request.method
         if place.method in _POSTS:
             if method != "POST":
-                return call.answered(not_found_page(call.request.path))
+                return self._placed(call) or call.answered(not_found_page(call.request.path))
             return self._fetched(call) if place.method == "fetchPredictOperation" else None
         if place.operation is not None and place.method == "get" and method == "GET":
             return self._polled(call, place.operation)
@@ -145,7 +151,7 @@ class Service:
     def _fetched(self, call: _Call) -> Decision | None:
         name = text_in(call.body.value, "operationName")
         if name is None:
-            return call.refused(invalid_argument())
+            return self._placed(call) or call.refused(invalid_argument())
         return self._polled(call, name)
 
     def _polled(self, call: _Call, name: str) -> Decision | None:
@@ -164,13 +170,18 @@ class Service:
         file_id = call.place.name.rpartition("/")[2].partition(":")[0]
         operation = self._stage.operations.of_file(file_id)
         if operation is None:
-            return call.refused(unknown_file(file_id))
+            return self._placed(call) or call.refused(unknown_file(file_id))
         if call.place.method != "download":
             return call.refused(not_implemented_here("the resource of a file"))
         outgoing = media_answer(sample_video(), b"video/mp4")
         return replace(call, scope=operation.scope).answered(outgoing, operation.scenario)
 
     # -- scenarios
+
+    def _placed(self, call: _Call) -> Decision | None:
+        """The answer of a scenario that names the path, where no other may answer."""
+        performance = self._stage.choose(self._facts(call), self._values(call), "placed").performance
+        return None if performance is None else self._played(call, performance)
 
     def _performed(self, call: _Call) -> Decision:
         choice = self._choice(call)
@@ -181,18 +192,20 @@ class Service:
             return call.answered(json_answer(static.value, call.manner))
         if static is not None:
             return call.refused(static)
-        if self._stage.settings.strict:
+        if self._stage.is_strict(call.scope):
             return call.refused(nothing_armed(choice.misses, self._stage.armed_elsewhere(call.scope)), choice.misses)
         return self._improvised(call, choice.misses)
 
     def _choice(self, call: _Call) -> Choice:
         """Who answers. Plain routes, token counts and polls are left to scenarios that name their method or path, so
         that the scenario of a conversation is not used up by what a client does beside it."""
-        only_named = call.place.method not in _SCRIPTED
-        return self._stage.choose(self._facts(call), self._values(call), only_named=only_named)
+        sort: Sort = "any" if call.place.method in _SCRIPTED else "named"
+        return self._stage.choose(self._facts(call), self._values(call), sort)
 
     def _played(self, call: _Call, performance: Performance) -> Decision:
         scenario, values = performance.scenario, self._values(call)
+        if not call.is_placed:
+            call = replace(call, place=replace(call.place, surface=scenario.surface))
         outcome = outcome_of(performance.playback.answer(call.body), values, call.manner)
         match outcome:
             case Outgoing():
@@ -244,7 +257,7 @@ class Service:
     def _facts(self, call: _Call) -> Facts:
         place, request = call.place, call.request
         return Facts(
-            place.surface,
+            place.surface if call.is_placed else None,
             place.method,
             request.path,
             place.model,

@@ -25,6 +25,8 @@ from .service_account import ServiceAccount
 from .settings import SimulatorSettings
 
 Carrier = Literal["path", "header", "marker"]
+Sort = Literal["any", "named", "placed"]
+"""Which scenarios a request is for: any, those that name its method or path, or only those that name its path."""
 
 SCOPE_HEADER: Final = b"x-understudy-scope"
 _NAME: Final = r"[A-Za-z0-9._-]{1,80}"
@@ -33,6 +35,7 @@ _PATH_CARRIER: Final = re.compile(rf"/~({_NAME})(?=/|\?|$)")
 _MARKER_START: Final = b"[[understudy-scope:"
 _MARKER: Final = re.compile(re.escape(_MARKER_START) + rf"({_NAME})\]\]".encode())
 _NAME_LIMIT: Final = 80
+_TO_NAME: Final[Mapping[Sort, str]] = {"any": "", "named": "this method or path", "placed": "this path"}
 _MISSES_SHOWN: Final = 3
 
 
@@ -88,10 +91,10 @@ class Arm:
             return False
         return self.times is not None and self._begun.get(scope, 0) >= self.times
 
-    @property
-    def is_named(self) -> bool:
-        """Whether its `match` names a method or a path."""
-        return self.scenario.match.method is not None or self.scenario.match.path is not None
+    def names(self, sort: Sort) -> bool:
+        """Whether its `match` names what requests of that sort would have named."""
+        match = self.scenario.match
+        return sort == "any" or match.path is not None or (sort == "named" and match.method is not None)
 
     def perform(self, scope: str, values: Mapping[str, str]) -> Performance:
         """The performance that answers now: of an HTTP scenario the one that goes on, else a new one."""
@@ -130,6 +133,7 @@ class _Room:
         self.arms: list[Arm] = []
         self.requests = 0
         self.calls = 0
+        self.strict: bool | None = None
         self._matcher: Matcher | None = None
 
     def add(self, arm: Arm) -> None:
@@ -137,13 +141,13 @@ class _Room:
         self.arms.append(arm)
         self._matcher = None
 
-    def find(self, facts: Facts, only_named: bool) -> Arm | tuple[Miss, ...]:
-        """The first arm that fits, or all misses; `only_named` as in `Stage.choose`."""
+    def find(self, facts: Facts, sort: Sort) -> Arm | tuple[Miss, ...]:
+        """The first arm that fits, or all misses; `sort` as in `Stage.choose`."""
         if self._matcher is None:
             self._matcher = Matcher(arm.scenario for arm in self.arms)
         spent = {index for index, arm in enumerate(self.arms) if arm.is_over(facts.scope)}
-        unasked = {index for index, arm in enumerate(self.arms) if only_named and not arm.is_named}
-        found = self._matcher.find(facts, spent, unasked)
+        unasked = {index for index, arm in enumerate(self.arms) if not arm.names(sort)}
+        found = self._matcher.find(facts, spent, unasked, _TO_NAME[sort])
         return self.arms[found.index] if isinstance(found, Hit) else found
 
 
@@ -156,6 +160,7 @@ class Stage:
         self.gate = Gatekeeper(settings, account, clock)
         self.recorder = Recorder(clock, settings.transcript_limit, settings.transcript_bytes)
         self.operations = OperationDesk()
+        self._strict = settings.strict
         self._scopes: dict[str, _Room] = {}
         self._everywhere = _Room()
         self._reads_markers = False
@@ -184,9 +189,10 @@ class Stage:
         self._reads_markers = self._reads_markers or carrier == "marker"
         return arm
 
-    def reset(self, scope: str | None = None) -> None:
+    def reset(self, scope: str | None = None, strict: bool | None = None) -> None:
         """Back to the start: one scope, or (None) all. What was armed for every scope stays, and begins anew.
 
+        `strict` says whether what no scenario answers is refused from now on; None: as the simulator was started.
         Issued tokens stay good: a gateway in front has cached one, and must not be refused because a test began.
         """
         self.recorder.clear(scope)
@@ -195,9 +201,17 @@ class Stage:
             arm.start_over(scope)
         if scope is not None:
             self._scopes.pop(scope, None)
+            if strict is not None:
+                self._room(scope).strict = strict
             return
+        self._strict = self.settings.strict if strict is None else strict
         self._scopes.clear()
         self._reads_markers = False
+
+    def is_strict(self, scope: str) -> bool:
+        """Whether what no scenario of that scope answers is refused."""
+        room = self._scopes.get(scope)
+        return self._strict if room is None or room.strict is None else room.strict
 
     def scope_of(self, request: Request, first_message: bytes = b"") -> Scoped:
         """The scope of a request. For a Live session `first_message` stands in for the body."""
@@ -233,18 +247,19 @@ class Stage:
         room.requests += 1
         return Identity(self.settings.seed, scope, room.requests)
 
-    def choose(self, facts: Facts, values: Mapping[str, str], *, only_named: bool = False) -> Choice:
+    def choose(self, facts: Facts, values: Mapping[str, str], sort: Sort = "any") -> Choice:
         """Who answers a request: the scope's own scenarios first, then those armed for every scope.
 
         `facts.call` is counted and filled in here; `values` (`slot_values`) fill what a Live scenario sends.
-        `only_named`: only scenarios whose `match` names a method or a path may answer, and it counts as no call.
+        `sort` "named": only scenarios whose `match` names a method or a path may answer; "placed": only those that
+        name a path. Both count as no call.
         """
         room = self._room(facts.scope)
-        room.calls += not only_named
+        room.calls += sort == "any"
         counted = replace(facts, call=room.calls)
         misses: tuple[Miss, ...] = ()
         for place in (room, self._everywhere):
-            found = place.find(counted, only_named)
+            found = place.find(counted, sort)
             if isinstance(found, Arm):
                 return Choice(found.perform(facts.scope, values))
             misses += found

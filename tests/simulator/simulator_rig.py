@@ -87,14 +87,14 @@ async def ask(url: str, method: str, target: str, *headers: tuple[str, str], bod
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
         try:
             writer.write(head.encode("latin-1") + data)
-            return await read_answer(reader)
+            return await read_answer(reader, method)
         finally:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
 
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader, method: str = "") -> Answer:
     status, headers, chunks = 0, [], []
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -102,6 +102,8 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
         status = int(lines[0].split()[1])
         headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines[1:-2])]
         by_name = {name.lower(): value for name, value in headers}
+        if method == "HEAD" or status in (204, 304):
+            return Answer(status, headers, b"", [], complete=not await _more(reader))
         if "content-length" in by_name:
             chunks.append(await reader.readexactly(int(by_name["content-length"])))
         else:
@@ -115,3 +117,12 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     except ConnectionResetError:
         return Answer(status, headers, b"".join(chunks), chunks, complete=False, reset=True)
     return Answer(status, headers, b"".join(chunks), chunks, complete=True)
+
+
+async def _more(reader: asyncio.StreamReader) -> bytes:
+    """What comes after an answer that has no body: there should be nothing."""
+    try:
+        async with asyncio.timeout(0.05):
+            return await reader.read(1)
+    except TimeoutError:
+        return b""

@@ -108,7 +108,7 @@ async def test_every_exchange_has_one_line_without_its_secrets(caplog):
         await ask(running.http_url, "POST", f"/~s{FLASH}:generateContent?key=AIza-secret", body=HELLO)
         await ask(running.http_url, "POST", f"/~s{FLASH}:generateContent?%6Bey=AIza-secret", body=HELLO)
     first, second = (record.getMessage() for record in caplog.records)
-    assert first.startswith(f"POST /~s{FLASH}:generateContent?key=*** [s] test/one 429 ")
+    assert first.startswith(f"POST {FLASH}:generateContent?key=*** [s] test/one 429 ")
     assert first.endswith(" ms")
     assert "no scenario (nearest: test/one: call: " in second
     assert "AIza-secret" not in caplog.text

@@ -58,7 +58,7 @@ async def test_health_says_how_it_was_started():
     async with simulator(seed=7, strict=True) as running:
         answer = await control(running, "GET", "health")
     assert answer.json["status"] == "ok"
-        assert (answer.json["http"], answer.json["https"]) == (running.http_url, running.https_url)
+    assert (answer.json["http"], answer.json["https"]) == (running.http_url, running.https_url)
     assert (answer.json["seed"], answer.json["strict"]) == (7, True)
 
 
@@ -132,6 +132,29 @@ async def test_the_transcript_is_exact_and_by_scope():
         assert ["x-goog-api-key", KEY[1]] in exchange["request"]["headers"]
         assert from_json(one) == running.stage.recorder.transcript("s")
         assert (await control(running, "GET", "transcript", query="?skope=s")).status == 400
+
+
+async def test_reset_says_whether_what_no_scenario_answers_is_refused():
+    async def statuses():
+        answers = [
+            await ask(running.http_url, "POST", f"{at}{FLASH}:generateContent", KEY, body=HELLO) for at in places
+        ]
+        return [answer.status for answer in answers]
+
+    places = ("", "/~a")
+    async with simulator(strict=True) as running:
+        assert await statuses() == [501, 501]
+        assert (await control(running, "POST", "reset", {"scope": "a", "strict": False})).status == 200
+        assert await statuses() == [501, 200]
+        assert (await control(running, "POST", "reset", {"scope": "a"})).status == 200
+        assert await statuses() == [501, 501]
+        assert (await control(running, "POST", "reset", {"strict": False})).status == 200
+        assert await statuses() == [200, 200]
+        assert (await control(running, "POST", "reset", {"scope": "a", "strict": True})).status == 200
+        assert await statuses() == [200, 501]
+        assert (await control(running, "POST", "reset", {"strict": "no"})).status == 400
+        assert (await control(running, "POST", "reset", {})).status == 200
+        assert await statuses() == [501, 501]
 
 
 async def test_reset_forgets_one_scope_or_all():

@@ -163,14 +163,14 @@ def test_plain_routes_are_answered_only_by_who_names_them():
     on = stage()
     on.arm(scenario([REPLY], id="test/any"))
     on.arm(scenario([REPLY], id="test/named", match={"method": "get"}))
-    choice = on.choose(facts(method="get"), {}, only_named=True)
+    choice = on.choose(facts(method="get"), {}, "named")
     assert choice.performance is not None and choice.performance.scenario.id == "test/named"
 
 
 def test_who_is_not_asked_is_not_said_to_be_played_out():
     on = stage()
     on.arm(scenario([REPLY]))
-    [miss] = on.choose(facts(method="get"), {}, only_named=True).misses
+    [miss] = on.choose(facts(method="get"), {}, "named").misses
     assert miss == "test/one: method: wanted a match that names this method or path, found 'get'"
 
 

@@ -205,7 +205,7 @@ def test_transcript_shows_and_exports_what_was_seen_without_its_secrets(tmp_path
         exported = understudy("transcript", "export", "--har", "out.har", home=tmp_path, more=point)
     heading, line = shown.stdout.splitlines()
     assert heading.split()[:3] == ["scope", "status", "ms"]
-    assert line.split()[:2] == ["mine", "200"] and line.endswith(f"POST /~mine/{GENERATE}?key=***")
+    assert line.split()[:2] == ["mine", "200"] and line.endswith(f"POST /{GENERATE}?key=***")
     assert [exchange["scope"] for exchange in parsed["exchanges"]] == ["mine"]
     assert empty["exchanges"] == []
     assert (exported.returncode, exported.stdout) == (0, "")

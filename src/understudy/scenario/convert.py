@@ -70,7 +70,7 @@ def scenario_of(doc: ScenarioDoc, scenario_id: str, source: str, files: Files) -
 def _match(doc: MatchDoc, surface: Surface, scenario_model: str) -> model.Match:
     call = model.CallRange(doc.call.first, doc.call.last) if doc.call else None
     return model.Match(
-        surface=tuple(Surface(name) for name in doc.surface) if doc.surface else (surface,),
+        surface=_surfaces(doc, surface),
         method=doc.method,
         model=doc.model if doc.model is not None else scenario_model,
         path=doc.path,
@@ -81,6 +81,16 @@ def _match(doc: MatchDoc, surface: Surface, scenario_model: str) -> model.Match:
         call=call,
         scope=doc.scope,
     )
+
+
+def _surfaces(doc: MatchDoc, own: Surface) -> tuple[Surface, ...]:
+    """Those that are named; else the scenario's own. Where a path is named it alone says which requests are meant, and
+    a film's scenario may name the path of its file: then all that are Live sessions, or all that are not."""
+    if doc.surface:
+        return tuple(Surface(name) for name in doc.surface)
+    if doc.path is None:
+        return (own,)
+    return tuple(surface for surface in Surface if surface.is_live == own.is_live)
 
 
 def _expect(doc: ExpectDoc) -> model.Expect:

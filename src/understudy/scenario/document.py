@@ -332,12 +332,13 @@ class MatchDoc(Doc):
     """What a request must be for this scenario to answer it; texts are globs (*, ?, [...])."""
 
     surface: SurfaceWord | None = None
-    """Absent: the scenario's own."""
+    """Absent: the scenario's own; with a path all that are, or are not, Live."""
     method: str | None = None
     """The verb after the colon."""
     model: str | None = None
     """Absent: the scenario's own."""
     path: str | None = None
+    """The raw path. A scenario that names it answers any HTTP method, on paths of no API too."""
     headers: dict[str, str] = Field(default_factory=dict[str, str])
     query: dict[str, str] = Field(default_factory=dict[str, str])
     json_: Any = Field(default=None, alias="json")

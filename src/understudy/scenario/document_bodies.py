@@ -202,6 +202,7 @@ class ReplyDoc(BodyDoc):
     status: Status | None = None
     """The HTTP status; absent: that of rpc_status, else 200."""
     headers: Headers = Field(default_factory=dict[str, list[str]])
+    """Fields in place of the usual ones; a list repeats a field."""
     rpc_status: RpcStatusDoc | None = None
     """An error in Google's envelope, in place of a body."""
     layout: Layout = "google"
@@ -251,6 +252,7 @@ class StreamDoc(Doc):
     chunks: list[ChunkDoc]
     status: Status = 200
     headers: Headers = Field(default_factory=dict[str, list[str]])
+    """Fields in place of the usual ones; a list repeats a field."""
     framing: Literal["auto", "sse", "array", "none"] = "auto"
     """auto follows the request: server-sent events with alt=sse, else Google's JSON array."""
 

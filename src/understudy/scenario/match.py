@@ -22,10 +22,11 @@ class Facts:
     """What is known of a request when it must be decided who answers it.
 
     `path` and `query` are raw, the path without a scope prefix; `model` is the bare model id (surfaces.model_id);
-    `call` counts the calls of the scope from 1. On Live the first client message is the body.
+    `call` counts the calls of the scope from 1. On Live the first client message is the body. `surface` None: the path
+    is none of any API, and a scenario of any HTTP surface may answer.
     """
 
-    surface: Surface
+    surface: Surface | None
     method: str
     path: str = ""
     model: str | None = None
@@ -78,18 +79,23 @@ class Matcher:
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
         self._compiled = tuple((scenario, _words(scenario)) for scenario in scenarios)
 
-    def find(self, facts: Facts, spent: Container[int] = (), unasked: Container[int] = ()) -> Hit | tuple[Miss, ...]:
+    def find(
+        self,
+        facts: Facts,
+        spent: Container[int] = (),
+        unasked: Container[int] = (),
+        to_name: str = "this method or path",
+    ) -> Hit | tuple[Miss, ...]:
         """The first scenario that fits, or all misses in the order of arming.
 
         `spent` holds the places of scenarios that were played to their end: they answer no more. `unasked` holds those
-        that a request of this sort is not for, since their `match` names neither its method nor its path.
+        that a request of this sort is not for, since their `match` does not name what it would have `to_name`.
         """
         misses: list[Miss] = []
         for index, (scenario, words) in enumerate(self._compiled):
             miss = _miss(scenario.id, words, facts)
             if index in unasked and (miss is None or miss.nearness > _AT_METHOD):
-                wanted = "a match that names this method or path"
-                miss = Miss(scenario.id, "method", wanted, repr(facts.method), _AT_METHOD)
+                miss = Miss(scenario.id, "method", f"a match that names {to_name}", repr(facts.method), _AT_METHOD)
             if miss is None and index in spent:
                 miss = Miss(scenario.id, "call", "a scenario with steps left", "already played to its end", len(_ORDER))
             if miss is None:
@@ -159,6 +165,8 @@ def _words(scenario: Scenario) -> tuple[_Word, ...]:
 
 def _surface_word(surfaces: tuple[Surface, ...]) -> _Word:
     def found(facts: Facts) -> str | None:
+        if facts.surface is None:
+            return "no API's path" if all(surface.is_live for surface in surfaces) else None
         return None if facts.surface in surfaces else facts.surface.value
 
     return _Word("surface", " or ".join(surfaces), found)
