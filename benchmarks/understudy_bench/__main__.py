@@ -1,0 +1,5 @@
+"""`python -m understudy_bench`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,136 @@
+"""The cheapest event loop that will do for load and upstream: epoll, plain sockets, nothing between."""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from understudy.errors import TargetError
+
+RECEIVE_BYTES: Final = 512 * 1024
+_POLL_S: Final = 0.05
+
+
+class Handler(Protocol):
+    """What the engine calls when a socket has something to say."""
+
+    def on_event(self, mask: int) -> None:
+        """The socket is ready for what the epoll `mask` says."""
+        ...
+
+
+class Engine:
+    """Sockets and who handles them. `buffer` is shared: what was received is good until the handler returns."""
+
+    def __init__(self) -> None:
+        self.buffer: Final = bytearray(RECEIVE_BYTES)
+        self.view: Final = memoryview(self.buffer)
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+
+    def close(self) -> None:
+        """Let go of the epoll object."""
+        self._epoll.close()
+
+    def add(self, number: int, handler: Handler) -> None:
+        """Call `handler` when the file `number` can be read."""
+        self._handlers[number] = handler
+        self._epoll.register(number, select.EPOLLIN)
+
+    def watch(self, number: int, *, writing: bool) -> None:
+        """Also call its handler when the file can be written, or no longer."""
+        self._epoll.modify(number, select.EPOLLIN | select.EPOLLOUT if writing else select.EPOLLIN)
+
+    def remove(self, number: int) -> None:
+        """Forget a file, before it is closed."""
+        del self._handlers[number]
+        self._epoll.unregister(number)
+
+    def run_for(self, seconds: float) -> None:
+        """Handle events for that long."""
+        self._run(time.monotonic() + seconds, lambda: False)
+
+    def run_until(self, done: Callable[[], bool], limit_s: float, what: str) -> None:
+        """Handle events until `done()`; raises TargetError that names `what` if that takes longer than `limit_s`."""
+        if not self._run(time.monotonic() + limit_s, done):
+            raise TargetError(f"{what}: nothing more after {limit_s:g} s")
+
+    def _run(self, deadline: float, done: Callable[[], bool]) -> bool:
+        poll, handlers, now = self._epoll.poll, self._handlers, time.monotonic
+        while not done():
+            if now() >= deadline:
+                return False
+            for number, mask in poll(_POLL_S):
+                # One event of a batch may have closed the file of a later one.
+                if number in handlers:
+                    handlers[number].on_event(mask)
+        return True
+
+
+class Channel:
+    """One connection: writes are kept until the socket takes them."""
+
+    def __init__(self, engine: Engine, sock: socket.socket) -> None:
+        self._engine = engine
+        self._socket = sock
+        self._pending = b""
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        engine.add(sock.fileno(), self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection was not closed yet."""
+        return self._socket.fileno() != -1
+
+    def close(self) -> None:
+        """Close the connection; nothing happens the second time."""
+        if self.is_open:
+            self._engine.remove(self._socket.fileno())
+            self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Write all of `data`, now or when there is room."""
+        if self._pending:
+            self._pending += data
+            return
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.lost()
+            return
+        if sent < len(data):
+            self._pending = data[sent:]
+            self._engine.watch(self._socket.fileno(), writing=True)
+
+    def on_event(self, mask: int) -> None:
+        """Write what waits, then read once."""
+        if mask & select.EPOLLOUT:
+            self._flush()
+        if mask & ~select.EPOLLOUT and self.is_open:
+            try:
+                size = self._socket.recv_into(self._engine.buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                size = 0
+            if size:
+                self.received(size)
+            else:
+                self.lost()
+
+    def received(self, size: int) -> None:
+        """`size` bytes lie in the engine's buffer."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The other side closed the connection."""
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        data, self._pending = self._pending, b""
+        self._engine.watch(self._socket.fileno(), writing=False)
+        self.send(data)

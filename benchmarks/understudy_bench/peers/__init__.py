@@ -1,0 +1,1 @@
+"""Programs the gateway is measured beside: an aiohttp echo and a featureless aiohttp relay."""
