@@ -5,12 +5,14 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 export UNDERSTUDY_HOME ?= $(CURDIR)/.understudy
+BASE ?= benchmarks/base.json
+TOLERANCE ?= 15
 
-.PHONY: help demo test interop check format lint types clean
+.PHONY: help demo test interop bench bench-compare check format lint types clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway against the simulator
 	$(BIN)/understudy demo
@@ -20,6 +22,12 @@ test: $(VENV)/test.stamp ## all tests that need no client environment and no Nod
 
 interop: $(VENV)/test.stamp ## google-genai of Python and JavaScript against simulator and gateway (needs Node)
 	$(BIN)/python -m pytest -m interop tests/interop
+
+bench: $(VENV)/run.stamp ## CPU and memory of gateway and simulator, beside plain peers; BENCH='--quick --only sse' (Linux)
+	PYTHONPATH=benchmarks $(BIN)/python -m understudy_bench run --out bench.json $(BENCH)
+
+bench-compare: $(VENV)/run.stamp ## hold the ratios of bench.json against BASE=file; TOLERANCE=percent
+	PYTHONPATH=benchmarks $(BIN)/python -m understudy_bench compare $(BASE) bench.json --tolerance $(TOLERANCE)
 
 check: format lint types test demo interop ## all that CI runs
 

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOTS = {"understudy": ROOT / "src", "understudy_gateway": ROOT / "gateway", "understudy_simulator": ROOT / "simulator"}
+ROOTS |= {"understudy_bench": ROOT / "benchmarks"}
 
 GROUND = (
     *("errors", "messages", "secret", "surfaces", "sse", "rpc_status", "redaction", "transcript_json", "har"),
@@ -15,10 +16,19 @@ GROUND = (
 )
 """Ground floor modules of `understudy`: pure, and all that the wings may use."""
 
+SUITE_EDGES = ("books", "driver", "http_client", "live_client", "runner", "scopes", "stands")
+"""Modules of the suite that touch the world; all others of it are pure."""
+
 PURE = (
     *(f"understudy.{name}" for name in GROUND),
+    *(
+        f"understudy.conformance.{path.stem}"
+        for path in sorted((ROOT / "src/understudy/conformance").iterdir())
+        if path.stem not in (*SUITE_EDGES, "__init__", "__pycache__")
+    ),
     *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
     *(f"understudy_simulator.{name}" for name in ("playback", "operations", "conversation", "answers")),
+    *(f"understudy_bench.{name}" for name in ("payloads", "rows", "figures", "comparing", "tables")),
 )
 IMPURE_IMPORTS = {"aiohttp", "asyncio", "socket", "ssl", "time", "random", "os", "logging", "pathlib", "threading"}
 DOORS = ("understudy.cli", "understudy.pytest_plugin", "understudy.demo", "understudy.__main__")

@@ -12,6 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FOREIGN_TEST = """
+import urllib.request
+
+import pytest
+
 import gateway
 
 def test_my_own_gateway_is_mine():
@@ -20,6 +24,31 @@ def test_my_own_gateway_is_mine():
 def test_the_scenarios_came_with_the_wheel():
     from understudy.library import load
     assert load("gemini/generate").id == "gemini/generate"
+
+@pytest.mark.parametrize("scenario", ["gemini/generate", "gemini/stream"])
+def test_the_plugin_plays_them(understudy_simulator, scenario):
+    understudy_simulator.play(scenario)
+    verb = {"gemini/generate": "generateContent", "gemini/stream": "streamGenerateContent"}[scenario]
+    path = f"/v1beta/models/gemini-2.5-flash:{verb}?alt=sse"
+    body = b'{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}'
+    request = urllib.request.Request(understudy_simulator.url + path, body, {"x-goog-api-key": "k"}, method="POST")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 200
+    [seen] = understudy_simulator.requests
+    assert seen.body == body
+    assert gateway.NAME == "the user's own" and "site-packages" not in gateway.__file__
+
+def test_the_suite_judges(understudy_check):
+    understudy_check("gemini/generate")
+"""
+
+
+FOREIGN_CONFTEST = """
+import pytest
+
+@pytest.fixture(scope="session")
+def understudy_target(understudy_server):
+    return {"url": understudy_server.url, "target": "direct", "key": "k"}
 """
 
 
@@ -44,7 +73,7 @@ def installed(built, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", built[1], "pytest", cwd=folder)
+    run(python, "-m", "pip", "install", "--quiet", built[1], "pytest", "pytest-xdist", cwd=folder)
     return python
 
 
@@ -84,12 +113,15 @@ def test_the_wheel_through_the_sdist_holds_what_the_tree_holds(built):
 
 
 @pytest.mark.slow
-def test_a_stranger_keeps_his_own_package_gateway(installed, tmp_path):
+def test_a_stranger_keeps_his_own_package_gateway_and_has_our_plugin(installed, tmp_path):
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     (tmp_path / "gateway").mkdir()
     (tmp_path / "gateway" / "__init__.py").write_text('NAME = "the user\'s own"\n')
     (tmp_path / "test_mine.py").write_text(FOREIGN_TEST)
-    out = run(installed, "-m", "pytest", "-q", "test_mine.py", cwd=tmp_path)
-    assert "2 passed" in out
+    (tmp_path / "conftest.py").write_text(FOREIGN_CONFTEST)
+    for options in ((), ("-n", "2")):
+        out = run(installed, "-m", "pytest", "-q", "-W", "error", *options, "test_mine.py", cwd=tmp_path, env=environ)
+        assert "5 passed" in out
 
 
 @pytest.mark.slow

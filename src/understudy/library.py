@@ -40,6 +40,22 @@ def scenario_ids() -> tuple[str, ...]:
     return tuple(sorted(_ids_below(scenarios_folder())))
 
 
+def named_ids(words: Sequence[str] = ()) -> tuple[str, ...]:
+    """The ids of the shipped scenarios that `words` name, each once: an id or the start of one. No words: all.
+
+    Raises ScenarioError for a word that names none.
+    """
+    ids = scenario_ids()
+    found: dict[str, None] = {}
+    for word in words or ("",):
+        start = word.rstrip("/") + "/"
+        named = [known for known in ids if not word or known == word or known.startswith(start)]
+        if not named:
+            raise ScenarioError([_nothing_named(word, ids)])
+        found.update(dict.fromkeys(named))
+    return tuple(found)
+
+
 def find(scenario_id: str) -> Path:
     """The file of a shipped scenario. Raises ScenarioError with the nearest id."""
     ids = scenario_ids()

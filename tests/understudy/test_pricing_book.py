@@ -154,6 +154,13 @@ FROZEN = {
     ("gemini-2.0-flash-live-001", "output_cost_per_audio_token"): "1.2e-5",
     ("gemini-2.5-flash-native-audio-latest", "output_cost_per_audio_token"): "1.2e-5",
     ("gemini-2.5-flash-native-audio-preview-12-2025", "output_cost_per_audio_token"): "1.2e-5",
+    ("gemini-2.5-pro", "input_cost_per_token"): "1e-6",
+    ("gemini-2.5-pro", "input_cost_per_token_above_200k_tokens"): "2e-6",
+    ("gemini-2.5-pro", "cache_read_input_token_cost"): "1e-7",
+    ("gemini-2.5-pro", "cache_read_input_token_cost_above_200k_tokens"): "2e-7",
+    ("gemini-2.5-pro", "output_cost_per_token"): "8e-6",
+    ("gemini-2.5-pro", "output_cost_per_token_above_200k_tokens"): "1.2e-5",
+    ("gemini-2.5-pro", "output_cost_per_reasoning_token"): "9e-6",
     ("veo-3.0-generate-001", "output_cost_per_second"): "0.40",
     ("veo-3.0-generate-preview", "output_cost_per_second"): "0.40",
     ("veo-3.1-generate-001", "output_cost_per_second"): "0.40",
@@ -166,4 +173,7 @@ def test_the_frozen_prices_never_change():
     for provider in ("gemini", "vertex_ai"):
         for (model, key), price in FROZEN.items():
             assert frozen.demanded(provider, model).price(key) == Decimal(price)
-    assert len(frozen) == 16
+    fast = frozen.demanded("vertex_ai", "veo-3.1-fast-generate-001")
+    assert fast.price("output_cost_per_second") == Decimal("0.15")
+    assert fast.price("output_cost_per_second_without_audio") == Decimal("0.10")
+    assert len(frozen) == 19

@@ -1,0 +1,111 @@
+"""The gateway's books as a stranger reads them, and what the wire says that things cost."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from understudy.conformance.books import LinesFile, cost_by, figures_in_headers, ids_of, operation_names
+from understudy.conformance.model import Ask, Asked, Books, Figure
+from understudy.conformance.probes import ANSWER, GENERATE, compact, http_probe, library_probe
+from understudy.conformance.target import CostSource
+from understudy.errors import ConfigError
+from understudy.library import load, price_book
+from understudy.messages import Chunk, Exchange, Frame, Request, Response, Session, Transcript
+
+SOURCE = CostSource("json-lines")
+
+
+def source(path: Path) -> CostSource:
+    return CostSource("json-lines", file=str(path))
+
+
+def answered(status: int = 200, body: bytes = b"", path: str = GENERATE, **headers: str) -> Exchange:
+    fields = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
+    response = Response(status, fields, (Chunk(body, 0.0),))
+    return Exchange(0, Request("POST", path, ()), response, 0.0, 1.0)
+
+
+def asked(exchange: Exchange) -> Asked:
+    return Asked(Ask(exchange.request.target), exchange.request.target, exchange)
+
+
+def test_lines_are_read_as_the_file_grows(tmp_path: Path):
+    path = tmp_path / "spend.jsonl"
+    lines = LinesFile(source(path))
+    assert lines.figures(["a"]) == ()
+    path.write_text('{"id": "a", "cost": "0.0000524", "known": "exact"}\n{"id": "b", "co')
+    assert lines.figures(["a", "b"]) == (Figure("a", Decimal("0.0000524")),)
+    with path.open("a") as file:
+        file.write('st": null}\n{"id": "a", "cost": 0.1}\n')
+    assert lines.figures(["b", "a"]) == (
+        Figure("b", None),
+        Figure("a", Decimal("0.0000524")),
+        Figure("a", Decimal("0.1")),
+    )
+
+
+def test_lines_that_are_none_are_passed_over(tmp_path: Path):
+    path = tmp_path / "spend.jsonl"
+    path.write_text('garbage\n[1]\n{"cost": "1"}\n{"id": "a", "cost": "much"}\n{"id": "a", "cost": true}\n')
+    assert LinesFile(source(path)).figures(["a"]) == (Figure("a", None), Figure("a", None))
+
+
+def test_an_estimate_is_marked(tmp_path: Path):
+    path = tmp_path / "spend.jsonl"
+    path.write_text('{"id": "a", "cost": "1", "known": "estimated"}\n')
+    assert LinesFile(source(path)).figures(["a"])[0].is_estimated
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        LinesFile(source(tmp_path)).figures(["a"])
+
+
+def test_an_unknown_figure_makes_the_sum_unknown():
+    assert Books((Figure("a", Decimal(1)), Figure("b", Decimal("0.5")))).total == Decimal("1.5")
+    assert Books((Figure("a", Decimal(1)), Figure("b", None))).total is None
+    assert Books().total is None
+
+
+def test_ids_come_from_the_answers():
+    first, second = asked(answered(x_litellm_call_id="one")), asked(answered())
+    assert ids_of([first, second, first], [], SOURCE) == ("one",)
+
+
+def test_figures_in_headers():
+    [figure] = figures_in_headers([asked(answered(x_litellm_response_cost="5.24e-05")), asked(answered())], SOURCE)
+    assert figure.amount == Decimal("0.0000524")
+
+
+def test_an_operation_is_an_entry_of_its_own():
+    start = answered(body=b'{"name": "models/m/operations/o"}', path="/v1beta/models/m:predictLongRunning")
+    broken = answered(body=b"no", path="/v1beta/models/m:predictLongRunning")
+    assert operation_names(Transcript((start, broken, answered()))) == ("models/m/operations/o",)
+
+
+@pytest.mark.parametrize("id", ["gemini/generate", "live/text-turn"])
+def test_by_the_frozen_book_the_wire_says_what_the_literal_says(id: str):
+    probe = library_probe(load(id))
+    if probe.surface.is_live:
+        usage = (
+            b'{"usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 5, "totalTokenCount": 17,'
+            b' "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 12}],'
+            b' "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 5}]}}'
+        )
+        session = Session(0, Request("GET", "/", ()), 101, (Frame("server", 2, usage, 0.0),), None, 0.0, 1.0)
+        upstream = Transcript((), (session,))
+    else:
+        usage = {"promptTokenCount": 8, "candidatesTokenCount": 20, "totalTokenCount": 28}
+        upstream = Transcript((answered(body=compact({**ANSWER, "usageMetadata": usage})),))
+    assert cost_by(price_book("frozen"), probe, upstream) == probe.scenario.expect.cost
+
+
+def test_a_refusal_costs_nothing_by_any_book():
+    probe = http_probe("x", "x", Ask(GENERATE), expect={"cost": "0"})
+    assert cost_by(price_book("shipped"), probe, Transcript((answered(429),))) == 0
+
+
+def test_what_the_book_does_not_price_has_no_expected_cost():
+    probe = http_probe("x", "x", Ask(GENERATE), model="no-such-model", expect={"cost": "1"})
+    assert cost_by(price_book("shipped"), probe, Transcript((answered(body=compact(ANSWER)),))) is None
