@@ -31,6 +31,7 @@ REAL_FAULTS = {
     "HDR-2/connection-named-in-response": "the same on the way back",
     "HDR-2/hop-by-hop-in-request": "Proxy-Connection, Proxy-Authorization and Trailer are passed on",
     "HDR-7/date-and-server": "both are replaced by nginx's own",
+    "HDR-7/location": "a Location with the provider's address is rewritten (proxy_redirect default)",
 }
 """As docs/scoreboard/nginx.md says."""
 

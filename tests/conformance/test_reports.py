@@ -181,7 +181,7 @@ def test_a_failure_is_told_with_rule_findings_evidence_and_source():
     assert text.startswith("URL  1 passed\nHDR  1 failed\n\nfailed (timeout)  HDR-1/order\n")
     for line in ("What HDR-1/order demands.", "RFC 9110 5.3", "on probe/hdr/order", *FOUND.evidence, FOUND.message):
         assert f"  {line}\n" in text
-    assert "2 checks on 1 probes in 1.2 s: 1 passed  1 failed" in text
+    assert "2 checks on 1 probe in 1.2 s: 1 passed  1 failed" in text
     assert "scope      by header: gemini; not at all, so played one by one: vertex" in text
 
 
@@ -303,6 +303,13 @@ def test_equal_credentials_look_equal_and_the_gateway_key_has_a_name():
     words = next(line for line in text.splitlines() if "<gateway key>" in line).strip()
     assert words == "<gateway key> <credential 2> <credential 3> <credential 2>"
     assert "plain=1" in text
+
+
+def test_a_password_in_the_url_is_not_shown():
+    run = run_of(verdict("failed", "HDR-1/order", PROBE.id, "", FOUND), url="http://me:pw@gw.test:4000", command=())
+    for text in (told(run), json.dumps(machine.as_json(run)), junit.as_xml(run)):
+        assert "http://gw.test:4000" in text
+        assert "pw" not in text
 
 
 def test_a_short_key_of_the_command_line_is_not_repeated():

@@ -217,6 +217,7 @@ def test_a_file_that_is_none_is_a_mistake_of_the_document(tmp_path, text, said):
     with pytest.raises(DocumentError, match=r"gateway\.yaml") as caught:
         load_target(str(path), {})
     assert said in str(caught.value)
+    assert type(caught.value) is DocumentError
     assert caught.value.exit_status == 2
 
 

@@ -215,8 +215,10 @@ _PROVIDERS: Final = (
             http_probe(
                 "headers/location",
                 "answers that name a place",
-                [Ask(GENERATE, body=HELLO)] * 3,
+                [Ask(GENERATE, body=HELLO)] * 4,
                 server=[
+                    # The one that a reverse proxy takes for its own to rewrite: the provider's address as it knows it.
+                    reply(status=201, headers={"Location": "{{upstream}}/v1beta/files/f1"}),
                     reply(
                         status=201, headers={"Location": "https://generativelanguage.googleapis.com/v1beta/files/f1"}
                     ),

@@ -53,7 +53,8 @@ def http_probe(
     """A probe over HTTP whose scenario answers any request of its scope, whatever its path and method.
 
     `server` are the scenario's steps (default: the usual answer); they are played again and again unless `times` says
-    how often. `expect` is the scenario's, with the cost as a literal.
+    how often; `{{upstream}}` in a header of theirs is the simulator's own address. `expect` is the scenario's, with
+    the cost as a literal.
     """
     document: dict[str, Any] = {
         "id": f"probe/{id}",

@@ -5,6 +5,7 @@ and the books are a Case -> every check of the probe judges it -> Verdicts
 """
 
 import asyncio
+import json
 import platform
 import secrets
 import ssl
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 from urllib.parse import urlsplit
 
 from .. import __version__
@@ -180,7 +181,7 @@ class _Stage:
         carrier = self._carrier(probe)
         await asyncio.to_thread(
             control.play,
-            dict(probe.document) if probe.document is not None else probe.scenario.id,
+            probe.scenario.id if probe.document is None else self._filled(probe.document),
             scope=scope,
             carrier=carrier or "header",
             times=probe.times,
@@ -206,6 +207,10 @@ class _Stage:
         await asyncio.to_thread(control.reset, scope)
         self._done += 1
         self._progress(self._done, total, probe.id)
+
+    def _filled(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The scenario, with the simulator's own address where it says `{{upstream}}`."""
+        return json.loads(json.dumps(document).replace("{{upstream}}", self._aim.upstream))
 
     def _expected(self, probe: Probe, upstream: Transcript) -> Decimal | None:
         return probe.scenario.expect.cost if self._book is None else cost_by(self._book, probe, upstream)

@@ -80,7 +80,8 @@ async def _tried(aim: Aim, control: Control, probe: Probe) -> tuple[str, str]:
     seen = await asyncio.to_thread(control.transcript, aim.scope)
     after = await asyncio.to_thread(_requests, control)
     await asyncio.to_thread(control.reset, aim.scope)
-    if seen.exchanges or seen.sessions:
+    # A gateway that takes a handshake for a plain request has brought the scope, but no session.
+    if seen.sessions if probe.surface.is_live else seen.exchanges:
         return _answer(driver), "scope"
     return _answer(driver), "elsewhere" if after > before else "nowhere"
 

@@ -172,13 +172,17 @@ def _sum(run: Run) -> Iterator[_Line]:
         yield _line(f"unclaimed  {', '.join(unclaimed)}")
     total = outcomes(run)
     played = len({verdict.probe for verdict in run.verdicts if was_judged(verdict)})
-    yield (Text(f"{len(total)} checks on {played} probes in {run.seconds:.1f} s: "), *_counted(total))
+    yield (Text(f"{_many(len(total), 'check')} on {_many(played, 'probe')} in {run.seconds:.1f} s: "), *_counted(total))
     if run.is_partial:
         yield _line("stopped before its end: what was not played is skipped", "yellow")
     if not any(was_judged(verdict) for verdict in run.verdicts):
         yield _line("nothing was judged: a skip is never a pass", "yellow")
     if not exit_status(run):
         yield _line("all held", "green")
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _carriers(run: Run) -> str:
