@@ -29,6 +29,8 @@ PURE = (
     *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
     *(f"understudy_simulator.{name}" for name in ("playback", "operations", "conversation", "answers")),
     *(f"understudy_bench.{name}" for name in ("payloads", "rows", "figures", "comparing", "tables")),
+    *(f"understudy.load.{name}" for name in ("histogram", "seeded", "schedule", "statistics", "recording")),
+    *(f"understudy.load.{name}" for name in ("limits", "verdict", "conversations", "plan", "report")),
 )
 IMPURE_IMPORTS = {"aiohttp", "asyncio", "socket", "ssl", "time", "random", "os", "logging", "pathlib", "threading"}
 DOORS = ("understudy.cli", "understudy.pytest_plugin", "understudy.demo", "understudy.__main__")

@@ -171,7 +171,8 @@ def understudy_check(request: pytest.FixtureRequest, understudy_suite: Suite) ->
         try:
             outcome = understudy_suite.judge(name, check, speed)
         except UnderstudyError as error:
-            pytest.fail(str(error), pytrace=False)
+            # Without `from None` pytest would show the same sentence twice.
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         request.node.user_properties.extend((_PROPERTY, line) for line in outcome.lines)
         if outcome.failures:
             pytest.fail("\n".join([*outcome.failures, f"repeat: {_repeat(request)}"]), pytrace=False)
@@ -239,7 +240,7 @@ def _arm(handle: SimulatorHandle, ids: list[str]) -> None:
         for name in ids:
             handle.play(name)
     except UnderstudyError as error:
-        pytest.fail(f"marker understudy: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"marker understudy: {error}", pytrace=False) from None
 
 
 def _gateway(config: pytest.Config, target: object) -> Gateway | None:
