@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import strategies
 from understudy.conformance import auth, bodies, headers, urls
-from understudy.conformance.evidence import differing, google_error_flaw, shown, shown_values
-from understudy.conformance.model import Ask, Asked, Case
+from understudy.conformance.evidence import differing, each_pair, google_error_flaw, shown, shown_values
+from understudy.conformance.model import Ask, Asked, Case, Finding
 from understudy.conformance.probes import GENERATE, HELLO, http_probe
 from understudy.messages import Exchange, Response, Transcript
 
@@ -112,6 +112,17 @@ def test_of_two_requests_the_changed_one_that_came_belongs_to_the_one_that_was_a
 def test_requests_are_paired_in_order_where_all_came_and_were_changed():
     case = case_of(TWO, change_upstream=lambda one: replace(one, request=replace(one.request, body=b"{}")))
     assert messages(case) == ["The provider got another body than the client sent."] * 2
+
+
+def test_of_more_requests_than_were_asked_the_answered_ones_are_the_clients():
+    case = case_of(TWO)
+    first, second = case.upstream.exchanges
+    unasked = replace(second, response=own_answer(400))
+    case = replace(case, upstream=replace(case.upstream, exchanges=(first, unasked, second)))
+    assert [pair[1].response for pair in each_pair(case) if not isinstance(pair, Finding)] == [
+        first.response,
+        second.response,
+    ]
 
 
 def test_a_request_that_could_not_be_sent_is_a_finding():

@@ -136,3 +136,14 @@ def test_a_recording_is_given_back_by_its_json() -> None:
     found = recording(0.002, blocks=2)
     found.outcomes("generate", "through").failures["HTTP 500"] = 3
     assert Recording.of_json(found.as_json()).as_json() == found.as_json()
+
+
+@pytest.mark.parametrize(("failed", "straight", "status"), [(2, 0, 4), (3, 0, 1), (3, 1, 4), (0, 0, 0)])
+def test_one_or_two_failures_more_than_without_the_gateway_prove_nothing(
+    failed: int, straight: int, status: int
+) -> None:
+    found = recording(0.001, blocks=20, each=5)
+    limits = replace(LIMITS, error_share={"generate": 0.015})
+    found.outcomes("generate", "through").failures["reset"] = failed
+    found.outcomes("generate", "direct").failures["reset"] = straight
+    assert judged(found, limits, 1).exit_status == status

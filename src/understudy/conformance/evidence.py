@@ -118,22 +118,24 @@ def one_pair(case: Case) -> tuple[Asked, Exchange] | Finding:
 def each_pair(case: Case) -> Iterator[tuple[Asked, Exchange] | Finding]:
     """Each request of the client beside what the provider got for it; a finding in place of one that did not arrive.
 
-    Which is which is told by order. Where not all arrived, those that are the same in target and body come first, and
-    what is left belongs to those that were answered.
+    Which is which is told by order. Where not all arrived, or more did, those that are the same in target and body come
+    first (of several the one that the client has the answer of), and what is left belongs to those that were answered.
     """
     seen = list(exchanges(case))
-    if len(seen) >= len(case.asked):
-        yield from zip(case.asked, seen, strict=False)
+    if len(seen) == len(case.asked):
+        yield from zip(case.asked, seen, strict=True)
         return
+    has_spare = len(seen) > len(case.asked)
     found: dict[int, Exchange] = {}
     for number, asked in enumerate(case.asked):
-        same = next((one for one in seen if _is_same(asked, one)), None)
-        if same is not None:
-            seen.remove(same)
-            found[number] = same
+        same = sorted((one for one in seen if _is_same(asked, one)), key=lambda one: not _has_answer_of(asked, one))
+        if same:
+            seen.remove(same[0])
+            found[number] = same[0]
     for number, asked in enumerate(case.asked):
         response = asked.exchange.response
-        if number not in found and seen and response is not None and response.status < 400:
+        was_answered = response is not None and response.status < 400
+        if number not in found and seen and (was_answered or has_spare):
             found[number] = seen.pop(0)
     for number, asked in enumerate(case.asked):
         yield (asked, found[number]) if number in found else not_forwarded(asked)
@@ -141,6 +143,11 @@ def each_pair(case: Case) -> Iterator[tuple[Asked, Exchange] | Finding]:
 
 def _is_same(asked: Asked, exchange: Exchange) -> bool:
     return exchange.request.target == asked.provider_target and exchange.request.body == asked.ask.body
+
+
+def _has_answer_of(asked: Asked, exchange: Exchange) -> bool:
+    given, got = exchange.response, asked.exchange.response
+    return given is not None and got is not None and (given.status, given.body) == (got.status, got.body)
 
 
 def pairwise(rule: PairRule) -> Judge:

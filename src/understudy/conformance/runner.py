@@ -66,7 +66,14 @@ def run(plan: Plan, progress: Progress | None = None, stop: Callable[[], bool] =
     When `stop` says so no more probes are played, and the run is a partial one. Raises TargetError if gateway or
     simulator cannot be reached.
     """
-    return asyncio.run(_run(plan, progress or (lambda done, total, id: None), stop))
+    done: list[Run] = []
+
+    async def main() -> None:
+        # Not returned: when it takes its signal handler away, asyncio.run writes out the task's whole result.
+        done.append(await _run(plan, progress or (lambda done, total, id: None), stop))
+
+    asyncio.run(main())
+    return done[0]
 
 
 async def _run(plan: Plan, progress: Progress, stop: Callable[[], bool]) -> Run:
@@ -192,6 +199,9 @@ class _Stage:
         await driver.play(probe)
         if any(asked.ask.leaves is not None for asked in driver.asked):
             await asyncio.sleep(_LEAVING_S)
+        elif driver.conversed:
+            # A session's transcript may be megabytes long: it is fetched when it is likely to be whole.
+            await asyncio.sleep(_LOOK_S)
         upstream = await watch.settled(probe.settle_s)
         case = Case(
             probe,

@@ -17,6 +17,8 @@ Word = Literal["held", "over", "inconclusive", "reported"]
 
 EXIT_STATUS: Final[Mapping[str, int]] = {"held": 0, "over": 1, "inconclusive": 4}
 
+FEWEST_FAILURES: Final = 3
+"""One or two failures happen by chance, in either arm."""
 FEWEST_BLOCKS: Final = 12
 FEWEST_SAMPLES: Final[Mapping[str, int]] = {"p50": 50, "p90": 100, "p99": 20_000}
 """How many samples an arm must have for a quantile to be judged."""
@@ -172,7 +174,9 @@ def _error_rows(recording: Recording, kind: str, limits: Limits) -> list[ErrorRo
         word: Word = "reported"
         reason = ""
         if budget is not None:
-            word, reason = _error_word(share, budget, direct)
+            straight = recording.outcomes(kind, "direct")
+            excess = outcomes.failed + outcomes.dropped - straight.failed - straight.dropped
+            word, reason = _error_word(share, budget, direct, excess)
         rows.append(
             ErrorRow(
                 kind,
@@ -191,12 +195,17 @@ def _error_rows(recording: Recording, kind: str, limits: Limits) -> list[ErrorRo
     return rows
 
 
-def _error_word(share: float | None, budget: float, direct: float) -> tuple[Word, str]:
+def _error_word(share: float | None, budget: float, direct: float, excess: int) -> tuple[Word, str]:
+    """What is to be said of a share of failures; `excess` is how many more there were than without the gateway."""
     if share is None:
         return "inconclusive", "no conversation ended"
     if direct > budget:
         return "inconclusive", "they fail without the gateway too"
-    return ("over", "") if share > budget else ("held", "")
+    if share <= budget:
+        return "held", ""
+    if excess < FEWEST_FAILURES:
+        return "inconclusive", f"{excess} failures more than without the gateway; {FEWEST_FAILURES} are needed"
+    return "over", ""
 
 
 def _memory_row(growth_mib: float | None, limits: Limits) -> MemoryRow | None:
