@@ -29,6 +29,10 @@ bench: $(VENV)/run.stamp ## CPU and memory of gateway and simulator, beside plai
 bench-compare: $(VENV)/run.stamp ## hold the ratios of bench.json against BASE=file; TOLERANCE=percent
 	PYTHONPATH=benchmarks $(BIN)/python -m understudy_bench compare $(BASE) bench.json --tolerance $(TOLERANCE)
 
+.PHONY: mutants
+mutants: $(VENV)/test.stamp ## the suite against every broken gateway; MUTANTS='NAME --json FILE'
+	PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix $(MUTANTS)
+
 check: format lint types test demo interop ## all that CI runs
 
 format: $(VENV)/lint.stamp ## is everything formatted?

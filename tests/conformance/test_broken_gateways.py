@@ -24,7 +24,7 @@ from understudy.conformance.catalogue import CHECKS
 
 
 class Players:
-    """Plays the suite against one gateway, and meanwhile against those that come next: runs wait more than they work."""
+    """Plays the suite against a gateway and, since runs wait more than they work, against the next ones meanwhile."""
 
     def __init__(self, stand: Stand, pool: ThreadPoolExecutor) -> None:
         self._stand = stand

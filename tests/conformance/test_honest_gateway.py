@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,6 @@ async def test_it_is_a_process_that_passes_requests_on_and_writes_down_what_they
 
 
 async def test_it_ends_when_it_is_told_to(tmp_path: Path):
-    import sys
-
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "broken_gateways", "honest", "--upstream", "http://127.0.0.1:1", "--key", KEY),
         *("--spend", str(tmp_path / "spend.jsonl")),

@@ -22,10 +22,10 @@ _ODD_EVENTS: Final = (
 )
 """What the grammar of server-sent events allows, cut inside of letters."""
 
-_STEP: Final = "500ms"
+_STEP: Final = "900ms"
 _PLAYED_S: Final = 0.8
 """With less than that between first and last piece the provider made no pauses, and there is nothing to judge."""
-_LEAD: Final = 0.7
+_LEAD: Final = 0.62
 """How much of the provider's time between first and last piece must be left at the client: one that holds back a
 piece until the next has half of it."""
 _HEAD_PAUSE_S: Final = 0.5
@@ -92,7 +92,7 @@ _LATE_BODY: Final = http_probe(
     "str/late-body",
     "The head comes at once, the body much later",
     _SSE,
-    server=[stream([{"pause": "600ms"}, event("late")], "sse")],
+    server=[stream([{"pause": "900ms"}, event("late")], "sse")],
     speed=1.0,
 )
 _BROKEN_CHUNKED: Final = http_probe(
