@@ -192,7 +192,8 @@ def pytest_runtest_makereport(
     """A failed test shows what the simulator saw, why no scenario answered, and the seed."""
     report = yield
     if report.when == "call":
-        item.stash[_HAS_FAILED] = report.failed
+        # A test that was skipped or broke off has not played its scenarios to the end, and need not have.
+        item.stash[_HAS_FAILED] = call.excinfo is not None
     handle = item.stash.get(_HANDLE, None)
     if report.failed and handle is not None:
         report.sections.extend(handle.sections())

@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,10 +32,8 @@ from understudy.wiring import Ports, alone
 from .table import GATEWAYS, MUTANTS
 
 KEY: Final = "sk-broken-gateways-only"
-AT_ONCE: Final = 4
-"""Runs of the suite that one process holds at once: they wait more than they work."""
-_SHARE: Final = 36
-"""How many gateways one worker plays between two reports."""
+AT_ONCE: Final = 2
+"""Runs of the suite at once before one simulator: they wait about as long as they work."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +133,16 @@ def gateways(names: Sequence[str], upstream: str, folder: Path) -> Generator[dic
                 process.kill()
 
 
+@cache
 def all_pairs() -> tuple[Pair, ...]:
     """Every check on every probe that it is judged on."""
     return paired(CHECKS, load_all([]))
 
 
-def played(stand: Stand, name: str, pairs: tuple[Pair, ...]) -> Outcome:
+def played(stand: Stand, name: str) -> Outcome:
     """Run the suite against one gateway."""
     try:
-        done = run(Plan(stand.urls[name], stand.target(name), pairs, stand.control))
+        done = run(Plan(stand.urls[name], stand.target(name), all_pairs(), stand.control))
     except UnderstudyError as error:
         return Outcome(name, {}, 0.0, str(error))
     failed: dict[str, str] = {}
@@ -156,20 +156,21 @@ def played(stand: Stand, name: str, pairs: tuple[Pair, ...]) -> Outcome:
     return Outcome(name, failed, round(done.seconds, 1), "; ".join(problems))
 
 
-def played_at_once(names: Sequence[str]) -> list[Outcome]:
-    """Run the suite against gateways that are started for it, some at a time."""
-    pairs = all_pairs()
-    with stand_of(names) as stand, ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda name: played(stand, name, pairs), names))
+def runs_at_once(count: int) -> ProcessPoolExecutor:
+    """So many runs of the suite at once, in processes of their own: where time is judged, nobody may be in the way."""
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
 
 
 def whole_matrix(names: Sequence[str], workers: int) -> Generator[Outcome]:
-    """The outcomes, as they come."""
-    shares = [names[start : start + _SHARE] for start in range(0, len(names), _SHARE)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        playing: list[Future[list[Outcome]]] = [pool.submit(played_at_once, share) for share in shares]
+    """The outcomes, as they come. Each of the `workers` has a simulator and its share of the gateways."""
+    shares = [share for number in range(workers) if (share := names[number::workers])]
+    with ExitStack() as stack:
+        stands = [stack.enter_context(stand_of(share)) for share in shares]
+        pool = stack.enter_context(runs_at_once(AT_ONCE * len(stands)))
+        where = {name: stand for stand in stands for name in stand.urls}
+        playing: list[Future[Outcome]] = [pool.submit(played, where[name], name) for name in names]
         for one in as_completed(playing):
-            yield from one.result()
+            yield one.result()
 
 
 def killers(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from .honest import Call
 from .live import Gateway
 from .wire import Fields, Head, chunk_bytes, head_bytes
 
-GATHERED_S: Final = 0.8
+GATHERED_S: Final = 1.5
 """How long a gateway gathers pieces: longer than the suite allows, shorter than its clients stay."""
 
 

@@ -51,6 +51,13 @@ def test_lines_that_are_none_are_passed_over(tmp_path: Path):
     assert LinesFile(source(path)).figures(["a"]) == (Figure("a", None), Figure("a", None))
 
 
+@pytest.mark.parametrize("amount", ['"NaN"', '"Infinity"', '"sNaN"', '"1_0"', '" 1"', '"0x1"'])
+def test_an_odd_amount_is_none(tmp_path: Path, amount: str):
+    path = tmp_path / "spend.jsonl"
+    path.write_text(f'{{"id": "a", "cost": {amount}}}\n')
+    assert LinesFile(source(path)).figures(["a"]) == (Figure("a", None),)
+
+
 def test_an_estimate_is_marked(tmp_path: Path):
     path = tmp_path / "spend.jsonl"
     path.write_text('{"id": "a", "cost": "1", "known": "estimated"}\n')

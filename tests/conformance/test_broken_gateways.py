@@ -4,7 +4,7 @@ A suite that was never seen to fail proves nothing. The whole suite is played ag
 """
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 
 import pytest
 
@@ -12,9 +12,9 @@ from broken_gateways.matrix import (
     AT_ONCE,
     Outcome,
     Stand,
-    all_pairs,
     killers,
     played,
+    runs_at_once,
     stand_of,
     unkilled_checks,
     unknown_checks,
@@ -26,10 +26,9 @@ from understudy.conformance.catalogue import CHECKS
 class Players:
     """Plays the suite against a gateway and, since runs wait more than they work, against the next ones meanwhile."""
 
-    def __init__(self, stand: Stand, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, stand: Stand, pool: Executor) -> None:
         self._stand = stand
         self._pool = pool
-        self._pairs = all_pairs()
         self._playing: dict[str, Future[Outcome]] = {}
 
     def outcome(self, name: str) -> Outcome:
@@ -38,13 +37,13 @@ class Players:
             at = MUTANTS.index(name)
             for one in MUTANTS[at : at + AT_ONCE]:
                 if one not in self._playing:
-                    self._playing[one] = self._pool.submit(played, self._stand, one, self._pairs)
+                    self._playing[one] = self._pool.submit(played, self._stand, one)
         return self._playing[name].result()
 
 
 @pytest.fixture(scope="module")
 def players() -> Iterator[Players]:
-    with stand_of(MUTANTS) as stand, ThreadPoolExecutor(AT_ONCE) as pool:
+    with stand_of(MUTANTS) as stand, runs_at_once(AT_ONCE) as pool:
         yield Players(stand, pool)
         pool.shutdown(cancel_futures=True)
 

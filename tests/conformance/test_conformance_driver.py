@@ -162,6 +162,16 @@ async def test_an_answer_that_breaks_off_is_not_complete(answer: bytes, complete
     assert response is not None and response.body == b"abc" and response.complete is complete
 
 
+async def test_a_second_answer_behind_the_first_is_told_and_changes_nothing():
+    both = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\n\r\nokHTTP/1.1 500 Bad\r\nContent-Length: 3\r\n\r\nbad"
+    async with server(saying(both)) as url:
+        one = await asked(url, Ask("/x"))
+    response = one.exchange.response
+    assert response is not None and (response.status, response.body) == (200, b"ok")
+    assert (b"X-A", b"1") in response.headers
+    assert one.problem == "a second answer came behind the first"
+
+
 async def test_interim_answers_are_not_the_answer():
     async with server(
         saying(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -272,7 +282,9 @@ async def test_a_chunked_upload_is_framed():
     assert got == [b"2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n"]
 
 
-@pytest.mark.parametrize("url", ["localhost:4000", "ftp://x", "http://", "http://x:99999"])
+@pytest.mark.parametrize(
+    "url", ["localhost:4000", "ftp://x", "http://", "http://x:99999", "http://[::1", "http://u:p@h", "http://h/?x=1"]
+)
 def test_what_is_no_gateways_url_is_refused(url: str):
     with pytest.raises(ConfigError):
         address_of(url, None)

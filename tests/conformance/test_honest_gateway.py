@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulator_rig import simulator
 
 from broken_gateways.frames import BINARY, CLOSE, TEXT, Frame, close_frame, frame_bytes, read_frame
-from broken_gateways.matrix import KEY, Outcome, all_pairs, gateways, played, stand_of
+from broken_gateways.matrix import KEY, Outcome, gateways, played, stand_of
 from broken_gateways.rules import climbs
 from broken_gateways.wire import ALL_RULES, BadRequest, BrokenOff, Head, Rule, chunk_bytes, read_body, read_head
 from understudy.conformance.probes import GENERATE, HELLO
@@ -28,14 +28,14 @@ def fed(data: bytes) -> asyncio.StreamReader:
 @pytest.mark.slow
 def test_it_passes_every_check_and_none_is_skipped():
     with stand_of(["honest"]) as stand:
-        outcome = played(stand, "honest", all_pairs())
+        outcome = played(stand, "honest")
     assert (outcome.failed, outcome.problem) == ({}, "")
 
 
 def test_a_gateway_that_cannot_be_reached_is_not_judged():
     with stand_of([]) as stand:
         stand = type(stand)({"honest": "http://127.0.0.1:1"}, stand.control, stand.folder)
-        outcome = played(stand, "honest", all_pairs())
+        outcome = played(stand, "honest")
     assert isinstance(outcome, Outcome) and "no connection" in outcome.problem and outcome.deviations()
 
 

@@ -10,12 +10,13 @@ import pytest
 from simulator_rig import simulator
 
 from understudy.conformance.catalogue import CHECKS, Pair, is_named, missing_features, named, paired
-from understudy.conformance.model import Ask, Case, Check, Finding, Run
+from understudy.conformance.model import Ask, Case, Check, Finding, Probe, Run
 from understudy.conformance.probes import GENERATE, HELLO, http_probe
 from understudy.conformance.runner import Plan, judged, run
 from understudy.conformance.target import CostSource, Deviation, Target
 from understudy.errors import ConfigError, TargetError
 from understudy.library import load_all
+from understudy.scenario.parse import parse_scenario
 from understudy.secret import Secret
 from understudy.surfaces import Surface
 
@@ -208,6 +209,61 @@ async def test_the_books_of_a_case_are_read_by_the_answers_id(tmp_path):
         path.write_text("")
         lost = await ran(running.http_url, running.admin_url, costly, target=target)
     assert done.verdicts[0].status == "passed" and lost.verdicts[0].status == "failed"
+
+
+async def test_what_is_billed_twice_may_be_billed_late(tmp_path):
+    path = tmp_path / "spend.jsonl"
+    path.write_text('{"id": "call-1", "cost": "0.0000162"}\n')
+    source = CostSource("json-lines", file=str(path), id_header="x-id", within_s=0.5)
+    target = replace(TARGET, features=frozenset({"gemini", "cost"}), cost=source)
+    server = [{"reply": {"headers": {"x-id": "call-1"}, "json": {}}}]
+    probe = http_probe("runner/late", "late", Ask(GENERATE, body=HELLO), server=server, expect={"cost": "0.0000162"})
+    seen: list[int] = []
+
+    def once(case: Case) -> Iterator[Finding]:
+        seen.append(len(case.books.figures) if case.books else 0)
+        yield from ()
+
+    def later(done: int, total: int, id: str) -> None:
+        with path.open("a") as file:
+            file.write('{"id": "call-1", "cost": "0.0000162"}\n')
+
+    async with simulator(strict=True) as running:
+        costly = check("COST-9/x", once, features=("cost",), needs_books=True, probes=(probe,))
+        plan = Plan(running.http_url, target, pairs(costly), running.admin_url)
+        await asyncio.to_thread(run, plan, later)
+    assert seen == [2]
+
+
+async def test_strays_are_kept_where_probes_are_played_one_by_one():
+    probe = http_probe("runner/stray", "stray", Ask(GENERATE, body=HELLO))
+    seen: list[int] = []
+
+    def strays(case: Case) -> Iterator[Finding]:
+        seen.append(len(case.elsewhere.exchanges))
+        yield from ()
+
+    async with simulator(strict=True) as running, relay(running.http_url, without_any_scope) as url:
+        await ran(url, running.admin_url, check(judge=strays, probes=(probe,)))
+    assert seen and seen[0] >= 1, "what tried the carriers arrived outside every scope"
+
+
+async def test_what_a_gateway_answers_does_not_end_the_run():
+    answer = [{"reply": {"text": '{"name": "models/\u0434\u0430/operations/x y\\r\\n"}'}}]
+    document = {
+        "id": "probe/runner/odd-name",
+        "title": "an operation whose name is no URL",
+        "surface": "gemini-veo",
+        "model": "veo-3.0-generate-001",
+        "match": {"path": "*", "model": "*"},
+        "server": answer,
+        "client": [{"start": {"json": {}}}, {"poll": {"every": "1s", "at_most": 2}}],
+    }
+    odd = Probe(parse_scenario(document), ("gemini-veo",), document, times=None)
+    target = replace(TARGET, features=frozenset({"gemini", "gemini-veo"}))
+    async with simulator(strict=True) as running:
+        done = await ran(running.http_url, running.admin_url, check(probes=(odd,)), check("HDR-1/y"), target=target)
+    assert [verdict.status for verdict in done.verdicts] == ["passed", "passed"]
 
 
 # ---- the choice

@@ -442,3 +442,14 @@ def test_ids_of_scenarios():
     assert scenarios("live/text-turn") == ("live/text-turn",)
     with pytest.raises(ScenarioError, match="did you mean 'live'"):
         scenarios("lives")
+
+
+def test_a_test_that_is_skipped_has_not_left_its_scenario_unplayed(project):
+    result = project(
+        """
+@pytest.mark.understudy("gemini/generate")
+def test_later(understudy_simulator):
+    pytest.skip("not today")
+"""
+    )
+    result.assert_outcomes(skipped=1)

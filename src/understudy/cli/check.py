@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..home import prepared_home
 from ..secret import Secret
 from .options import DEFAULT_CONTROL
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..conformance.target import Target
 
 CONTROL_KEY_VARIABLE: Final = "UNDERSTUDY_CONTROL_KEY"
+DEFAULT_PORT: Final = 8900
 REPORTS: Final = ("json", "junit")
 
 _Words = Annotated[
@@ -44,7 +45,8 @@ _Simulator = Annotated[
     ),
 ]
 _SimulatorPort = Annotated[
-    int, typer.Option(min=0, max=65535, metavar="PORT", help="HTTP port of a simulator that is started.")
+    int | None,
+    typer.Option(min=0, max=65535, metavar="PORT", help="Start a simulator, with this HTTP port. [default: 8900]"),
 ]
 _Key = Annotated[
     str | None, typer.Option(metavar="KEY|@FILE", envvar="UNDERSTUDY_KEY", help="What a client shows the gateway.")
@@ -73,7 +75,7 @@ def check(
     only: _Only = None,
     target: _TargetName = "understudy",
     simulator: _Simulator = None,
-    simulator_port: _SimulatorPort = 8900,
+    simulator_port: _SimulatorPort = None,
     key: _Key = None,
     cost_file: _CostFile = None,
     price_book: _Prices = None,
@@ -103,6 +105,7 @@ def check(
     3 the gateway or the simulator cannot be reached.
     """
     from ..conformance.catalogue import CHECKS, named, paired
+    from ..conformance.driver import address_of
     from ..library import load_all
     from ..targets import load_target
 
@@ -112,6 +115,9 @@ def check(
     known = _adjusted(load_target(target, os.environ), _key(key), cost_file, price_book)
     if url is not None and known.key is None and "keys" in known.features:
         raise ConfigError(f"target {known.name} has keys: give one by --key KEY, --key @FILE or UNDERSTUDY_KEY")
+    _check_deviations(known)
+    if url is not None:
+        address_of(url, None)
     if dry_run:
         _print_plan(pairs, known)
         return
@@ -119,6 +125,17 @@ def check(
     with _stand(url or known.url or None, known, simulator, control_key, simulator_port) as stand:
         run = _played(stand, pairs, control_key, speed, jobs, strict, ca)
     raise SystemExit(_reported(run, outputs))
+
+
+def _check_deviations(target: "Target") -> None:
+    """Raise ConfigError for a known deviation from no check that there is: a slip would never be noticed."""
+    from ..conformance.catalogue import CHECKS
+
+    words = {word for one in CHECKS for word in (one.id, one.requirement, one.area)}
+    for deviation in target.deviations:
+        if deviation.check not in words:
+            hint = did_you_mean(deviation.check, words)
+            raise ConfigError(f"{target.source}: deviations: {deviation.check}: there is no such check{hint}")
 
 
 def _url_and_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -135,6 +152,9 @@ def _outputs(reports: Sequence[str]) -> list[tuple[str, str]]:
         kind, equals, place = text.partition("=")
         if kind not in REPORTS or not equals or not place:
             raise ConfigError(f"--report {text}: wanted KIND=FILE, where KIND is one of {', '.join(REPORTS)}")
+        folder = Path(place).absolute().parent
+        if place != "-" and (Path(place).is_dir() or not os.access(folder, os.W_OK)):
+            raise ConfigError(f"--report {text}: nothing can be written there")
         outputs.append((kind, place))
     return outputs
 
@@ -142,12 +162,16 @@ def _outputs(reports: Sequence[str]) -> list[tuple[str, str]]:
 def _key(text: str | None) -> Secret | None:
     if text is None:
         return None
-    if not text.startswith("@"):
-        return Secret(text)
-    try:
-        return Secret(Path(text[1:]).read_text("utf-8").strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--key {text}: the file cannot be read: {error}") from error
+    value, what = text, "--key"
+    if text.startswith("@"):
+        what = f"--key {text}"
+        try:
+            value = Path(text[1:]).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{what}: the file cannot be read: {error}") from error
+    if not value or not all("!" <= character <= "~" for character in value):
+        raise ConfigError(f"{what}: a key is of visible ASCII characters, without spaces")
+    return Secret(value)
 
 
 def _adjusted(target: "Target", key: Secret | None, cost_file: Path | None, price_book: str | None) -> "Target":
@@ -167,7 +191,7 @@ def _adjusted(target: "Target", key: Secret | None, cost_file: Path | None, pric
 
 @contextmanager
 def _stand(
-    url: str | None, target: "Target", simulator: str | None, control_key: Secret | None, port: int
+    url: str | None, target: "Target", simulator: str | None, control_key: Secret | None, port: int | None
 ) -> "Generator[Stand, None, None]":
     from ..conformance.stands import answers_at, own_stand, simulator_for
 
@@ -176,12 +200,13 @@ def _stand(
     if url is None:
         made = own_stand(target, home)
     else:
-        if simulator is None and answers_at(DEFAULT_CONTROL, control_key):
+        if simulator is None and port is None and answers_at(DEFAULT_CONTROL, control_key):
             simulator = DEFAULT_CONTROL
-        made = simulator_for(url, target, home, simulator, control_key, port)
+        made = simulator_for(url, target, home, simulator, control_key, DEFAULT_PORT if port is None else port)
     with made as stand:
+        found = " (running already)" if simulator is not None else ""
         _say(f"gateway    {stand.url} ({stand.target.name})")
-        _say(f"simulator  {stand.simulator}, which must be the gateway's upstream")
+        _say(f"simulator  {stand.simulator}{found}, which must be the gateway's upstream")
         yield _with_costs(stand)
 
 
@@ -265,6 +290,9 @@ def _reported(run: "Run", outputs: list[tuple[str, str]]) -> int:
     from ..conformance.report import junit, machine, terminal
     from ..conformance.report.summary import exit_status
 
+    on_stdout = any(place == "-" for _, place in outputs)
+    terminal.print_report(run, Console(stderr=on_stdout))
+    problems: list[str] = []
     for kind, place in outputs:
         text = json.dumps(machine.as_json(run), indent=2) + "\n" if kind == "json" else junit.as_xml(run)
         if place == "-":
@@ -273,9 +301,9 @@ def _reported(run: "Run", outputs: list[tuple[str, str]]) -> int:
         try:
             Path(place).write_text(text, "utf-8")
         except OSError as error:
-            raise ConfigError(f"--report {kind}={place}: cannot be written: {error.strerror}") from error
-    on_stdout = any(place == "-" for _, place in outputs)
-    terminal.print_report(run, Console(stderr=on_stdout))
+            problems.append(f"--report {kind}={place}: cannot be written: {error.strerror}")
+    if problems:
+        raise ConfigError("\n".join(problems))
     return exit_status(run)
 
 

@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ..errors import ConfigError, PriceError
 from ..messages import Response, Transcript, header_value
@@ -17,6 +18,8 @@ from ..pricing.explain import LIVE_METHOD, explain
 from ..surfaces import place_of
 from .model import Asked, Conversed, Figure, Probe
 from .target import CostSource
+
+_AMOUNT: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 class LinesFile:
@@ -63,11 +66,9 @@ def _figure(line: bytes, source: CostSource) -> Figure | None:
 
 
 def _amount(value: Any) -> Decimal | None:
-    """The exact amount; None for what is no number."""
-    try:
-        return None if value is None or isinstance(value, bool) else Decimal(str(value))
-    except InvalidOperation:
-        return None
+    """The exact amount; None for what is no finite number in plain digits."""
+    text = "" if value is None or isinstance(value, bool) else str(value)
+    return Decimal(text) if _AMOUNT.fullmatch(text) else None
 
 
 def ids_of(asked: Iterable[Asked], conversed: Iterable[Conversed], source: CostSource) -> tuple[str, ...]:

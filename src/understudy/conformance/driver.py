@@ -1,10 +1,11 @@
 """Plays the client's side of a probe against the gateway's URL and writes down what the client saw."""
 
+import json
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..errors import ConfigError
 from ..messages import Exchange, Origin, RawHeaders, Request, Response
@@ -22,6 +23,9 @@ SCOPE_HEADER: Final = b"X-Understudy-Scope"
 KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
 """How browsers show a key in a handshake (gateway-behaviour WS-3)."""
 
+_AS_IT_STANDS: Final = "/?#[]@!$&'()*+,;=:%~"
+"""What of a name that a gateway answered goes into a URL unchanged; the rest is no URL and is encoded."""
+
 LIVE_PATHS: Final = {
     Surface.GEMINI_LIVE: "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
     Surface.VERTEX_LIVE: "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent",
@@ -30,14 +34,17 @@ LIVE_PATHS: Final = {
 
 def address_of(url: str, tls: ssl.SSLContext | None) -> Address:
     """The address that `url` names; `tls` is used for https only. Raises ConfigError for what is no such URL."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise ConfigError(f"{url}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"{url}: no URL of a gateway; it must begin with http:// or https://")
-    authority = parts.netloc.rpartition("@")[2]
+    if parts.username is not None or parts.query or parts.fragment:
+        bare = f"{parts.scheme}://{parts.hostname}"
+        raise ConfigError(f"{bare}: the URL of a gateway has no user, query or fragment; a key goes into --key")
+    authority = parts.netloc
     context = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
     return Address(parts.hostname, port, authority, context)
 
@@ -203,7 +210,8 @@ class Driver:
     def _query(self, query: str, carrier: str, key: Key) -> str:
         if carrier != "query":
             return query
-        return f"{query}&key={self._key(key)}" if query else f"key={self._key(key)}"
+        shown = quote(self._key(key), safe="")
+        return f"{query}&key={shown}" if query else f"key={shown}"
 
     def _scope_headers(self) -> RawHeaders:
         return ((SCOPE_HEADER, self._aim.scope.encode()),) if self._aim.carrier == "header" else ()
@@ -259,9 +267,9 @@ def _models(probe: Probe) -> str:
 
 def _poll(probe: Probe, operation: str) -> Ask:
     if probe.surface.is_vertex:
-        body = f'{{"operationName": "{operation}"}}'.encode()
+        body = json.dumps({"operationName": operation}).encode()
         return Ask(f"{_models(probe)}:fetchPredictOperation", body=body)
-    return Ask(f"/v1beta/{operation}", "GET", headers=(), framing="none")
+    return Ask(f"/v1beta/{quote(operation, safe=_AS_IT_STANDS)}", "GET", headers=(), framing="none")
 
 
 def _operation_in(answer: dict[str, Any]) -> str:
@@ -282,7 +290,7 @@ def _uris(answer: dict[str, Any]) -> list[str]:
         uris = [sample["video"]["uri"] for sample in samples]
     except (KeyError, TypeError):
         return []
-    return [uri for uri in uris if isinstance(uri, str) and "/v1" in uri]
+    return [quote(uri, safe=_AS_IT_STANDS) for uri in uris if isinstance(uri, str) and "/v1" in uri]
 
 
 def _framing(ask: Ask) -> RawHeaders:

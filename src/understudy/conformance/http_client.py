@@ -59,6 +59,8 @@ class _Reading:
     is_whole: bool = False
     now: float = 0.0
     size: int = 0
+    has_more: bool = False
+    """Whether bytes came behind the end of the answer."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     parser: Any = None
 
@@ -74,18 +76,25 @@ class _Reading:
             self.is_whole = True
 
     def on_message_begin(self) -> None:
-        self.headers.clear()
+        if self.is_whole:
+            self.has_more = True
+        else:
+            self.headers.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head_at is None:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.is_whole:
+            return
         self.status = self.parser.get_status_code()
         if self.status >= 200 or self.status == SWITCHING:
             self.head_at = self.now
 
     def on_body(self, data: bytes) -> None:
+        if self.is_whole:
+            return
         self.chunks.append(Chunk(data, self.now))
         self.size += len(data)
 
@@ -136,6 +145,8 @@ async def exchange(address: Address, head: bytes, ask: Ask, seen_upstream: Calla
     finally:
         await _closed(writer)
     response = reading.response(at_end)
+    if reading.has_more:
+        problem = "a second answer came behind the first"
     if problem is None and response is None and ask.leaves is None:
         problem = "the connection ended without an answer"
     return Heard(response, started, time.monotonic(), reading.head_at, tuple(reading.interim), problem)

@@ -205,7 +205,8 @@ class Case:
 
     `upstream` is the provider's transcript of the case's scope; `elsewhere` what it saw in that time outside every
     scope (token requests, strays). `books` None: the target does not show its costs, or no check asked. `expected` is
-    the cost by the target's price book, None if the scenario names none. `origin` is the simulator's `host:port`.
+    the cost by the target's price book, None if the scenario names none. `origin` is the simulator's `host:port`;
+    `seconds` is how long it was played.
     """
 
     probe: Probe
@@ -218,6 +219,7 @@ class Case:
     expected: Decimal | None = None
     origin: str = ""
     scope: str = ""
+    seconds: float = 0.0
 
     @property
     def client(self) -> Transcript:

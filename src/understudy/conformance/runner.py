@@ -34,6 +34,8 @@ from .target import Target
 
 JOBS: Final = 8
 _LOOK_S: Final = 0.02
+_LATE_S: Final = 0.7
+"""How long after the last probe the books are read once more."""
 _LEAVING_S: Final = 0.5
 """How long after its client left a request may still be on its way through the gateway."""
 
@@ -84,12 +86,12 @@ async def _run(plan: Plan, progress: Progress, stop: Callable[[], bool]) -> Run:
         clock = await asyncio.to_thread(control.clock)
         aim = Aim(address_of(plan.url, plan.tls), urlsplit(plan.url).path.rstrip("/"), plan.target, "", None, upstream)
         run_id = "check-" + secrets.token_hex(4)
-        carriers = await found_carriers(aim, control, run_id)
+        carriers = await found_carriers(aim, control, run_id, stop)
         stage = _Stage(plan, aim, carriers.by_surface, run_id, progress, stop)
-        cases = await stage.play_all()
-        strays = await asyncio.to_thread(_since, control, clock.monotonic_s)
-    cases = {id: replace(case, elsewhere=strays) for id, case in cases.items()}
-    verdicts = tuple(judged(pair, plan.target, cases.get(pair.probe.id)) for pair in plan.pairs)
+        cases = await stage.play_all(lambda: _since(control, clock.monotonic_s))
+    verdicts = tuple(
+        judged(pair, plan.target, cases.get(pair.probe.id), stage.errors.get(pair.probe.id)) for pair in plan.pairs
+    )
     return Run(
         target=plan.target,
         url=plan.url,
@@ -144,9 +146,15 @@ class _Stage:
         self._with_books = {pair.probe.id for pair in plan.pairs if pair.check.needs_books}
         self._done = 0
         self._cases: dict[str, Case] = {}
+        self._wanted: dict[str, tuple[str, ...]] = {}
+        self.errors: dict[str, str] = {}
+        """What kept the suite from playing a probe, by its id."""
 
-    async def play_all(self) -> dict[str, Case]:
-        """All probes that the target claims the features of, by their ids: in parallel, those without a scope alone."""
+    async def play_all(self, elsewhere: Callable[[], Transcript]) -> dict[str, Case]:
+        """All probes that the target claims the features of, by their ids: in parallel, those without a scope alone.
+
+        `elsewhere` gives what the simulator saw outside every scope. It is asked before a probe is played there.
+        """
         probes = {
             pair.probe.id: pair.probe for pair in self._plan.pairs if not missing_features(pair, self._plan.target)
         }
@@ -168,13 +176,24 @@ class _Stage:
         except* UnderstudyError as errors:
             # One is enough: when the simulator is gone, all say so.
             raise _first(errors) from None
+        strays = await asyncio.to_thread(elsewhere)
         with Control(self._plan.control, self._plan.control_key) as control:
             for probe in alone:
                 if self._stop():
                     break
                 await asyncio.to_thread(control.reset, "")
                 await self._play(control, probe, "", len(probes))
-        return self._cases
+        await self._read_late_figures()
+        return {id: replace(case, elsewhere=strays) for id, case in self._cases.items()}
+
+    async def _read_late_figures(self) -> None:
+        """Read the books once more at the end: what is billed twice may be billed late."""
+        lines = self._lines
+        if lines is None or not self._wanted:
+            return
+        await asyncio.sleep(min(_LATE_S, self._plan.target.cost.within_s))
+        for id, wanted in self._wanted.items():
+            self._cases[id] = replace(self._cases[id], books=Books(lines.figures(wanted)))
 
     def _carrier(self, probe: Probe) -> ScopeCarrier | None:
         surface = probe.surface
@@ -194,9 +213,16 @@ class _Stage:
             times=probe.times,
             speed=probe.speed,
         )
+        began = time.monotonic()
         watch = _Watch(control, scope)
         driver = Driver(replace(self._aim, scope=scope, carrier=carrier), watch.until_seen)
-        await driver.play(probe)
+        try:
+            await driver.play(probe)
+        except UnderstudyError:
+            raise
+        except Exception as error:
+            # Whatever a gateway answers, the other probes are played all the same.
+            self.errors[probe.id] = f"{type(error).__name__}: {error}"
         if any(asked.ask.leaves is not None for asked in driver.asked):
             await asyncio.sleep(_LEAVING_S)
         elif driver.conversed:
@@ -212,6 +238,7 @@ class _Stage:
             expected=self._expected(probe, upstream),
             origin=urlsplit(self._aim.upstream).netloc,
             scope=scope,
+            seconds=time.monotonic() - began,
         )
         self._cases[probe.id] = replace(case, books=await self._books(case))
         await asyncio.to_thread(control.reset, scope)
@@ -245,6 +272,7 @@ class _Stage:
         assert lines is not None
         calls = ids_of(case.asked, case.conversed, source)
         wanted = (*calls, *operation_names(case.upstream))
+        self._wanted[case.probe.id] = wanted
         deadline = time.monotonic() + source.within_s
         while True:
             figures = lines.figures(wanted)
@@ -295,32 +323,32 @@ def _is_over(seen: Transcript) -> bool:
     )
 
 
-def judged(pair: Pair, target: Target, case: Case | None) -> Verdict:
-    """The verdict of a check on a probe; `case` None: it was not played."""
+def judged(pair: Pair, target: Target, case: Case | None, error: str | None = None) -> Verdict:
+    """The verdict of a check on a probe; `case` None: it was not played; `error`: what kept it from being played."""
     check, probe = pair.check, pair.probe
     missing = missing_features(pair, target)
     if missing:
         return Verdict(check, probe.id, "skipped", f"undeclared: {', '.join(missing)}")
     if case is None:
         return Verdict(check, probe.id, "skipped", "not played")
+    if error is not None:
+        return Verdict(check, probe.id, "errored", error, seconds=case.seconds)
     if check.needs_books and case.books is None:
         return Verdict(check, probe.id, "skipped", "undeclared: cost")
     if check.needs_books and case.expected is None and probe.scenario.expect.cost is not None:
         return Verdict(check, probe.id, "skipped", "the price book does not say what it costs")
-    began = time.monotonic()
     try:
         findings = tuple(check.judge(case))
-    except Exception as error:
+    except Exception as mistake:
         # A mistake of the suite must neither pass nor be held against the gateway.
-        return Verdict(check, probe.id, "errored", f"{type(error).__name__}: {error}")
-    seconds = time.monotonic() - began
+        return Verdict(check, probe.id, "errored", f"{type(mistake).__name__}: {mistake}")
     if not findings:
-        return Verdict(check, probe.id, "passed", seconds=seconds)
+        return Verdict(check, probe.id, "passed", seconds=case.seconds)
     deviation = next((one for one in target.deviations if is_about(one.check, check)), None)
     if deviation is not None:
-        return Verdict(check, probe.id, "skipped", f"known deviation: {deviation.reason}", findings, seconds)
+        return Verdict(check, probe.id, "skipped", f"known deviation: {deviation.reason}", findings, case.seconds)
     status = "failed" if check.level == "must" else "warned" if check.level == "should" else "passed"
-    return Verdict(check, probe.id, status, _reason(findings), findings, seconds)
+    return Verdict(check, probe.id, status, _reason(findings), findings, case.seconds)
 
 
 def is_about(word: str, check: Check) -> bool:

@@ -1,7 +1,7 @@
 """How the suite's scope gets through the gateway: tried out once, surface by surface, before anything is judged."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -35,8 +35,8 @@ def _trial(surface: Surface) -> Probe:
     return http_probe("trial", title, Ask(path, body=HELLO), server=[reply()], surface=surface)
 
 
-async def found_carriers(aim: Aim, control: Control, run_id: str) -> Carriers:
-    """What carries the scope on each surface that the target claims.
+async def found_carriers(aim: Aim, control: Control, run_id: str, stop: Callable[[], bool]) -> Carriers:
+    """What carries the scope on each surface that the target claims; when `stop` says so, no more is tried.
 
     Raises TargetError if no request of the suite reached the simulator at all: then there is nothing to judge.
     """
@@ -48,13 +48,15 @@ async def found_carriers(aim: Aim, control: Control, run_id: str) -> Carriers:
             continue
         by_surface[surface] = None
         for carrier in _ORDER:
+            if stop():
+                return Carriers(by_surface, said)
             scope = f"{run_id}-{surface.value}-{carrier}"
             answer, came = await _tried(replace(aim, scope=scope, carrier=carrier), control, _trial(surface))
             said.setdefault(surface, answer)
             if came == "scope":
                 by_surface[surface] = carrier
             reached = reached or came != "nowhere"
-            if came == "scope":
+            if came == "scope" or answer.startswith(_SILENT):
                 break
     if by_surface and not reached:
         answers = "; ".join(f"{surface.value}: {answer}" for surface, answer in said.items())
@@ -63,6 +65,10 @@ async def found_carriers(aim: Aim, control: Control, run_id: str) -> Carriers:
             f"gateway's upstream, and is the key right? ({answers})"
         )
     return Carriers(by_surface, said)
+
+
+_SILENT: Final = ("no connection", "no whole answer", "no handshake")
+"""How answers of a gateway begin that would say no more to a second carrier."""
 
 
 async def _tried(aim: Aim, control: Control, probe: Probe) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The conformance suite as a test uses it: one name is played through the gateway at hand and judged."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,6 +8,7 @@ from typing import Final
 
 from ..conformance.catalogue import CHECKS, Pair, named, paired
 from ..conformance.model import Verdict
+from ..conformance.report.veil import Veil
 from ..conformance.runner import Plan, run
 from ..conformance.target import Target
 from ..errors import ConfigError
@@ -55,8 +57,8 @@ class Suite:
         )
         # In a thread of its own: the test may have an event loop that is running.
         with ThreadPoolExecutor(1, "understudy-check") as pool:
-            verdicts = pool.submit(run, plan).result().verdicts
-        return outcome_of(name, gateway, verdicts)
+            done = pool.submit(run, plan).result()
+        return outcome_of(name, gateway, done.verdicts, Veil(done).text)
 
     def _pairs(self, name: str, check: str | None) -> tuple[Pair, ...]:
         words = {word.lower() for check in CHECKS for word in (check.area, check.requirement, check.id)}
@@ -78,8 +80,13 @@ def _narrowed(target: Target, pairs: tuple[Pair, ...]) -> Target:
     return replace(target, features=target.features - unused)
 
 
-def outcome_of(name: str, gateway: Gateway, verdicts: tuple[Verdict, ...]) -> Outcome:
-    """What verdicts come to: failed if one of them is failed or errored, skipped if all are."""
+def outcome_of(
+    name: str, gateway: Gateway, verdicts: tuple[Verdict, ...], veiled: Callable[[str], str] = lambda line: line
+) -> Outcome:
+    """What verdicts come to: failed if one of them is failed or errored, skipped if all are.
+
+    `veiled` takes the secrets out of a line that is shown; the gateway key is taken out in any case.
+    """
     lines = tuple(
         f"{verdict.status} {verdict.check.id} {verdict.probe}" + (f" ({verdict.reason})" if verdict.reason else "")
         for verdict in verdicts
@@ -88,7 +95,7 @@ def outcome_of(name: str, gateway: Gateway, verdicts: tuple[Verdict, ...]) -> Ou
     if bad:
         title = f"{name} through {gateway.url}: {len(bad)} of {len(verdicts)} verdicts are failures"
         told = [line for verdict in bad for line in _told(verdict)]
-        return Outcome(lines, (title, "", *(_hidden(line, gateway.target) for line in told)))
+        return Outcome(lines, (title, "", *(_hidden(veiled(line), gateway.target) for line in told)))
     if all(verdict.status == "skipped" for verdict in verdicts):
         reasons = dict.fromkeys(verdict.reason for verdict in verdicts)
         return Outcome(lines, skip_reason="; ".join(reasons) or "no check is judged on it")
