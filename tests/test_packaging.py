@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import ANY_PORTS
+
 ROOT = Path(__file__).parents[1]
 
 FOREIGN_TEST = """
@@ -134,7 +136,7 @@ def test_the_installed_command_works(installed, tmp_path):
 
 @pytest.mark.slow
 def test_an_installed_server_starts_says_where_and_ends(installed, tmp_path):
-    command = [str(installed.with_name("understudy")), "simulator", "--port", "0", "--admin-port", "0", "--json"]
+    command = [str(installed.with_name("understudy")), "simulator", *ANY_PORTS, "--json"]
     environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
