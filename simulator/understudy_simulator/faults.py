@@ -17,7 +17,7 @@ from understudy.scenario.model import Fault, Pause
 
 from .clock import Clock
 from .recorder import ExchangeEntry
-from .replies import Outgoing
+from .replies import FileSpan, Outgoing, Part
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on with zero seconds: closing sends RST and drops what was not sent."""
@@ -32,6 +32,8 @@ def reset_connection(transport: asyncio.Transport | None) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
 
+
+_PIECE: Final = 256 * 1024
 
 _WITHOUT_BODY: Final = (204, 304)
 """Statuses whose answers end with their head, as those to HEAD do (RFC 9110 sections 6.4.1, 9.3.2)."""
@@ -88,6 +90,9 @@ class Delivery:
         for part in _with_stall(outgoing.parts, fault):
             if isinstance(part, bytes):
                 await self._write(response, part, fault)
+            elif isinstance(part, FileSpan):
+                for piece in pieces_of(part):
+                    await self._write(response, piece, fault)
             else:
                 await self._wait(part)
         if self._has_body and self._sent < (response.content_length or 0):
@@ -135,7 +140,17 @@ class Delivery:
         raise _Broken(kind)
 
 
-def _with_stall(parts: tuple[bytes | Pause | Fault, ...], fault: Fault | None) -> Iterator[bytes | Pause | Fault]:
+def pieces_of(span: FileSpan) -> Iterator[bytes]:
+    """The bytes of a part of a file, piece by piece. Raises OSError if it cannot be read."""
+    with span.path.open("rb") as file:
+        file.seek(span.start)
+        left = span.size
+        while left > 0 and (piece := file.read(min(_PIECE, left))):
+            left -= len(piece)
+            yield piece
+
+
+def _with_stall(parts: tuple[Part, ...], fault: Fault | None) -> Iterator[Part]:
     """The parts, with a stall of the whole answer put into the middle of its first piece of body."""
     pending = fault if fault is not None and fault.kind == "stall" else None
     for part in parts:

@@ -16,8 +16,10 @@ from .google_errors import body_too_large, own_error
 from .incoming import BodyTooLarge, read_body, request_of
 from .recorder import ExchangeEntry
 from .replies import Manner, error_answer
+from .routing import Router
 from .service import Decision, Service
 from .stage import Scoped, Stage
+from .surfaces.table import ROUTES
 
 LiveHandler = Callable[[web.BaseRequest, Place, Stage], Awaitable[web.StreamResponse]]
 """Serves a WebSocket session at a Live place to its end, transcript included."""
@@ -32,7 +34,7 @@ class HttpSide:
 
     def __init__(self, stage: Stage, live: LiveHandler) -> None:
         self._stage = stage
-        self._service = Service(stage)
+        self._service = Service(stage, Router(ROUTES))
         self._live = live
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -71,19 +73,29 @@ class HttpSide:
         finally:
             entry.took_body(b"".join(parts))
         scoped = stage.scope_of(replace(head, body=entry.request.body))
-        decision = _refused_scope(scoped.mistake) if scoped.mistake else self._decision(scoped, request.scheme)
+        decision = (
+            _refused_scope(scoped.mistake)
+            if scoped.mistake
+            else self._decision(scoped, _origin_of(request, head.target))
+        )
         entry.origin = decision.origin
         return await delivery.send(decision.outgoing)
 
-    def _decision(self, scoped: Scoped, scheme: str) -> Decision:
+    def _decision(self, scoped: Scoped, origin: str) -> Decision:
         try:
-            return self._service.answer(scoped.request, scoped.scope, scheme)
+            return self._service.answer(scoped.request, scoped.scope, origin)
         except Exception:
             # The outermost handler: a mistake of ours is told as one, and the server goes on.
             logger.exception("a request could not be answered")
             error = own_error(500, "INTERNAL", "understudy: the simulator failed; its log has the details.")
             manner = Manner(is_vertex=False, duration_ms=0)
             return Decision(error_answer(error, manner), Origin(scoped.scope))
+
+
+def _origin_of(request: web.BaseRequest, target: str) -> str:
+    """What a URL that we hand out begins with: as the client called us, with the path carrier of its scope."""
+    carrier = target.split("/", 2)[1] if target.startswith("/~") else ""
+    return f"{request.scheme}://{request.host}" + (f"/{carrier}" if carrier else "")
 
 
 def _refused_scope(mistake: str) -> Decision:

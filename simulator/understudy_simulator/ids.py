@@ -50,6 +50,24 @@ class Identity:
         """The id of a function call: 8 characters of `[a-z0-9]`."""
         return _lower(self.digest("call"), 8)
 
+    def lower(self, purpose: str, length: int) -> str:
+        """An id of `length` (at most 52) characters of `[a-z2-7]` for `purpose`, for example `file`."""
+        return _lower(self.digest(purpose), length)
+
+    def decimal(self, purpose: str, digits: int) -> str:
+        """An id of `digits` (at most 30) decimal digits, the first of them not 0."""
+        value = int.from_bytes(self.digest(purpose)) % (9 * 10 ** (digits - 1))
+        return str(10 ** (digits - 1) + value)
+
+    def hex(self, purpose: str, length: int) -> str:
+        """An id of `length` (at most 64) hexadecimal digits."""
+        return self.digest(purpose).hex()[:length]
+
+    def urlsafe(self, purpose: str, length: int) -> str:
+        """An id of `length` characters of the URL-safe base64 alphabet; longer ones than 43 repeat the hash."""
+        data = b"".join(self.digest(f"{purpose} {part}") for part in range(length * 6 // 256 + 1))
+        return urlsafe_b64encode(data).decode()[:length]
+
     @property
     def duration_ms(self) -> int:
         """A believable duration for `server-timing`, 200 to 999."""

@@ -3,10 +3,12 @@
 Header sets follow wire-http 3; names are spelled as Google's frontends spell them over HTTP/1.1.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from understudy.messages import RawHeaders
 from understudy.scenario.model import Fault, Pause
@@ -26,8 +28,30 @@ _SERVER: Final[RawHeaders] = (
 )
 _ALT_SVC: Final[RawHeaders] = ((b"Alt-Svc", b'h3=":443"; ma=2592000,h3-29=":443"; ma=2592000'),)
 
-Part = bytes | Pause | Fault
-"""A piece of the body (one write, one HTTP chunk), or what happens between two of them."""
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpan:
+    """`size` bytes of a file from `start` on, read while they are sent."""
+
+    path: Path
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A download: bytes, or a file, of `size` bytes; `Range` is honoured by who sends it."""
+
+    source: bytes | Path
+    content_type: str
+    size: int
+    headers: RawHeaders = ()
+
+
+Part = bytes | FileSpan | Pause | Fault
+"""A piece of the body (one write, one HTTP chunk; of a file, several), or what happens between two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +136,40 @@ def token_answer(value: Mapping[str, Any], status: int) -> Outgoing:
     return Outgoing(status, headers, (pretty_json(value),))
 
 
-def media_answer(data: bytes, content_type: bytes) -> Outgoing:
-    """A downloaded file."""
-    headers: RawHeaders = (
-        (b"Content-Type", content_type),
-        (b"Content-Length", str(len(data)).encode()),
-        (b"Content-Disposition", b"attachment"),
-        *_VARY,
-        *_SERVER,
-        *_ALT_SVC,
-    )
-    return Outgoing(200, headers, (data,))
+def media_answer(media: Media, range_header: str | None) -> Outgoing:
+    """A download: all of it, or (206, 416) what `Range` asks for (RFC 9110 section 14)."""
+    asked = wanted_range(range_header, media.size)
+    headers: RawHeaders = ((b"Content-Type", media.content_type.encode()), (b"Accept-Ranges", b"bytes"))
+    status, start, end = 200, 0, media.size
+    if asked == "unsatisfiable":
+        headers += ((b"Content-Range", b"bytes */%d" % media.size),)
+        status, start, end = 416, 0, 0
+    elif asked is not None:
+        status, (start, end) = 206, asked
+        headers += ((b"Content-Range", b"bytes %d-%d/%d" % (start, end - 1, media.size)),)
+    headers += ((b"Content-Length", str(end - start).encode()), (b"Content-Disposition", b"attachment"))
+    headers = _over((*headers, *_VARY, *_SERVER, *_ALT_SVC), media.headers)
+    source = media.source
+    part = source[start:end] if isinstance(source, bytes) else FileSpan(source, start, end - start)
+    return Outgoing(status, headers, (part,))
+
+
+def wanted_range(header: str | None, size: int) -> tuple[int, int] | Literal["unsatisfiable"] | None:
+    """The one range that a `Range` field asks for, as start and end (exclusive); None: all of it.
+
+    Fields that ask for several ranges, or that are malformed, are ignored, as RFC 9110 section 14.2 allows.
+    """
+    found = _RANGE.fullmatch(header.strip()) if header else None
+    if found is None or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        start, end = max(size - int(found[2]), 0), size
+    else:
+        start = int(found[1])
+        end = min(int(found[2]) + 1, size) if found[2] else size
+        if found[2] and int(found[2]) < start:
+            return None
+    return (start, end) if start < end else "unsatisfiable"
 
 
 def scripted_answer(

@@ -1,10 +1,11 @@
 """Who answers an HTTP request, and what: from a request value to an answer value; no socket.
 
-Order: place, credentials, what is known already (operations, files), a scenario, model lists, and last the simulator
-by itself or, in strict mode, a refusal that names the nearest misses. Where there is no place, or nothing is known of
-it, a scenario that names the path may answer.
+Order: route, credentials, a body that fits its description, what is known already (operations, files), a scenario, the
+handler of the route, or in strict mode a refusal that names the nearest misses. Where there is no route, or nothing is
+known of what it names, a scenario that names the path may answer.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from urllib.parse import parse_qsl
@@ -13,50 +14,38 @@ from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
 from understudy.scenario.model import StartOperation, Videos
-from understudy.surfaces import VERSION, Place, Surface, place_of
+from understudy.surfaces import VERSION, Surface, place_of
 
 from .answers.reading import member, text_in
 from .auth import presented_in
-from .encoding import ArrayFraming, SseFraming, array_element, one_line_json
+from .call import Answer, Begin, Call, Upload
 from .google_errors import (
     GoogleError,
     base_url_trap,
     credentials_error,
-    invalid_argument,
     not_implemented_here,
     nothing_armed,
     own_error,
     prefix_trap,
-    unknown_file,
-    unknown_operation,
     version_trap,
 )
 from .ids import Identity
-from .improvise import GENERATING, Asked, Begin, Chunks, Unary, improvised, static_answer
 from .incoming import decoded_body
 from .media import sample_video
 from .operations import VideoSource, begun, operation_answer
-from .replies import (
-    JSON_TYPE,
-    SSE_TYPE,
-    Manner,
-    Outgoing,
-    error_answer,
-    json_answer,
-    media_answer,
-    not_found_page,
-    service_headers,
-    token_answer,
-)
+from .paths import cut_verb
+from .rendering import manner_of, rendered
+from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page, token_answer
+from .routing import Matched, Route, Router
 from .scripted import Begun, Mismatch, Waits, outcome_of
 from .stage import Choice, Performance, Sort, Stage
 
-_SCRIPTED: Final = frozenset({*GENERATING, "predictLongRunning"} - {"countTokens"})
-_POSTS: Final = frozenset({*GENERATING, "predictLongRunning", "fetchPredictOperation"})
 _USUAL_VERSION: Final = "v1beta"
-_NOWHERE: Final = Place(Surface.GEMINI, "", "", "")
 _GATEWAY_PREFIXES: Final = frozenset({"gemini", "vertex_ai", "vertex-ai"})
 """First parts of the routes by which gateways with LiteLLM's words serve these APIs."""
+
+_SHAPES: Final = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "create"}
+"""What a method without a verb in its path is called, beside `get` and `list`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,196 +57,205 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """One request under way. `request` is without the path carrier of the scope. Without `is_placed` the path is none
-    of any API over HTTP, and `place` says nothing but the surface of the scenario that answers."""
+class _Case:
+    """One call with its route, and how the service dresses what it answers. `route` None: no API has such a path."""
 
-    request: Request
-    scope: str
-    place: Place
-    is_placed: bool
-    query: dict[str, str]
-    body: LazyJson
-    identity: Identity
-
-    @property
-    def manner(self) -> Manner:
-        is_stream = self.place.method == "streamGenerateContent"
-        is_sse = is_stream and self.query.get("alt") == "sse"
-        return Manner(
-            self.place.surface.is_vertex,
-            self.identity.duration_ms,
-            is_sse=is_sse,
-            wraps_errors=is_stream and not is_sse,
-            has_tier=self.place.method in GENERATING[:2],
-        )
+    call: Call
+    route: Route | None
+    manner: Manner
 
     def refused(self, error: GoogleError, misses: tuple[str, ...] = ()) -> Decision:
         return self.answered(error_answer(error, self.manner), misses=misses)
 
     def answered(self, outgoing: Outgoing, scenario: str | None = None, misses: tuple[str, ...] = ()) -> Decision:
-        return Decision(outgoing, Origin(self.scope, self.place.surface.value, scenario, misses))
+        return Decision(outgoing, Origin(self.call.scope, self.call.place.surface.value, scenario, misses))
 
 
 class Service:
     """Answers the requests of all HTTP surfaces."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, router: Router) -> None:
         self._stage = stage
+        self._router = router
 
-    def answer(self, request: Request, scope: str, scheme: str = "http") -> Decision:
-        """The answer to a request that has been stripped of the path carrier of its scope."""
+    def find(self, request: Request) -> Matched | None:
+        """The route of a request, as far as its head tells."""
+        return self._router.find(request.method, request.path)
+
+    def answer(self, request: Request, scope: str, origin: str) -> Decision:
+        """The answer to a request that has been stripped of the path carrier of its scope; see `Call.origin`."""
         identity = self._stage.next_identity(scope)
         if request.method == "POST" and request.path.endswith("/token"):
-            return self._token(request, scope, identity, scheme)
-        found = place_of(request.path)
-        place = found if found is not None and not found.surface.is_live else None
-        query = dict(parse_qsl(request.query, keep_blank_values=True, encoding="latin-1"))
-        body = LazyJson(decoded_body(request))
-        call = _Call(request, scope, place or _NOWHERE, place is not None, query, body, identity)
-        if place is None:
-            return self._placed(call) or _lost(request, scope, identity)
-        presented = presented_in(request)
-        verdict = self._stage.gate.judge(
-            presented, is_vertex=place.surface.is_vertex, has_project=place.project is not None
-        )
-        refusal = credentials_error(verdict, place)
-        if refusal is not None:
-            return call.refused(refusal)
-        return self._known(call) or self._performed(call)
+            return self._token(request, scope, identity, origin)
+        matched = self.find(request)
+        case = self._case(request, scope, identity, origin, matched)
+        if case.route is not None:
+            return self._refusal(case) or self._performed(case, case.route)
+        place = place_of(request.path)
+        if place is None or place.surface.is_live:
+            return self._placed(case) or _lost(request, scope, identity)
+        return self._refusal(case) or self._placed(case) or self._unserved(case)
 
-    def _token(self, request: Request, scope: str, identity: Identity, scheme: str) -> Decision:
+    async def upload(
+        self, matched: Matched, request: Request, scope: str, origin: str, body: AsyncIterator[bytes]
+    ) -> Decision:
+        """The answer to a call whose body is read piece by piece; `matched` is the route with an upload handler."""
+        identity = self._stage.next_identity(scope)
+        case = self._case(request, scope, identity, origin, matched)
+        refusal = self._refusal(case)
+        if refusal is not None:
+            return refusal
+        handler = matched.route.upload
+        if handler is None:
+            raise ValueError(f"{matched.route.pattern}: it is not an upload")
+        answer = await handler(Upload(case.call, body))
+        return self._answered(case, answer, None, ())
+
+    def _case(self, request: Request, scope: str, identity: Identity, origin: str, matched: Matched | None) -> _Case:
+        query = dict(parse_qsl(request.query, keep_blank_values=True, encoding="latin-1")) if request.query else {}
+        route = None if matched is None else matched.route
+        call = Call(
+            request,
+            scope,
+            "gemini" if matched is None else matched.service,
+            "" if route is None else route.rpc or _rpc_of(route),
+            "" if matched is None else matched.version,
+            None if matched is None else matched.project,
+            None if matched is None else matched.location,
+            {} if matched is None else matched.names,
+            query,
+            LazyJson(decoded_body(request)),
+            identity,
+            self._stage.clock.now(),
+            origin,
+            self._stage.store.shelf(scope),
+        )
+        return _Case(call, route, manner_of(call, "" if route is None else route.pattern))
+
+    def _token(self, request: Request, scope: str, identity: Identity, origin: str) -> Decision:
         form = dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True))
-        hosts = [value for name, value in request.headers if name.lower() == b"host"]
-        host = hosts[0].decode("latin-1") if hosts else ""
-        given = self._stage.gate.exchange(form, f"{scheme}://{host}{request.path}", identity.access_token)
+        given = self._stage.gate.exchange(form, origin + request.path, identity.access_token)
         return Decision(token_answer(given.body, given.status), Origin(scope, "oauth"))
 
-    # -- what is known already
+    def _refusal(self, case: _Case) -> Decision | None:
+        """Why the call is not admitted, or None: its credentials, then its body."""
+        call, route = case.call, case.route
+        if route is not None and (not route.needs_credentials or (route.upload and "upload_id" in call.query)):
+            return None
+        verdict = self._stage.gate.judge(
+            presented_in(call.request), is_vertex=call.is_vertex, has_project=call.project is not None
+        )
+        refusal = credentials_error(verdict, call.place)
+        return None if refusal is None else case.refused(refusal)
 
-    def _known(self, call: _Call) -> Decision | None:
-        """Polls, downloads and wrong HTTP methods; None if it is for a scenario to answer."""
-        place, method = call.place, call.request.method
-        if place.method in _POSTS:
-            if method != "POST":
-                return self._placed(call) or call.answered(not_found_page(call.request.path))
-            return self._fetched(call) if place.method == "fetchPredictOperation" else None
-        if place.operation is not None and place.method == "get" and method == "GET":
-            return self._polled(call, place.operation)
-        if place.name.startswith("files/") and not place.surface.is_vertex and method == "GET":
-            return self._file(call)
-        return None
+    def _unserved(self, case: _Case) -> Decision:
+        """The answer to a method that its path does not have, or to a path that the simulator does not serve."""
+        request = case.call.request
+        if self._router.has(request.path):
+            return case.answered(not_found_page(request.path))
+        return case.refused(not_implemented_here(f"{request.method} of {case.call.place.name.partition('/')[0]}"))
 
-    def _fetched(self, call: _Call) -> Decision | None:
-        name = text_in(call.body.value, "operationName")
-        if name is None:
-            return self._placed(call) or call.refused(invalid_argument())
-        return self._polled(call, name)
+    # -- who answers
 
-    def _polled(self, call: _Call, name: str) -> Decision | None:
-        operation = self._stage.operations.poll(name)
+    def _performed(self, case: _Case, route: Route) -> Decision:
+        polled = self._polled(case) if route.kind == "known" else None
+        if polled is not None:
+            return polled
+        answer = _handled(route, case.call) if route.kind == "known" else None
+        if answer is not None and not isinstance(answer, GoogleError):
+            return self._answered(case, answer, None, ())
+        choice = self._choice(case, route)
+        if choice.performance is not None:
+            return self._played(case, choice.performance)
+        if route.kind == "generating" and self._stage.is_strict(case.call.scope):
+            return case.refused(
+                nothing_armed(choice.misses, self._stage.armed_elsewhere(case.call.scope)), choice.misses
+            )
+        return self._answered(case, answer or _handled(route, case.call), None, choice.misses)
+
+    def _answered(self, case: _Case, answer: Answer, scenario: str | None, misses: tuple[str, ...]) -> Decision:
+        if isinstance(answer, Begin):
+            return case.answered(self._begun(case, answer.start, scenario, answer.storage_uri, ()), scenario, misses)
+        return case.answered(rendered(answer, case.manner, case.call.header("range")), scenario, misses)
+
+    # -- operations and their videos
+
+    def _polled(self, case: _Case) -> Decision | None:
+        """The answer to a poll, or to a download of a video, if that operation is under way or done."""
+        call = case.call
+        if call.rpc == "fetchPredictOperation":
+            name = text_in(call.members, "operationName")
+        elif "operation" in call.names:
+            name = call.place.operation
+        else:
+            return self._video(case)
+        operation = None if name is None else self._stage.operations.poll(name)
         if operation is None:
-            choice = self._choice(call)
-            if choice.performance is not None:
-                return self._played(call, choice.performance)
-            return call.refused(unknown_operation(name), choice.misses)
-        source = VideoSource(sample_video(), self._stage.settings.file_host, call.place.version or _USUAL_VERSION)
-        outgoing = json_answer(operation_answer(operation, source), call.manner)
-        return replace(call, scope=operation.scope).answered(outgoing, operation.scenario)
+            return None
+        source = VideoSource(sample_video(), self._stage.settings.file_host, call.version or _USUAL_VERSION)
+        outgoing = json_answer(operation_answer(operation, source), case.manner)
+        return replace(case, call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
 
-    def _file(self, call: _Call) -> Decision:
+    def _video(self, case: _Case) -> Decision | None:
+        call = case.call
+        if call.rpc != "download" or "file" not in call.names:
+            return None
         # The last part is the id, also in `files/https://host/v1beta/files/ID` (wire-http 6.4, the SDK trap).
-        file_id = call.place.name.rpartition("/")[2].partition(":")[0]
-        operation = self._stage.operations.of_file(file_id)
+        operation = self._stage.operations.of_file(call.names["file"].rpartition("/")[2])
         if operation is None:
-            return self._placed(call) or call.refused(unknown_file(file_id))
-        if call.place.method != "download":
-            return call.refused(not_implemented_here("the resource of a file"))
-        outgoing = media_answer(sample_video(), b"video/mp4")
-        return replace(call, scope=operation.scope).answered(outgoing, operation.scenario)
+            return None
+        video = sample_video()
+        outgoing = rendered(Media(video, "video/mp4", len(video)), case.manner, call.header("range"))
+        return replace(case, call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
 
     # -- scenarios
 
-    def _placed(self, call: _Call) -> Decision | None:
+    def _placed(self, case: _Case) -> Decision | None:
         """The answer of a scenario that names the path, where no other may answer."""
-        performance = self._stage.choose(self._facts(call), self._values(call), "placed").performance
-        return None if performance is None else self._played(call, performance)
+        performance = self._stage.choose(self._facts(case), self._values(case), "placed").performance
+        return None if performance is None else self._played(case, performance)
 
-    def _performed(self, call: _Call) -> Decision:
-        choice = self._choice(call)
-        if choice.performance is not None:
-            return self._played(call, choice.performance)
-        static = static_answer(self._asked(call)) if call.request.method == "GET" else None
-        if isinstance(static, Unary):
-            return call.answered(json_answer(static.value, call.manner))
-        if static is not None:
-            return call.refused(static)
-        if self._stage.is_strict(call.scope):
-            return call.refused(nothing_armed(choice.misses, self._stage.armed_elsewhere(call.scope)), choice.misses)
-        return self._improvised(call, choice.misses)
-
-    def _choice(self, call: _Call) -> Choice:
+    def _choice(self, case: _Case, route: Route) -> Choice:
         """Who answers. Plain routes, token counts and polls are left to scenarios that name their method or path, so
         that the scenario of a conversation is not used up by what a client does beside it."""
-        sort: Sort = "any" if call.place.method in _SCRIPTED else "named"
-        return self._stage.choose(self._facts(call), self._values(call), sort)
+        is_asked = route.kind == "generating" and case.call.rpc != "countTokens"
+        sort: Sort = "any" if is_asked else "named"
+        return self._stage.choose(self._facts(case), self._values(case), sort)
 
-    def _played(self, call: _Call, performance: Performance) -> Decision:
-        scenario, values = performance.scenario, self._values(call)
-        if not call.is_placed:
-            call = replace(call, place=replace(call.place, surface=scenario.surface))
-        outcome = outcome_of(performance.playback.answer(call.body), values, call.manner)
+    def _played(self, case: _Case, performance: Performance) -> Decision:
+        scenario, values = performance.scenario, self._values(case)
+        outcome = outcome_of(performance.playback.answer(case.call.body), values, case.manner)
+        origin = Origin(case.call.scope, _surface_of(case, scenario.surface), scenario.id)
         match outcome:
             case Outgoing():
-                return call.answered(replace(outcome, speed=performance.speed), scenario.id)
+                return Decision(replace(outcome, speed=performance.speed), origin)
             case Begun(start, before):
-                outgoing = self._begun(call, start, scenario.id, _storage_uri(call.body), before)
-                return call.answered(replace(outgoing, speed=performance.speed), scenario.id)
+                outgoing = self._begun(case, start, scenario.id, _storage_uri(case.call.body), before)
+                return Decision(replace(outgoing, speed=performance.speed), origin)
             case Mismatch(why):
                 error = own_error(501, "UNEXPECTED_REQUEST", f"understudy: {scenario.id}: {why}", (why,))
-                return call.answered(error_answer(error, call.manner), scenario.id, (why,))
+                return Decision(error_answer(error, case.manner), replace(origin, misses=(why,)))
             case _:
                 assert_never(outcome)
 
     def _begun(
-        self, call: _Call, start: StartOperation, scenario: str | None, storage_uri: str, before: Waits
+        self, case: _Case, start: StartOperation, scenario: str | None, storage_uri: str, before: Waits
     ) -> Outgoing:
         """Start an operation; the answer is its name (wire-http 6.3)."""
-        is_vertex, place = call.place.surface.is_vertex, call.place
-        last = call.identity.uuid if is_vertex else call.identity.operation_id
-        name = f"{place.name}/operations/{last}"
+        call = case.call
+        last = call.identity.uuid if call.is_vertex else call.identity.operation_id
+        name = f"{call.place.name}/operations/{last}"
         count = start.outcome.count if isinstance(start.outcome, Videos) else 0
         files = tuple(call.identity.file_id(index) for index in range(count))
-        operation = begun(start, name=name, scope=call.scope, is_vertex=is_vertex, files=files, scenario=scenario)
+        operation = begun(start, name=name, scope=call.scope, is_vertex=call.is_vertex, files=files, scenario=scenario)
         self._stage.operations.start(replace(operation, storage_uri=storage_uri))
-        return replace(json_answer({"name": name}, call.manner), before=before)
+        return replace(json_answer({"name": name}, case.manner), before=before)
 
-    # -- by itself
-
-    def _improvised(self, call: _Call, misses: tuple[str, ...]) -> Decision:
-        if call.place.method not in _POSTS:
-            what = f"{call.request.method} {call.place.method} of {call.place.name.partition('/')[0]}"
-            return call.refused(not_implemented_here(what), misses)
-        said = improvised(self._asked(call))
-        match said:
-            case Unary(value):
-                return call.answered(json_answer(value, call.manner), misses=misses)
-            case Chunks(values):
-                return call.answered(_stream(values, call.manner), misses=misses)
-            case Begin(start, storage_uri):
-                return call.answered(self._begun(call, start, None, storage_uri, ()), misses=misses)
-            case GoogleError():
-                return call.refused(said, misses)
-            case _:
-                assert_never(said)
-
-    def _asked(self, call: _Call) -> Asked:
-        return Asked(call.place, call.query, call.body, call.identity, self._stage.clock.now())
-
-    def _facts(self, call: _Call) -> Facts:
-        place, request = call.place, call.request
+    def _facts(self, case: _Case) -> Facts:
+        call, request = case.call, case.call.request
+        place = call.place
         return Facts(
-            place.surface if call.is_placed else None,
+            None if case.route is None else place.surface,
             place.method,
             request.path,
             place.model,
@@ -267,19 +265,28 @@ class Service:
             call.scope,
         )
 
-    def _values(self, call: _Call) -> dict[str, str]:
-        place = call.place
-        return dict(self._stage.slot_values(call.scope, call.identity, place.model or "", place.name))
+    def _values(self, case: _Case) -> dict[str, str]:
+        place = case.call.place
+        return dict(self._stage.slot_values(case.call.scope, case.call.identity, place.model or "", place.name))
 
 
-def _stream(values: tuple[object, ...], manner: Manner) -> Outgoing:
-    if manner.is_sse:
-        sse = SseFraming()
-        events = tuple(sse.element(one_line_json(value)) for value in values)
-        return Outgoing(200, service_headers(manner, SSE_TYPE), events)
-    array = ArrayFraming()
-    elements = tuple(array.element(array_element(value)) for value in values)
-    return Outgoing(200, service_headers(manner, JSON_TYPE), (*elements, array.end()))
+def _rpc_of(route: Route) -> str:
+    verb = cut_verb(route.pattern)[1]
+    if verb:
+        return verb
+    if route.method != "GET":
+        return _SHAPES.get(route.method, route.method.lower())
+    return "get" if route.pattern.endswith("}") else "list"
+
+
+def _handled(route: Route, call: Call) -> Answer:
+    if route.handler is None:
+        raise ValueError(f"{route.pattern}: its body is to be read piece by piece")
+    return route.handler(call)
+
+
+def _surface_of(case: _Case, surface: Surface) -> str:
+    return surface.value if case.route is None else case.call.place.surface.value
 
 
 def _storage_uri(body: LazyJson) -> str:

@@ -23,6 +23,7 @@ from .playback import Playback
 from .recorder import Recorder
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings
+from .store import Store
 
 Carrier = Literal["path", "header", "marker"]
 Sort = Literal["any", "named", "placed"]
@@ -160,6 +161,7 @@ class Stage:
         self.gate = Gatekeeper(settings, account, clock)
         self.recorder = Recorder(clock, settings.transcript_limit, settings.transcript_bytes)
         self.operations = OperationDesk()
+        self.store = Store(clock.now)
         self._strict = settings.strict
         self._scopes: dict[str, _Room] = {}
         self._everywhere = _Room()
@@ -197,6 +199,7 @@ class Stage:
         """
         self.recorder.clear(scope)
         self.operations.forget(scope)
+        self.store.forget(scope)
         for arm in self._everywhere.arms:
             arm.start_over(scope)
         if scope is not None:
