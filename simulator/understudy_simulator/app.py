@@ -15,17 +15,18 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from understudy.errors import ConfigError
 from understudy.scenario.model import Scenario
+from understudy.surfaces import place_of
 
 from .clock import Clock, RealClock
 from .control import ControlSide
 from .http import HttpSide
+from .incoming import request_of
 from .live import LiveSide
+from .server.listening import TrafficServer
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings
 from .stage import Stage
-from .wire import TrafficServer
 
-_HEAD_LIMIT: Final = 64 * 1024
 _SHUTDOWN_S: Final = 2.0
 _BACKLOG: Final = 512
 _LAST_PORT: Final = 65_535
@@ -57,7 +58,7 @@ class Simulator:
         for scenario in scenarios:
             self.stage.arm(scenario, scope=None, times=None)
         self._live = LiveSide()
-        self._http = HttpSide(self.stage, self._live.serve)
+        self._http = HttpSide(self.stage)
         self._control = ControlSide(self.stage, load, lambda: (self.http_url, self.https_url))
         self._resources = AsyncExitStack()
         self.http_url = ""
@@ -68,33 +69,26 @@ class Simulator:
         """Listen. Raises ConfigError if a port cannot be had."""
         settings = self._settings
         try:
-            traffic = await self._started(
-                web.ServerRunner(
-                    TrafficServer(
-                        self._http.handle,
-                        handler_cancellation=True,
-                        access_log=None,
-                        logger=_wire_log(),
-                        auto_decompress=False,
-                        max_line_size=_HEAD_LIMIT,
-                        max_field_size=_HEAD_LIMIT,
-                    ),
-                    shutdown_timeout=_SHUTDOWN_S,
-                )
+            live_server = web.Server(
+                self._serve_live, handler_cancellation=True, access_log=None, logger=_wire_log(), auto_decompress=False
             )
-            self.http_url = "http://" + await self._listen(traffic, settings.host, settings.port, None, "--port")
+            await self._started(web.ServerRunner(live_server, shutdown_timeout=_SHUTDOWN_S))
+            traffic = TrafficServer(self._http, live_server)
+            self._resources.push_async_callback(traffic.stop, _SHUTDOWN_S)
+            sock, place = _bound(settings.host, settings.port, "--port")
+            await traffic.listen(sock, None)
+            self.http_url = "http://" + place
             if settings.tls_port is not None:
-                place = await self._listen(traffic, settings.host, settings.tls_port, self._tls, "--tls-port")
+                sock, place = _bound(settings.host, settings.tls_port, "--tls-port")
+                await traffic.listen(sock, self._tls)
                 self.https_url = "https://" + place
-            admin = await self._started(
-                web.ServerRunner(
-                    web.Server(self._control.handle, access_log=None, logger=_wire_log(), auto_decompress=False),
-                    shutdown_timeout=_SHUTDOWN_S,
-                )
-            )
+            admin_server = web.Server(self._control.handle, access_log=None, logger=_wire_log(), auto_decompress=False)
+            admin = await self._started(web.ServerRunner(admin_server, shutdown_timeout=_SHUTDOWN_S))
             # Without a key only this machine may steer the simulator (security-reliability S-62).
             host = settings.host if settings.control_key else _LOOPBACK
-            self.admin_url = "http://" + await self._listen(admin, host, settings.admin_port, None, "--admin-port")
+            sock, place = _bound(host, settings.admin_port, "--admin-port")
+            await web.SockSite(admin, sock, backlog=_BACKLOG).start()
+            self.admin_url = "http://" + place
             # Called first at the end: sessions are told 1001 while their connections still stand.
             self._resources.push_async_callback(self._live.stop)
         except BaseException:
@@ -113,24 +107,27 @@ class Simulator:
         self._resources.push_async_callback(runner.cleanup)
         return runner
 
-    async def _listen(
-        self, runner: web.ServerRunner, host: str, port: int, tls: ssl.SSLContext | None, setting: str
-    ) -> str:
-        """Listen at one port; gives `host:port` as a URL has it."""
-        if not 0 <= port <= _LAST_PORT:
-            raise ConfigError(f"simulator: {setting} {port}: a port is a number from 0 to {_LAST_PORT}")
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        except OSError as error:
-            raise ConfigError(f"simulator: {_why_not(error, host, port, setting)}") from error
-        bound = sock.getsockname()[1]
-        try:
-            await web.SockSite(runner, sock, ssl_context=tls, backlog=_BACKLOG).start()
-        except BaseException:
-            sock.close()
-            raise
-        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+    async def _serve_live(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve a handshake that the traffic ports have left to aiohttp; nothing else follows on that connection."""
+        place = place_of(self.stage.scope_of(request_of(request)).request.path)
+        if place is None:
+            raise web.HTTPNotFound
+        response = await self._live.serve(request, place, self.stage)
+        response.force_close()
+        return response
+
+
+def _bound(host: str, port: int, setting: str) -> tuple[socket.socket, str]:
+    """A socket that listens at one port, and `host:port` as a URL has it. Raises ConfigError if it cannot be had."""
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigError(f"simulator: {setting} {port}: a port is a number from 0 to {_LAST_PORT}")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"simulator: {_why_not(error, host, port, setting)}") from error
+    bound = sock.getsockname()[1]
+    return sock, f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
 
 
 class _WithoutBytes(logging.Filter):

@@ -1,23 +1,24 @@
 """Answers on the wire, and the bad things done to them on purpose: late, stalled, cut, sliced or reset.
 
-Each fault that takes effect is written into the transcript with its cause, so that it cannot be taken for a real one.
+An answer without pauses and faults is written at once. Each fault that takes effect is written into the transcript with
+its cause, so that it cannot be taken for a real one.
 """
 
 import asyncio
 import socket
 import struct
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Final, NoReturn
 
-from aiohttp import web
-from multidict import CIMultiDict
-
-from understudy.messages import RawHeaders, header_values
 from understudy.scenario.model import Fault, Pause
 
 from .clock import Clock
 from .recorder import ExchangeEntry
 from .replies import FileSpan, Outgoing, Part
+from .server.connection import Connection
+from .server.framing import LAST_CHUNK, Framing, chunk_bytes, completed, framing_of, head_bytes
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on with zero seconds: closing sends RST and drops what was not sent."""
@@ -35,8 +36,8 @@ def reset_connection(transport: asyncio.Transport | None) -> None:
 
 _PIECE: Final = 256 * 1024
 
-_WITHOUT_BODY: Final = (204, 304)
-"""Statuses whose answers end with their head, as those to HEAD do (RFC 9110 sections 6.4.1, 9.3.2)."""
+_AT_ONCE: Final = 1024 * 1024
+"""Bytes of an answer that may be written without waiting for the client to read."""
 
 
 class _Broken(Exception):
@@ -47,37 +48,84 @@ class _Broken(Exception):
 
 
 class Delivery:
-    """Sends one answer and writes down what was sent."""
+    """Sends one answer and writes down what was sent; `done` is called once, when it has been."""
 
-    def __init__(self, request: web.BaseRequest, entry: ExchangeEntry, clock: Clock) -> None:
-        self._request = request
+    def __init__(self, connection: Connection, entry: ExchangeEntry, clock: Clock, done: Callable[[], None]) -> None:
+        self._connection = connection
         self._entry = entry
         self._clock = clock
+        self._done = done
         self._sent = 0
         self._speed: float | None = None
-        self._has_body = True
+        self._framing = Framing(True, True, None, False)
 
-    async def send(self, outgoing: Outgoing) -> web.StreamResponse:
-        """Send an answer. Ends the entry; a client that leaves on the way is written down, not raised."""
-        self._speed = outgoing.speed
-        response = web.StreamResponse(status=outgoing.status, headers=_multidict(outgoing.headers))
-        self._has_body = self._request.method != "HEAD" and outgoing.status not in _WITHOUT_BODY
-        if b"close" in _listed(outgoing.headers, b"connection"):
-            response.force_close()
+    def send(self, outgoing: Outgoing) -> Awaitable[None] | None:
+        """Send an answer: at once (None), or as what is to be awaited. Ends the entry in every case; a client that
+        leaves on the way is written down, not raised."""
+        if outgoing.is_plain and _size(outgoing.parts) <= _AT_ONCE:
+            self._send_at_once(outgoing)
+            return None
+        return self._send_to_its_end(outgoing)
+
+    def _send_at_once(self, outgoing: Outgoing) -> None:
+        entry = self._entry
         try:
-            await self._send(outgoing, response)
+            head = self._head(outgoing)
+            framing = self._framing
+            parts = [part for part in outgoing.parts if isinstance(part, bytes) and part] if framing.has_body else []
+            if framing.length is not None and framing.has_body and framing.length > sum(map(len, parts)):
+                self._connection.write(head + b"".join(parts))
+                self._sent = sum(map(len, parts))
+                for part in parts:
+                    entry.chunk(part)
+                self._break_off("truncate")
+            if framing.is_chunked:
+                self._connection.write(b"".join((head, *map(chunk_bytes, parts), LAST_CHUNK)))
+            else:
+                self._connection.write(head + b"".join(parts))
+            for part in parts:
+                entry.chunk(part)
+            entry.end()
+        except _Broken as broken:
+            entry.end(f"fault injected: {broken.fault}")
+        except ConnectionError:
+            entry.end("client left")
+        self._done()
+
+    async def _send_to_its_end(self, outgoing: Outgoing) -> None:
+        self._speed = outgoing.speed
+        try:
+            await self._send(outgoing)
         except _Broken as broken:
             self._entry.end(f"fault injected: {broken.fault}")
         except ConnectionError:
             self._entry.end("client left")
+        except OSError as error:
+            # A file that was to be sent cannot be read; the client must not take what it has for all.
+            self._entry.end(f"a file could not be read: {error.strerror}")
+            self._close()
         except asyncio.CancelledError:
-            self._entry.end("client left" if self._request.transport is None else "simulator stopped")
+            self._entry.end("client left" if self._connection.transport is None else "simulator stopped")
             raise
         else:
             self._entry.end()
-        return response
+        finally:
+            self._done()
 
-    async def _send(self, outgoing: Outgoing, response: web.StreamResponse) -> None:
+    def _head(self, outgoing: Outgoing) -> bytes:
+        """The head as bytes; writes it down."""
+        connection = self._connection
+        framing = framing_of(
+            connection.method, connection.is_http_11, connection.keeps_alive, outgoing.status, outgoing.headers
+        )
+        self._framing = framing
+        if framing.closes:
+            connection.end_after_this()
+        headers = completed(outgoing.headers, framing, http_date(self._clock.now()), connection.is_http_11)
+        self._entry.respond(outgoing.status, headers)
+        return head_bytes(outgoing.status, headers)
+
+    async def _send(self, outgoing: Outgoing) -> None:
         for wait in outgoing.before:
             await self._wait(wait)
         fault = outgoing.fault
@@ -85,20 +133,20 @@ class Delivery:
             self._break_off("reset_peer")
         if fault is not None and fault.kind == "latency":
             await self._wait(fault)
-        await response.prepare(self._request)
-        self._entry.respond(outgoing.status, _raw(response.headers))
+        self._connection.write(self._head(outgoing))
         for part in _with_stall(outgoing.parts, fault):
             if isinstance(part, bytes):
-                await self._write(response, part, fault)
+                await self._write(part, fault)
             elif isinstance(part, FileSpan):
                 for piece in pieces_of(part):
-                    await self._write(response, piece, fault)
+                    await self._write(piece, fault)
             else:
                 await self._wait(part)
-        if self._has_body and self._sent < (response.content_length or 0):
+        if self._framing.has_body and self._sent < (self._framing.length or 0):
             # The scenario promises more than it has: without an end the client would wait for the rest.
             self._break_off("truncate")
-        await response.write_eof()
+        if self._framing.is_chunked:
+            self._connection.write(LAST_CHUNK)
 
     async def _wait(self, wait: Pause | Fault) -> None:
         if isinstance(wait, Fault):
@@ -109,35 +157,48 @@ class Delivery:
             self._entry.note_fault(f"{wait.kind} {wait.seconds:g}s")
         await self._clock.sleep(wait.seconds, self._speed)
 
-    async def _write(self, response: web.StreamResponse, data: bytes, fault: Fault | None) -> None:
+    async def _write(self, data: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.kind == "truncate" and self._sent + len(data) > fault.size:
             data = data[: max(fault.size - self._sent, 0)]
-            await self._hand_over(response, data)
+            await self._hand_over(data)
             self._break_off("truncate")
         if fault is None or fault.kind != "slice" or fault.size < 1:
-            await self._hand_over(response, data)
+            await self._hand_over(data)
             return
         if self._sent == 0:
             self._entry.note_fault(f"slice {fault.size}")
         for start in range(0, len(data), fault.size):
-            await self._hand_over(response, data[start : start + fault.size])
+            await self._hand_over(data[start : start + fault.size])
             await asyncio.sleep(0)
 
-    async def _hand_over(self, response: web.StreamResponse, data: bytes) -> None:
-        if data and self._has_body:
+    async def _hand_over(self, data: bytes) -> None:
+        if data and self._framing.has_body:
             self._sent += len(data)
             self._entry.chunk(data)
-            await response.write(data)
+            self._connection.write(chunk_bytes(data) if self._framing.is_chunked else data)
+            await self._connection.drain()
 
-    def _break_off(self, kind: str) -> None:
+    def _break_off(self, kind: str) -> NoReturn:
         """End the connection: by RST, or (truncate) after what was written, but without the end of the body."""
         self._entry.note_fault(kind if kind != "truncate" else f"truncate {self._sent}")
-        transport = self._request.transport
         if kind == "reset_peer":
-            reset_connection(transport)
-        elif transport is not None:
-            transport.close()
+            reset_connection(self._connection.transport)
+        else:
+            self._close()
         raise _Broken(kind)
+
+    def _close(self) -> None:
+        if self._connection.transport is not None:
+            self._connection.transport.close()
+
+
+def http_date(moment: datetime) -> bytes:
+    """A time as `Date` has it (RFC 9110 section 5.6.7)."""
+    return format_datetime(moment, usegmt=True).encode()
+
+
+def _size(parts: tuple[Part, ...]) -> int:
+    return sum(len(part) for part in parts if isinstance(part, bytes))
 
 
 def pieces_of(span: FileSpan) -> Iterator[bytes]:
@@ -164,16 +225,3 @@ def _with_stall(parts: tuple[Part, ...], fault: Fault | None) -> Iterator[Part]:
             yield part
     if pending is not None:
         yield pending
-
-
-def _listed(headers: RawHeaders, name: bytes) -> tuple[bytes, ...]:
-    """The members of a list field, in lower case."""
-    return tuple(part.strip().lower() for value in header_values(headers, name) for part in value.split(b","))
-
-
-def _multidict(headers: RawHeaders) -> CIMultiDict[str]:
-    return CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
-
-
-def _raw(headers: CIMultiDict[str]) -> RawHeaders:
-    return tuple((str(name).encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())

@@ -28,6 +28,10 @@ _ENTRY_COST: Final = 512
 """Bytes that an entry is taken to cost beside what passed."""
 
 
+_UPLOAD_KEPT: Final = 1024 * 1024
+"""Bytes of a body that is read piece by piece which the transcript keeps."""
+
+
 class _Entry:
     """What exchanges and sessions under way have in common."""
 
@@ -59,11 +63,19 @@ class ExchangeEntry(_Entry):
         self._headers: RawHeaders = ()
         self._chunks: list[Chunk] = []
         self._failure: str | None = None
+        self._pieces = bytearray()
 
     def took_body(self, body: bytes) -> None:
         """The request's body came, or as much of it as came before it broke off."""
         self.request = replace(self.request, body=body)
         self._grow(len(body))
+
+    def took_piece(self, piece: bytes) -> None:
+        """A piece of an upload's body came; only the first of it is kept."""
+        room = _UPLOAD_KEPT - len(self._pieces)
+        if room > 0 and not self.is_forgotten:
+            self._pieces += piece[:room]
+            self._grow(min(room, len(piece)))
 
     def respond(self, status: int, headers: RawHeaders) -> None:
         """The head of the response went out."""
@@ -93,7 +105,8 @@ class ExchangeEntry(_Entry):
             response = Response(self._status, self._headers, tuple(self._chunks), complete)
         ended = self.started if self.ended is None else self.ended
         failure = self._failure if self.ended is not None else "not ended yet"
-        return Exchange(self.id, self.request, response, self.started, ended, failure, self.origin)
+        request = replace(self.request, body=bytes(self._pieces)) if self._pieces else self.request
+        return Exchange(self.id, request, response, self.started, ended, failure, self.origin)
 
 
 class SessionEntry(_Entry):

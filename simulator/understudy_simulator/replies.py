@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from understudy.messages import RawHeaders
+from understudy.provider_errors.requests import NOT_FOUND_PAGE
 from understudy.scenario.model import Fault, Pause
 
 from .encoding import error_array, pretty_json
-from .google_errors import NOT_FOUND_PAGE, GoogleError
+from .google_errors import GoogleError
 
 JSON_TYPE: Final = b"application/json; charset=UTF-8"
 SSE_TYPE: Final = b"text/event-stream"
@@ -68,6 +69,13 @@ class Outgoing:
     fault: Fault | None = None
     reset: bool = False
     speed: float | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is bytes from end to end, with no pause and no fault: it can be written at once."""
+        if self.before or self.fault is not None or self.reset:
+            return False
+        return all(isinstance(part, bytes) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

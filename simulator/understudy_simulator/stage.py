@@ -15,7 +15,7 @@ from understudy.messages import Request, header_value
 from understudy.scenario.match import Facts, Hit, Matcher, Miss, nearest_misses
 from understudy.scenario.model import Scenario
 
-from .auth import Gatekeeper
+from .auth.gate import Gatekeeper
 from .clock import Clock, rfc3339
 from .ids import Identity
 from .operations import OperationDesk
@@ -210,6 +210,11 @@ class Stage:
         self._strict = self.settings.strict if strict is None else strict
         self._scopes.clear()
         self._reads_markers = False
+
+    @property
+    def reads_markers(self) -> bool:
+        """Whether bodies are searched for the marker of a scope."""
+        return self._reads_markers
 
     def is_strict(self, scope: str) -> bool:
         """Whether what no scenario of that scope answers is refused."""

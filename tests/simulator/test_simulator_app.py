@@ -120,11 +120,10 @@ async def test_a_request_that_is_no_http_is_one_line_without_its_bytes(is_admin,
         url = urlsplit(running.admin_url if is_admin else running.http_url)
         reader, writer = await asyncio.open_connection(url.hostname, url.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nx-goog-api-key: AIza-se\x00cret\r\n\r\n")
-        assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.0 400 ")
+        assert (await asyncio.wait_for(reader.read(), 20)).startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
         writer.close()
-    assert [record.getMessage() for record in caplog.records] == [
-        "a request that is no HTTP was refused (BadHttpMessage)"
-    ]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("a request that is no HTTP was refused")
     assert "AIza" not in caplog.text and "Traceback" not in caplog.text
 
 
@@ -160,7 +159,7 @@ async def test_a_client_that_expects_100_continue_is_told_to_go_on():
             assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             await reader.readline()
             writer.write(b"{}")
-            assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+            assert (await reader.readline()).startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
         writer.close()
         await writer.wait_closed()
 

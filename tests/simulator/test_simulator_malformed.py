@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from simulator_rig import KEY, simulator
 
-from understudy_simulator.wire import MALFORMED
+from understudy_simulator.http import MALFORMED
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,423 @@
+"""One client connection: requests in by httptools, answers out in order, bodies whole or piece by piece.
+
+A request is handed over when its body is there; those that came behind it wait. What is answered at once is written at
+once, without a task. A handshake for a WebSocket at a Live path leaves for another protocol with all its bytes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import httptools
+
+from understudy.messages import RawHeaders, Request
+
+from .exchange import Exchange
+from .framing import CONTINUE
+from .intake import Incoming, facts_of
+from .pieces import ClientLeft, Pieces
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes that a request's head may have."""
+
+IDLE_S: Final = 75.0
+"""How long a connection may stay open between requests."""
+
+PATIENCE_S: Final = 600.0
+"""How long a request may take to come."""
+
+_LINGER_S: Final = 2.0
+"""How long what is left of a refused request is read, so that its sender sees the answer and no reset."""
+
+
+class Host(Protocol):
+    """What a connection needs of its server."""
+
+    body_limit: int
+
+    def begin(self, connection: "Connection", request: Request) -> Exchange:
+        """A request's head is there; its body is not."""
+        ...
+
+    def malformed(self, connection: "Connection") -> None:
+        """The client sent what is no HTTP; an answer may be written, then the connection ends."""
+        ...
+
+    def takes_over(self, head: bytes) -> Callable[[], asyncio.Protocol] | None:
+        """The protocol for a connection that begins with this head of a GET request, if not ours."""
+        ...
+
+    def opened(self, connection: "Connection") -> None:
+        """A client has come."""
+        ...
+
+    def closed(self, connection: "Connection") -> None:
+        """A connection has ended, or left for another protocol."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of the traffic ports."""
+
+    def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
+        self._host = host
+        self._loop = loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._target: list[bytes] = []
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._held = b""
+        self._reading: Incoming | None = None
+        self._waiting: deque[Incoming] = deque()
+        self._answering: Incoming | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._pieces: Pieces | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._is_choked = False
+        self._ends = False
+        self._is_deaf = False
+        self._is_ambiguous = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self.transport: asyncio.Transport | None = None
+
+    # -- what the answering side uses
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self.transport is None or self.transport.is_closing()
+
+    @property
+    def method(self) -> str:
+        """The method of the request that is being answered."""
+        return "" if self._answering is None else self._answering.method
+
+    @property
+    def is_http_11(self) -> bool:
+        """Whether the request that is being answered is HTTP/1.1."""
+        return self._answering is None or self._answering.is_http_11
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow the one that is being answered."""
+        return self._answering is not None and self._answering.keeps_alive and not self._ends
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the connection. Raises ClientLeft if it has ended."""
+        if self.transport is None or self.transport.is_closing():
+            raise ClientLeft
+        self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the connection takes more. Raises ClientLeft if it ends meanwhile."""
+        if self._is_choked and not self.is_gone:
+            self._drained = self._loop.create_future()
+            await self._drained
+        if self.is_gone:
+            raise ClientLeft
+
+    def end_after_this(self) -> None:
+        """Close the connection when the answer in hand has been written."""
+        self._ends = True
+
+    def shut(self) -> None:
+        """The server stops: close at once if nothing is being answered, else after that."""
+        self._ends = True
+        if self._answering is None and self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """The server stops now: end the answer in hand and the connection."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._host.opened(self)
+        self._expect_within(PATIENCE_S)
+        self._timer = self._loop.call_later(IDLE_S, self._look_at_the_clock)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone: what is under way ends."""
+        self.transport = None
+        self._host.closed(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake()
+        if self._pieces is not None:
+            # Who reads them is told so by the pieces, and may keep what came.
+            self._pieces.break_off()
+        elif self._task is not None:
+            self._task.cancel()
+        self._give_up_reading("client left")
+
+    def pause_writing(self) -> None:
+        """The client reads slower than is written."""
+        self._is_choked = True
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._is_choked = False
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: it is taken to have left, since a gateway that gives up looks just the same."""
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._is_deaf:
+            return
+        if self._reading is None and not self._head_size:
+            data = self._held + data
+            self._held = b""
+            if data[:4] == b"GET "[: len(data)]:
+                end = data.find(b"\r\n\r\n")
+                if end < 0 and len(data) <= HEAD_LIMIT and b"\n\n" not in data:
+                    self._held = data
+                    return
+                protocol = None if self._answering else self._host.takes_over(data[: end + 4])
+                if protocol is not None:
+                    self._leave_to(protocol(), data)
+                    return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        if self._reading is None:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # An upgrade that is none of ours is ignored: a plain request, and what follows it is the next.
+            self._parser = httptools.HttpRequestParser(self)
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self.data_received(rest)
+            return
+        except httptools.HttpParserError:
+            self._refuse_malformed()
+            return
+        if self._is_ambiguous or (self._reading is None and self._head_size > HEAD_LIMIT):
+            self._refuse_malformed()
+
+    # -- httptools callbacks
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        self._target.append(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header field, or (after the head) a trailer."""
+        if self._reading is None:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        method = self._parser.get_method().decode("latin-1")
+        headers: RawHeaders = tuple(self._headers)
+        target = b"".join(self._target).decode("latin-1")
+        self._headers, self._target, self._head_size = [], [], 0
+        length, expects, hosts = facts_of(headers)
+        if hosts > 1:
+            self._is_ambiguous = True
+            return
+        incoming = Incoming(method, self._parser.get_http_version() != "1.0", self._parser.should_keep_alive(), expects)
+        self._reading = incoming
+        self._expect_within(PATIENCE_S)
+        incoming.exchange = self._host.begin(self, Request(method, target, headers))
+        incoming.is_too_large = length > self._host.body_limit
+        if self._answering is None and not self._waiting:
+            self._prepare(incoming)
+
+    def _prepare(self, incoming: Incoming) -> None:
+        """The request is the next to be answered: ask for its body, and see who wants it."""
+        exchange = incoming.exchange
+        assert exchange is not None
+        pieces = Pieces(self.pause_reading, self.resume_reading, PATIENCE_S)
+        task = exchange.takes_pieces(pieces)
+        if task is not None:
+            for part in incoming.body:
+                pieces.add(part)
+            incoming.body = []
+            if incoming.is_whole:
+                pieces.end()
+            self._pieces = None if incoming.is_whole else pieces
+        elif incoming.is_too_large:
+            self._refuse_size(incoming)
+            return
+        if incoming.continues and not incoming.is_whole and not self.is_gone:
+            self.write(CONTINUE)
+        if task is not None:
+            self._answering = incoming
+            self._run(task)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        incoming = self._reading
+        if incoming is None:
+            return
+        if self._pieces is not None:
+            self._pieces.add(body)
+            return
+        incoming.size += len(body)
+        incoming.body.append(body)
+        if incoming.size > self._host.body_limit:
+            self._refuse_size(incoming)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        incoming, self._reading = self._reading, None
+        if incoming is None:
+            return
+        incoming.is_whole = True
+        if self._pieces is not None:
+            self._pieces.end()
+            self._pieces = None
+            return
+        if self._answering is incoming:
+            return
+        if self._answering is not None or self._waiting:
+            self._waiting.append(incoming)
+            self.pause_reading()
+            return
+        self._answer(incoming)
+
+    # -- answering
+
+    def _answer(self, incoming: Incoming) -> None:
+        self._answering = incoming
+        exchange = incoming.exchange
+        assert exchange is not None
+        body = incoming.body
+        task = exchange.took_whole(body[0] if len(body) == 1 else b"".join(body))
+        if task is None:
+            self._answered()
+        else:
+            self._run(task)
+
+    def _run(self, answer: Awaitable[None]) -> None:
+        async def run() -> None:
+            await answer
+
+        self._task = self._loop.create_task(run())
+        self._task.add_done_callback(self._ran)
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._loop.call_exception_handler({"message": "an answer failed", "exception": error, "protocol": self})
+            self._ends = True
+        self._answered()
+
+    def _answered(self) -> None:
+        """The answer has been written, or given up."""
+        incoming, self._answering = self._answering, None
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        unread = incoming is not None and not incoming.is_whole
+        if unread or self._ends or (incoming is not None and not incoming.keeps_alive):
+            self._finish(linger=unread)
+            return
+        self._expect_within(IDLE_S)
+        if self._waiting:
+            following = self._waiting.popleft()
+            self._prepare(following)
+            if self._answering is None:
+                self._answer(following)
+        else:
+            self.resume_reading()
+            if self._reading is not None:
+                self._prepare(self._reading)
+
+    def _finish(self, *, linger: bool) -> None:
+        """End the connection; with `linger` what still comes is read first, for a while, and thrown away."""
+        transport = self.transport
+        if transport is None:
+            return
+        self._is_deaf = True
+        self._reading, self._pieces = None, None
+        if not linger:
+            transport.close()
+            return
+        self.resume_reading()
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._loop.call_later(_LINGER_S, transport.close)
+
+    def _refuse_size(self, incoming: Incoming) -> None:
+        self._is_deaf = True
+        self._answering = incoming
+        exchange = incoming.exchange
+        assert exchange is not None
+        task = exchange.refuse_size()
+        if task is None:
+            self._answered()
+        else:
+            self._run(task)
+
+    def _refuse_malformed(self) -> None:
+        self._is_deaf = True
+        self._give_up_reading("the request broke off")
+        if self._answering is None and not self.is_gone:
+            self._host.malformed(self)
+            self._finish(linger=True)
+        else:
+            self._ends = True
+
+    def _give_up_reading(self, why: str) -> None:
+        for incoming in (*self._waiting, self._reading):
+            if incoming is not None and incoming.exchange is not None and incoming is not self._answering:
+                incoming.exchange.broke_off(b"".join(incoming.body), why)
+        self._waiting.clear()
+        self._reading = None
+
+    # -- the flow of bytes, and time
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _wake(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def _expect_within(self, seconds: float) -> None:
+        self._deadline = self._loop.time() + seconds
+
+    def _look_at_the_clock(self) -> None:
+        """Close a connection on which nothing was asked for too long, or a request did not come to its end."""
+        left = self._deadline - self._loop.time()
+        if self._answering is not None:
+            left = IDLE_S
+        elif left <= 0:
+            if self.transport is not None:
+                self.transport.close()
+            return
+        self._timer = self._loop.call_later(left, self._look_at_the_clock)
+
+    def _leave_to(self, protocol: asyncio.Protocol, data: bytes) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        self._host.closed(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self.transport = None
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
