@@ -1,21 +1,23 @@
-"""Google's refusals as data: the texts and details of wire-http 5.2 and 6.2, and the simulator's own."""
+"""Google's refusals as they are answered with, and the simulator's own; the texts are those of provider_errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
-from understudy.messages import RawHeaders
-from understudy.rpc_status import Detail, bad_request, error_info, localized_message, rpc_status
+from understudy.messages import RawHeaders, Request
+from understudy.provider_errors import capacity, credentials, requests
+from understudy.provider_errors.model import ProviderError, host_of
+from understudy.rpc_status import Detail, error_info, rpc_status
 from understudy.surfaces import Place
 
-from .auth import Verdict
+from .auth.gate import Gatekeeper, Verdict
+from .auth.presented import presented_in
+from .quotas import Exceeded
 
-GEMINI_SERVICE: Final = "generativelanguage.googleapis.com"
-VERTEX_SERVICE: Final = "aiplatform.googleapis.com"
 ERROR_HEADER: Final = b"X-Understudy-Error"
 """Names the reason when the simulator speaks for itself and not for Google."""
 
-_RPC_NAMES: Final[Mapping[str, str]] = {"batchEmbedContents": "embedContent"}
+_USUAL_VERSION: Final[Mapping[bool, str]] = {True: "v1", False: "v1beta"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,51 +36,132 @@ class GoogleError:
         return rpc_status(self.status, self.message, self.details, self.name)
 
 
+def google_error(error: ProviderError) -> GoogleError:
+    """An error of the ground floor as an answer; the frontend's page is none (see `replies.not_found_page`)."""
+    return GoogleError(error.status, error.message, error.details, error.code, error.headers)
+
+
 def service_of(is_vertex: bool) -> str:
     """The host name by which Google calls the service in error details."""
-    return VERTEX_SERVICE if is_vertex else GEMINI_SERVICE
+    return host_of(is_vertex)
 
 
-def _rpc_method(place: Place) -> str:
+def rpc_method(place: Place) -> str:
+    """The full gRPC name of the method, as in the metadata of an ErrorInfo."""
     verb = place.method[:1].upper() + place.method[1:]
+    version = place.version or _USUAL_VERSION[place.surface.is_vertex]
     if place.surface.is_vertex:
-        return f"google.cloud.aiplatform.{place.version or 'v1'}.PredictionService.{verb}"
-    return f"google.ai.generativelanguage.{place.version or 'v1beta'}.GenerativeService.{verb}"
+        return f"google.cloud.aiplatform.{version}.PredictionService.{verb}"
+    return f"google.ai.generativelanguage.{version}.GenerativeService.{verb}"
 
 
-def credentials_error(verdict: Verdict, place: Place) -> GoogleError | None:
-    """The refusal that a verdict on credentials leads to; None if they were admitted."""
-    is_vertex = place.surface.is_vertex
-    service = service_of(is_vertex)
+def request_slots(place: Place, path: str) -> dict[str, str]:
+    """What the slots of an error's text are filled with beside `Stage.slot_values`; `path` is the raw path."""
+    return {
+        "project": place.project or "unknown",
+        "location": place.location or "global",
+        "version": place.version or _USUAL_VERSION[place.surface.is_vertex],
+        "method": requests.rpc_in_text(place.method),
+        "rpc_method": rpc_method(place),
+        "path": path,
+    }
+
+
+def credentials_error(verdict: Verdict, place: Place, project: str = "") -> GoogleError | None:
+    """The refusal that a verdict on credentials leads to; None if they were admitted.
+
+    `project` is the one that a refusal of a project is about.
+    """
     if verdict is Verdict.ADMITTED:
         return None
-    if verdict is Verdict.NO_CREDENTIALS and not is_vertex:
-        return GoogleError(
-            403,
-            "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or "
-            "other form of API consumer identity to call this API.",
+    service, method = service_of(place.surface.is_vertex), rpc_method(place)
+    match verdict:
+        case Verdict.NO_CREDENTIALS | Verdict.KEY_UNSUPPORTED:
+            is_key_missing = verdict is Verdict.NO_CREDENTIALS and not place.surface.is_vertex
+            error = credentials.no_api_key() if is_key_missing else credentials.no_principal(service, method)
+        case Verdict.KEY_INVALID:
+            error = credentials.bad_api_key(service)
+        case Verdict.KEY_EXPIRED:
+            error = credentials.expired_api_key(service)
+        case Verdict.TOKEN_INVALID:
+            error = credentials.bad_token(service, method)
+        case Verdict.TOKEN_EXPIRED:
+            error = credentials.expired_token(service, method)
+        case Verdict.API_DISABLED:
+            error = credentials.api_disabled(project, service)
+        case Verdict.PROJECT_DENIED:
+            is_vertex = place.surface.is_vertex and place.model is not None
+            resource = place.name if place.name.startswith("projects/") else f"projects/{project}"
+            error = credentials.iam_denied(resource) if is_vertex else credentials.wrong_project(project, service)
+        case Verdict.USER_PROJECT_DENIED:
+            error = credentials.user_project_denied(project, service)
+        case _:
+            assert_never(verdict)
+    return google_error(error)
+
+
+def credentials_refusal(gate: Gatekeeper, request: Request, place: Place) -> GoogleError | None:
+    """Why the credentials of a request do not admit it to a place; None if they do."""
+    presented = presented_in(request)
+    is_vertex, project = place.surface.is_vertex, place.project
+    verdict = gate.judge(presented, is_vertex=is_vertex, has_project=project is not None, project=project)
+    if verdict is Verdict.ADMITTED:
+        return None
+    return credentials_error(verdict, place, gate.refused_project(project, presented.user_project))
+
+
+_METRICS: Final[Mapping[tuple[str, str, str], tuple[str, str]]] = {
+    ("gemini", "requests", "minute"): (capacity.FREE_TIER_METRIC, capacity.FREE_TIER_QUOTA),
+    ("gemini", "requests", "day"): (
+        capacity.FREE_TIER_METRIC,
+        "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
+    ),
+    ("gemini", "tokens", "minute"): (
+        "generativelanguage.googleapis.com/generate_content_free_tier_input_token_count",
+        "GenerateContentInputTokensPerModelPerMinute-FreeTier",
+    ),
+    ("gemini", "tokens", "day"): (
+        "generativelanguage.googleapis.com/generate_content_free_tier_input_token_count",
+        "GenerateContentInputTokensPerModelPerDay-FreeTier",
+    ),
+    ("vertex", "requests", "minute"): (
+        "aiplatform.googleapis.com/generate_content_requests_per_minute_per_project_per_base_model",
+        "",
+    ),
+    ("vertex", "requests", "day"): (
+        "aiplatform.googleapis.com/generate_content_requests_per_day_per_project_per_base_model",
+        "",
+    ),
+    ("vertex", "tokens", "minute"): (
+        "aiplatform.googleapis.com/generate_content_input_tokens_per_minute_per_base_model",
+        "",
+    ),
+    ("vertex", "tokens", "day"): ("aiplatform.googleapis.com/generate_content_input_tokens_per_day_per_base_model", ""),
+}
+"""What the services call a quota: the metric, and on the Gemini API the quota's id (wire-http 5.2)."""
+
+
+def quota_error(exceeded: Exceeded, *, has_retry_after: bool = False) -> GoogleError:
+    """The refusal of a request beyond a quota, with the real wait: on the Gemini API in text and RetryInfo, on Vertex
+    AI nowhere but, if `has_retry_after`, in `Retry-After` (wire-http 5.2). A session is refused without any wait.
+    """
+    rule = exceeded.rule
+    if rule.kind == "sessions":
+        return GoogleError(429, "RESOURCE_EXHAUSTED: Maximum concurrent sessions exceeded.")
+    usual = _METRICS[exceeded.service, rule.kind, rule.per]
+    metric, quota_id = rule.metric or usual[0], rule.quota_id or usual[1]
+    headers = capacity.retry_after(exceeded.retry_after) if has_retry_after else ()
+    if exceeded.service == "vertex":
+        return google_error(capacity.vertex_quota(metric, exceeded.model, headers))
+    return google_error(
+        capacity.gemini_quota(
+            model=exceeded.model,
+            metric=metric,
+            limit=str(rule.limit),
+            quota_id=quota_id,
+            retry_delay=exceeded.retry_delay,
+            headers=headers,
         )
-    if verdict is Verdict.KEY_INVALID:
-        message = "API key not valid. Please pass a valid API key."
-        info = error_info("API_KEY_INVALID", "googleapis.com", {"service": service})
-        return GoogleError(400, message, (info, localized_message(message)))
-    metadata = {"service": service, "method": _rpc_method(place)}
-    realm = 'Bearer realm="https://accounts.google.com/"'
-    if verdict in (Verdict.NO_CREDENTIALS, Verdict.KEY_UNSUPPORTED):
-        return GoogleError(
-            401,
-            "API keys are not supported by this API. Expected OAuth2 access token or other authentication credentials "
-            "that assert a principal. See https://cloud.google.com/docs/authentication",
-            (error_info("CREDENTIALS_MISSING", "googleapis.com", metadata),),
-            headers=((b"WWW-Authenticate", realm.encode()),),
-        )
-    reason = "ACCESS_TOKEN_EXPIRED" if verdict is Verdict.TOKEN_EXPIRED else "ACCESS_TOKEN_TYPE_UNSUPPORTED"
-    return GoogleError(
-        401,
-        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
-        "authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
-        (error_info(reason, "googleapis.com", metadata),),
-        headers=((b"WWW-Authenticate", (realm + ', error="invalid_token"').encode()),),
     )
 
 
@@ -88,68 +171,50 @@ def unknown_model(place: Place) -> GoogleError:
         project, location = place.project or "unknown", place.location or "global"
         publisher = place.publisher or "google"
         name = f"projects/{project}/locations/{location}/publishers/{publisher}/models/{place.model or ''}"
-        return GoogleError(
-            404,
-            f"Publisher Model `{name}` was not found or your project does not have access to it. Please ensure you "
-            "are using a valid model version. For more information, see: "
-            "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/model-versions",
-        )
-    verb = _RPC_NAMES.get(place.method, place.method)
-    verb = "generateContent" if verb in ("get", "streamGenerateContent") else verb
+        return google_error(requests.unknown_vertex_model(name))
     name = f"{place.name.partition('/')[0]}/{place.model or ''}"
-    return GoogleError(
-        404,
-        f"{name} is not found for API version {place.version or 'v1beta'}, or is not supported for {verb}. "
-        "Call ListModels to see the list of available models and their supported methods.",
-    )
+    method = requests.rpc_in_text(place.method)
+    return google_error(requests.unknown_gemini_model(name, place.version or "v1beta", method))
 
 
 def missing_contents(is_vertex: bool) -> GoogleError:
     """No `contents` in a request that needs them."""
-    if is_vertex:
-        return GoogleError(
-            400,
-            "Unable to submit request because at least one contents field is required. Learn more: "
-            "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/gemini",
-        )
-    return GoogleError(400, "* GenerateContentRequest.contents: contents is not specified\n")
+    return google_error(requests.missing_contents(is_vertex))
 
 
 def malformed_json(excerpt: str) -> GoogleError:
     """The body is no JSON."""
-    return GoogleError(400, f"Invalid JSON payload received. Unexpected token.\n{excerpt}\n^")
+    return google_error(requests.malformed_json(excerpt))
 
 
 def unknown_names(places: Sequence[tuple[str, str]]) -> GoogleError:
     """Fields that the message does not have: pairs of the path of the parent (empty at the root) and the name."""
-    texts = [
-        f'Invalid JSON payload received. Unknown name "{name}"'
-        + (f" at '{path}'" if path else "")
-        + ": Cannot find field."
-        for path, name in places
-    ]
-    violations = [(path or None, text) for (path, _), text in zip(places, texts, strict=True)]
-    return GoogleError(400, "\n".join(texts), (bad_request(violations),))
+    return google_error(requests.unknown_fields(places))
+
+
+def wrong_values(places: Sequence[tuple[str, str, str]]) -> GoogleError:
+    """Values of a wrong type: triples of path, type (`TYPE_FLOAT`, or the URL of an enum) and the value as JSON."""
+    return google_error(requests.wrong_values(places))
 
 
 def invalid_argument(message: str = "Request contains an invalid argument.") -> GoogleError:
     """A plain 400."""
-    return GoogleError(400, message)
+    return google_error(requests.invalid_argument(message))
 
 
 def unknown_operation(name: str) -> GoogleError:
     """No operation of that name."""
-    return GoogleError(404, f"Operation not found: {name}" if name else "Operation not found.")
+    return google_error(requests.unknown_operation(name))
 
 
 def unknown_file(file_id: str) -> GoogleError:
     """No file of that id."""
-    return GoogleError(403, f"You do not have permission to access the File {file_id} or it may not exist.")
+    return google_error(requests.unknown_file(file_id))
 
 
 def body_too_large(limit: int) -> GoogleError:
     """The body is beyond what is accepted."""
-    return GoogleError(413, f"Request payload size exceeds the limit: {limit} bytes.")
+    return google_error(requests.too_large(str(limit)))
 
 
 def not_implemented_here(what: str) -> GoogleError:
@@ -205,15 +270,3 @@ def prefix_trap(path: str) -> GoogleError:
         f"understudy: {path[:200]} is a route of a gateway, and this is the simulator. Leave the prefix out of the "
         "base URL, or point the client at the gateway.",
     )
-
-
-NOT_FOUND_PAGE: Final = """<!DOCTYPE html>
-<html lang=en>
-  <meta charset=utf-8>
-  <meta name=viewport content="initial-scale=1, minimum-scale=1, width=device-width">
-  <title>Error 404 (Not Found)!!1</title>
-  <a href=//www.google.com/><span id=logo aria-label=Google></span></a>
-  <p><b>404.</b> <ins>That\u2019s an error.</ins>
-  <p>The requested URL <code>{path}</code> was not found on this server.  <ins>That\u2019s all we know.</ins>
-"""
-"""What the frontend answers for a path that no API has; `{path}` is escaped for HTML."""

@@ -1,12 +1,14 @@
 """The service account of the simulated cloud: its RSA key, its key file, and the public half that checks assertions."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from understudy.errors import ConfigError
 from understudy.secret import Secret
@@ -23,8 +25,12 @@ class ServiceAccount:
     email: str = DEFAULT_EMAIL
     public_key: rsa.RSAPublicKey = field(init=False, repr=False, compare=False)
 
+    _private_key: rsa.RSAPrivateKey = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "public_key", _load(self.private_key_pem).public_key())
+        key = _load(self.private_key_pem)
+        object.__setattr__(self, "_private_key", key)
+        object.__setattr__(self, "public_key", key.public_key())
 
     @classmethod
     def generate(cls, email: str = DEFAULT_EMAIL) -> "ServiceAccount":
@@ -46,6 +52,19 @@ class ServiceAccount:
         der = self.public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(der).hexdigest()[:40]
 
+    @property
+    def client_id(self) -> str:
+        """`client_id` of the key file, `sub` of its ID tokens: 21 decimal digits."""
+        return str(int(self.key_id[:16], 16)).rjust(21, "1")[:21]
+
+    def signed_jwt(self, claims: Mapping[str, Any]) -> str:
+        """A JWT with these claims, signed with the account's key (RS256)."""
+        return jwt.encode(dict(claims), self._private_key, algorithm="RS256", headers={"kid": self.key_id})
+
+    def signature_of(self, data: bytes) -> bytes:
+        """The RSASSA-PKCS1-v1_5 signature (SHA-256) of `data`, as iamcredentials signs blobs."""
+        return self._private_key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
     def key_file(self, token_uri: str, project: str = DEFAULT_PROJECT) -> dict[str, str]:
         """The JSON value of a Google service-account key file, as google-auth reads it; it holds the private key."""
         return {
@@ -54,7 +73,7 @@ class ServiceAccount:
             "private_key_id": self.key_id,
             "private_key": self.private_key_pem.reveal(),
             "client_email": self.email,
-            "client_id": str(int(self.key_id[:16], 16)).rjust(21, "1")[:21],
+            "client_id": self.client_id,
             "auth_uri": "https://accounts.google.com/o/oauth2/auth",
             "token_uri": token_uri,
             "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",

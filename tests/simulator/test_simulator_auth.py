@@ -13,7 +13,8 @@ from simulator_rig import FLASH, HELLO, VERTEX_FLASH, account, ask, simulator
 
 from understudy.messages import Request
 from understudy.secret import Secret
-from understudy_simulator.auth import Gatekeeper, Verdict, presented_in
+from understudy_simulator.auth.gate import Gatekeeper, Verdict
+from understudy_simulator.auth.presented import presented_in
 from understudy_simulator.clock import ManualClock
 from understudy_simulator.service_account import ServiceAccount
 from understudy_simulator.settings import SimulatorSettings
@@ -173,7 +174,7 @@ def test_advancing_the_clock_does_not_age_a_client_s_assertion():
     ("form", "error"),
     [
         ({}, "invalid_request"),
-        ({"grant_type": "refresh_token"}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"grant_type": GRANT}, "invalid_request"),
     ],
 )

@@ -285,7 +285,7 @@ expect:
         "f.yaml:7: server[1]: unknown key 'sned' (did you mean 'send'?)",
         "f.yaml:8: server[2].pause: a duration is a number with its unit, like 120ms, 2s or 1m; found 120",
         "f.yaml:9: server[3].send: unknown slot '{{modle}}' (did you mean 'model'?)",
-        "f.yaml:10: server[3].times: 'times' stands beside reply or stream, not beside send",
+        "f.yaml:10: server[3].times: 'times' stands beside reply or stream or error, not beside send",
         "f.yaml:12: client[0].reply: 'reply' is a step of the server",
         "f.yaml:13: client[1].call: 'call' does not fit surface gemini-live",
         'f.yaml:15: expect.cost: money is a decimal in quotes, like "0.000016"; found 0.1',

@@ -35,6 +35,7 @@ from .document_bodies import (
     BodyDoc,
     ChunkDoc,
     DetailDoc,
+    ErrorDoc,
     FaultDoc,
     Files,
     OperationDoc,
@@ -44,6 +45,7 @@ from .document_bodies import (
     RpcStatusDoc,
     StreamDoc,
 )
+from .errors_by_name import error_close, error_payload, error_reply
 from .layout import Layout, json_text, payload_of_text
 
 _OPCODES = {"text": TEXT, "binary": BINARY}
@@ -52,7 +54,7 @@ _OPCODES = {"text": TEXT, "binary": BINARY}
 def scenario_of(doc: ScenarioDoc, scenario_id: str, source: str, files: Files) -> model.Scenario:
     """The scenario that `doc` describes."""
     surface = Surface(doc.surface)
-    steps = _Steps(files, doc.defaults.opcode)
+    steps = _Steps(files, doc.defaults.opcode, surface, doc.model)
     return model.Scenario(
         id=scenario_id,
         title=doc.title,
@@ -110,9 +112,11 @@ def _expect(doc: ExpectDoc) -> model.Expect:
 class _Steps:
     """Turns steps of a document into steps that are played; knows the document's defaults and files."""
 
-    def __init__(self, files: Files, opcode: str) -> None:
+    def __init__(self, files: Files, opcode: str, surface: Surface, model_id: str) -> None:
         self._files = files
         self._opcode = opcode
+        self._surface = surface
+        self._model_id = model_id
 
     def server(self, doc: ServerStepDoc) -> model.ServerStep:
         fault = _fault(doc.fault) if doc.fault else None
@@ -127,6 +131,8 @@ class _Steps:
             return self._stream(doc.stream, doc.times or 1, fault)
         if doc.operation:
             return _operation(doc.operation)
+        if doc.error:
+            return self._error(doc.error, doc.times or 1, fault)
         return self._common(doc, fault)
 
     def client(self, doc: ClientStepDoc) -> model.ClientStep:
@@ -194,6 +200,11 @@ class _Steps:
         payload = payload_of_text(json_text(_rpc_status(doc.rpc_status, status), doc.layout), "json")
         return model.Reply(status, _headers(doc.headers), payload, times=times, fault=fault)
 
+    def _error(self, doc: ErrorDoc, times: int, fault: model.Fault | None) -> model.Reply | model.CloseSession:
+        if self._surface.is_live:
+            return error_close(doc, self._surface, self._model_id)
+        return error_reply(doc, self._surface, times, fault)
+
     def _stream(self, doc: StreamDoc, times: int, fault: model.Fault | None) -> model.Stream:
         parts = tuple(self._chunk(chunk) for chunk in doc.chunks)
         return model.Stream(parts, doc.status, _headers(doc.headers), doc.framing, times=times, fault=fault)
@@ -203,6 +214,10 @@ class _Steps:
             return model.Pause(doc.pause)
         if doc.fault is not None:
             return _fault(doc.fault)
+        if doc.error is not None:
+            return model.StreamChunk(error_payload(doc.error, self._surface, "event"))
+        if doc.raw is not None and doc.raw.error is not None:
+            return model.StreamChunk(error_payload(doc.raw.error, self._surface, "google"), framed=False)
         if doc.raw is not None:
             return model.StreamChunk(self.payload(doc.raw, "google"), framed=False)
         # In array framing the player lays an element out anew; most streams are events.

@@ -12,6 +12,7 @@ from ..surfaces import Surface
 from .document_bodies import (
     BodyDoc,
     Doc,
+    ErrorWord,
     FaultDoc,
     OperationDoc,
     ReplyDoc,
@@ -218,16 +219,18 @@ class ServerStepDoc(StepDoc):
     reply: ReplyDoc | None = None
     stream: StreamDoc | None = None
     operation: OperationDoc | None = None
+    error: ErrorWord | None = None
+    """One of the services' errors, by its name; on Live the session is closed with it."""
     times: Count | None = None
-    """Beside reply or stream: that many requests get this answer."""
+    """Beside reply, stream or error: that many requests get this answer."""
 
     step_words: ClassVar[tuple[str, ...]] = (
         *("receive", "send", "send_audio", "pause", "close", "fault", "repeat", "branch"),
-        *("reply", "stream", "operation"),
+        *("reply", "stream", "operation", "error"),
     )
     beside: ClassVar[dict[str, tuple[str, ...]]] = {
-        "times": ("reply", "stream"),
-        "fault": ("send", "reply", "stream"),
+        "times": ("reply", "stream", "error"),
+        "fault": ("send", "reply", "stream", "error"),
         "interrupt_on": ("send_audio",),
     }
 

@@ -2,14 +2,17 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from ..errors import did_you_mean
+from ..provider_errors.catalogue import ERRORS, mistake_in, provider_error
 from ..rpc_status import HTTP_STATUS
 from .layout import Layout, slot_mistakes
 from .scalars import Base64, Duration, Headers, NamePath, duration_s
 
 Status = Annotated[int, Field(ge=200, le=599)]
+Parameter = str | Annotated[int, Field(ge=0)] | None
+"""A parameter of an error; numbers may stand without quotes."""
 
 
 class Doc(BaseModel):
@@ -193,6 +196,79 @@ class RpcStatusDoc(Doc):
     details: list[DetailDoc] = Field(default_factory=list[DetailDoc])
 
 
+# ---- errors by name
+
+
+class ErrorDoc(Doc):
+    """One of the services' errors by its name, and its parameters."""
+
+    name: str = Field(json_schema_extra={"enum": list(ERRORS)})
+    """The name; docs/reference/errors.md lists them."""
+    at: Parameter = None
+    excerpt: Parameter = None
+    field: Parameter = None
+    file: Parameter = None
+    high: Parameter = None
+    limit: Parameter = None
+    location: Parameter = None
+    low: Parameter = None
+    message: Parameter = None
+    method: Parameter = None
+    metric: Parameter = None
+    model: Parameter = None
+    operation: Parameter = None
+    path: Parameter = None
+    permission: Parameter = None
+    project: Parameter = None
+    publisher: Parameter = None
+    quota_id: Parameter = None
+    retry_after: Parameter = None
+    retry_delay: Parameter = None
+    rpc_method: Parameter = None
+    service: Parameter = None
+    status: Parameter = None
+    type: Parameter = None
+    value: Parameter = None
+    version: Parameter = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters that are given."""
+        return {name: str(getattr(self, name)) for name in self.model_fields_set - {"name"}}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        mistake = mistake_in(self.name, self.parameters)
+        mistakes = [mistake] if mistake else list(slot_mistakes(self.parameters))
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+
+def _error_word(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _no_page(doc: ErrorDoc) -> ErrorDoc:
+    if provider_error(doc.name, doc.parameters).page is not None:
+        raise ValueError(f"'{doc.name}' is a page in HTML, which has no place in a stream")
+    return doc
+
+
+_ErrorName = Annotated[str, Field(json_schema_extra={"enum": list(ERRORS)})]
+ErrorWord = Annotated[ErrorDoc, BeforeValidator(_error_word, json_schema_input_type=_ErrorName | ErrorDoc)]
+StreamErrorWord = Annotated[ErrorWord, AfterValidator(_no_page)]
+
+
+class RawDoc(BodyDoc):
+    """Bytes of a stream that stand outside its framing: a body, or an error by its name."""
+
+    error: StreamErrorWord | None = None
+    """The bare error object, as Gemini breaks a stream off (wire-http 5.3)."""
+
+    body_words: ClassVar[tuple[str, ...]] = (*BodyDoc.body_words, "error")
+
+
 # ---- replies and streams
 
 
@@ -238,12 +314,14 @@ class FaultDoc(Doc):
 class ChunkDoc(BodyDoc):
     """One part of a streamed body, or what happens between two parts."""
 
-    raw: BodyDoc | None = None
+    error: StreamErrorWord | None = None
+    """One of the services' errors by its name, as an event or an element of the array (wire-http 5.3)."""
+    raw: RawDoc | None = None
     """Bytes that go out as they stand, outside the framing."""
     pause: Duration | None = None
     fault: FaultDoc | None = None
 
-    body_words: ClassVar[tuple[str, ...]] = (*BodyDoc.body_words, "raw", "pause", "fault")
+    body_words: ClassVar[tuple[str, ...]] = (*BodyDoc.body_words, "error", "raw", "pause", "fault")
 
 
 class StreamDoc(Doc):

@@ -17,9 +17,9 @@ _SCOPE_GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]*")
 _ANY: Final = frozenset({"pause", "fault", "repeat", "branch", "receive"})
 _SESSION: Final = _ANY | {"send", "send_audio", "close"}
 _SERVER: Final[Mapping[str, frozenset[str]]] = {
-    "live": _SESSION | {"reply"},
-    "http": _ANY | {"reply", "stream"},
-    "veo": _ANY | {"reply", "operation"},
+    "live": _SESSION | {"reply", "error"},
+    "http": _ANY | {"reply", "stream", "error"},
+    "veo": _ANY | {"reply", "operation", "error"},
 }
 _CLIENT: Final[Mapping[str, frozenset[str]]] = {
     "live": _SESSION | {"receive_until"},
@@ -55,6 +55,7 @@ def fitting_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     server = _steps(document.get("server"))
     if kind == "live":
         yield from _refusal(server)
+        yield from _walk(document.get("server"), ("server",), _closing_error)
     yield from _after_close(server, ("server",))
     yield from _operation_first(_steps(document.get("client")))
     yield from _surfaces(document, surface, kind)
@@ -147,6 +148,18 @@ def _refusal(server: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mistake]:
     if server and "reply" in server[0][1] and len(server) > 1:
         index = server[1][0]
         yield ("server", index), "nothing can follow a reply that refuses the handshake"
+
+
+def _closing_error(step: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
+    """On a Live surface an error closes the session: it is no page, comes once, and no fault befalls it."""
+    if "error" not in step:
+        return
+    error = step["error"]
+    if (error if isinstance(error, str) else _mapping(error).get("name")) == "not-found-page":
+        yield (*path, "error"), "on a Live surface an error closes the session, which a page in HTML cannot"
+    for word in ("times", "fault"):
+        if word in step:
+            yield (*path, word), f"'{word}' does not stand beside an error on a Live surface"
 
 
 def _after_close(server: list[tuple[int, Mapping[str, Any]]], path: Path) -> Iterator[Mistake]:

@@ -13,8 +13,11 @@ from ..errors import did_you_mean
 from .model import Payload, Slot
 
 Layout = Literal["google", "compact", "event"]
-SLOTS: Final = ("model", "model_path", "scope", "response_id", "create_time", "operation")
-"""The slots that whoever plays a scenario can fill."""
+SLOTS: Final = (
+    *("model", "model_path", "scope", "response_id", "create_time", "operation"),
+    *("project", "location", "version", "method", "rpc_method", "path"),
+)
+"""The slots that whoever plays a scenario can fill; those of the second line in answers to HTTP requests alone."""
 
 _SLOT = re.compile(r"\{\{ *([A-Za-z][A-Za-z0-9_]*) *\}\}")
 
@@ -35,7 +38,7 @@ def json_text(value: Any, layout: Layout) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def payload_of_text(text: str, kind: Literal["json", "text"]) -> Payload:
+def payload_of_text(text: str, kind: Literal["json", "text", "html"]) -> Payload:
     """The text as bytes, with its slots as places to be filled."""
     pieces: list[bytes | Slot] = []
     for index, piece in enumerate(_SLOT.split(text)):

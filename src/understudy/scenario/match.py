@@ -36,6 +36,20 @@ class Facts:
     scope: str = ""
     call: int = 1
 
+    def at_call(self, call: int) -> "Facts":
+        """The same as the call of that number."""
+        return Facts(
+            self.surface,
+            self.method,
+            self.path,
+            self.model,
+            self.headers,
+            self.query,
+            self.body,
+            self.scope,
+            call,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Miss:
@@ -62,6 +76,10 @@ class Hit:
     scenario: Scenario
 
 
+_GLOB_MARKS: Final = "*?["
+
+_KNOWN_LIMIT: Final = 4096
+
 _Test = Callable[[Facts], str | None]
 """Gives None if the word fits, else what was found."""
 
@@ -73,11 +91,19 @@ class _Word:
     found: _Test
 
 
+_Key = tuple[Surface | None, str | None]
+
+
 class Matcher:
-    """Decides among scenarios in the order in which they were armed."""
+    """Decides among scenarios in the order in which they were armed.
+
+    Only those of the request's surface and model are tried, so that a decision costs the same however many are armed.
+    """
 
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
         self._compiled = tuple((scenario, _words(scenario)) for scenario in scenarios)
+        self._candidates: dict[_Key, tuple[int, ...]] = {}
+        self._known_misses: dict[tuple[Surface | None, str, str, str | None, str], tuple[Miss, ...]] = {}
 
     def find(
         self,
@@ -91,6 +117,31 @@ class Matcher:
         `spent` holds the places of scenarios that were played to their end: they answer no more. `unasked` holds those
         that a request of this sort is not for, since their `match` does not name what it would have `to_name`.
         """
+        for index in self._candidates_of(facts.surface, facts.model):
+            scenario, words = self._compiled[index]
+            if index not in unasked and index not in spent and _fits(words, facts):
+                return Hit(index, scenario)
+        return self._misses(facts, spent, unasked, to_name)
+
+    def _candidates_of(self, surface: Surface | None, model: str | None) -> tuple[int, ...]:
+        """The places of the scenarios that may answer on a surface for a model."""
+        key = (surface, model)
+        known = self._candidates.get(key)
+        if known is None:
+            known = tuple(
+                index for index, (scenario, _) in enumerate(self._compiled) if _may_answer(scenario, surface, model)
+            )
+            if len(self._candidates) >= _KNOWN_LIMIT:
+                self._candidates.clear()
+            self._candidates[key] = known
+        return known
+
+    def _misses(self, facts: Facts, spent: Container[int], unasked: Container[int], to_name: str) -> tuple[Miss, ...]:
+        """Why none answers; remembered where nothing but surface, scope, method and model was looked at."""
+        key = (facts.surface, facts.scope, facts.method, facts.model, to_name)
+        known = self._known_misses.get(key)
+        if known is not None:
+            return known
         misses: list[Miss] = []
         for index, (scenario, words) in enumerate(self._compiled):
             miss = _miss(scenario.id, words, facts)
@@ -98,10 +149,26 @@ class Matcher:
                 miss = Miss(scenario.id, "method", f"a match that names {to_name}", repr(facts.method), _AT_METHOD)
             if miss is None and index in spent:
                 miss = Miss(scenario.id, "call", "a scenario with steps left", "already played to its end", len(_ORDER))
-            if miss is None:
-                return Hit(index, scenario)
-            misses.append(miss)
-        return tuple(misses)
+            if miss is not None:
+                misses.append(miss)
+        found = tuple(misses)
+        if all(miss.nearness <= _AT_MODEL for miss in found):
+            if len(self._known_misses) >= _KNOWN_LIMIT:
+                self._known_misses.clear()
+            self._known_misses[key] = found
+        return found
+
+
+def _may_answer(scenario: Scenario, surface: Surface | None, model: str | None) -> bool:
+    match = scenario.match
+    if surface is not None and match.surface and surface not in match.surface:
+        return False
+    pattern = match.model
+    return pattern is None or pattern == "*" or any(mark in pattern for mark in _GLOB_MARKS) or pattern == model
+
+
+def _fits(words: "tuple[_Word, ...]", facts: Facts) -> bool:
+    return all(word.found(facts) is None for word in words)
 
 
 def nearest_misses(misses: Sequence[Miss], count: int = 3) -> tuple[Miss, ...]:
@@ -131,6 +198,7 @@ _ORDER: Final = ("surface", "scope", "method", "model", "path", "headers", "quer
 """The order in which words are tried: cheap ones first, those that need the body last."""
 
 _AT_METHOD: Final = _ORDER.index("method")
+_AT_MODEL: Final = _ORDER.index("model")
 
 
 def _miss(scenario_id: str, words: tuple[_Word, ...], facts: Facts) -> Miss | None:
@@ -235,7 +303,7 @@ def _last_text_word(pattern: str) -> _Word:
 
 def glob_test(pattern: str) -> Callable[[str], bool]:
     """A test whether a text fits the glob `pattern` (`*`, `?`, `[...]`; case kept, newlines included), compiled."""
-    if not any(mark in pattern for mark in "*?["):
+    if not any(mark in pattern for mark in _GLOB_MARKS):
         return lambda text: text == pattern
     compiled = re.compile(translate(pattern))
     return lambda text: compiled.match(text) is not None

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from html import escape
 from typing import Any, Literal
 
 from ..messages import BINARY, RawHeaders
@@ -31,22 +32,26 @@ class Slot:
 class Payload:
     """The bytes of a body or message. `json` payloads were compacted when the scenario was read.
 
-    `pieces` alternates bytes and slots; nearly always it is one run of bytes.
+    `pieces` alternates bytes and slots; nearly always it is one run of bytes. `html` is escaped where it is filled.
     """
 
     pieces: tuple[bytes | Slot, ...]
-    kind: Literal["json", "text", "bytes"]
+    kind: Literal["json", "text", "html", "bytes"]
 
     def fill(self, values: Mapping[str, str]) -> bytes:
-        """The bytes to send. A slot that `values` does not know stays empty; in JSON a value is escaped."""
+        """The bytes to send. A slot that `values` does not know stays empty; in JSON and HTML a value is escaped."""
+        if len(self.pieces) == 1 and isinstance(self.pieces[0], bytes):
+            return self.pieces[0]
         return b"".join(
             piece if isinstance(piece, bytes) else self._filled(values.get(piece.name, "")) for piece in self.pieces
         )
 
     def _filled(self, value: str) -> bytes:
-        return (json.dumps(value, ensure_ascii=False)[1:-1] if self.kind == "json" else value).encode(
-            "utf-8", "replace"
-        )
+        if self.kind == "json":
+            value = json.dumps(value, ensure_ascii=False)[1:-1]
+        elif self.kind == "html":
+            value = escape(value)
+        return value.encode("utf-8", "replace")
 
 
 EMPTY = Payload((), "bytes")
@@ -118,13 +123,18 @@ class CloseSession:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole HTTP answer, or on a Live surface the refusal of the handshake."""
+    """One whole HTTP answer, or on a Live surface the refusal of the handshake.
+
+    `is_error`: the payload is one of Google's errors, which stands in a one-element array where the request calls for
+    that (wire-http 5.1).
+    """
 
     status: int = 200
     headers: RawHeaders = ()
     payload: Payload = EMPTY
     times: int = 1
     fault: Fault | None = None
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from .document import ScenarioDoc
 
 _TITLES: Final = "Understudy scenario"
 _ONE_OF: Final = {
-    "BodyDoc": ("json", "text", "base64", "file"),
     "SendDoc": ("json", "text", "base64", "file"),
     "StartDoc": ("json", "text", "base64", "file"),
-    "ChunkDoc": ("json", "text", "base64", "file", "raw", "pause", "fault"),
+    "RawDoc": ("json", "text", "base64", "file", "error"),
+    "ChunkDoc": ("json", "text", "base64", "file", "error", "raw", "pause", "fault"),
     "ReceiveDoc": ("json", "close", "any"),
     "SendAudioDoc": ("tone_hz", "silence", "file"),
     "FaultDoc": ("latency", "stall", "reset_peer", "truncate", "slice"),
