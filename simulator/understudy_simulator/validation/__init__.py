@@ -1,0 +1,1 @@
+"""What Google's services accept: messages described as data, requests and answers checked against them."""
