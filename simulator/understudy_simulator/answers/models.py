@@ -30,7 +30,7 @@ def model_resource(model: Model, is_vertex: bool) -> dict[str, Any]:
         "outputTokenLimit": model.output_limit,
         "supportedGenerationMethods": list(model.shown_methods),
     }
-    if model.kind != "veo":
+    if model.kind in ("text", "image", "tts", "live"):
         resource |= {"temperature": 1, "topP": 0.95, "topK": 64, "maxTemperature": 2}
     if model.is_thinking:
         resource["thinking"] = True

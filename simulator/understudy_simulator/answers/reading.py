@@ -10,7 +10,8 @@ Members = Mapping[str, Any]
 
 def member(value: Any, name: str) -> Any:
     """The member `name` (given in camelCase) of a JSON object in either spelling; None if there is none."""
-    if not isinstance(value, Mapping):
+    # A dict nearly always; asking for the abstract class costs ten times as much.
+    if not isinstance(value, dict) and not isinstance(value, Mapping):
         return None
     members = cast("Members", value)
     return members[name] if name in members else members.get(snake_case(name))
@@ -19,11 +20,11 @@ def member(value: Any, name: str) -> Any:
 def members_in(value: Any, name: str) -> tuple[Members, ...]:
     """The JSON objects in the list `name` of an object; a single object counts as a list of one."""
     found = member(value, name)
-    if isinstance(found, Mapping):
-        return (cast("Members", found),)
-    if not isinstance(found, list):
+    if found is None:
         return ()
-    return tuple(cast("Members", entry) for entry in cast("list[Any]", found) if isinstance(entry, Mapping))
+    if isinstance(found, list):
+        return tuple([cast("Members", one) for one in cast("list[Any]", found) if isinstance(one, dict)])
+    return (cast("Members", found),) if isinstance(found, Mapping) else ()
 
 
 def text_in(value: Any, name: str) -> str | None:
@@ -38,6 +39,26 @@ def count_in(value: Any, name: str) -> int | None:
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 10:
         found = int(found)
     return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
+
+
+def whole_in(value: Any, name: str) -> int | None:
+    """The member `name` if it is a whole number of any sign, written as a number or (int64) as text."""
+    found = member(value, name)
+    if isinstance(found, str) and len(found) < 10:
+        sign, digits = (-1, found[1:]) if found.startswith("-") else (1, found)
+        found = sign * int(digits) if digits.isascii() and digits.isdigit() else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def number_in(value: Any, name: str) -> float | None:
+    """The member `name` if it is a number."""
+    found = member(value, name)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def flag_in(value: Any, name: str) -> bool:
+    """Whether the member `name` is true."""
+    return member(value, name) is True
 
 
 def strings_in(value: Any, name: str) -> tuple[str, ...]:
