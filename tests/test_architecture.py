@@ -11,8 +11,19 @@ ROOTS = {"understudy": ROOT / "src", "understudy_gateway": ROOT / "gateway", "un
 ROOTS |= {"understudy_bench": ROOT / "benchmarks"}
 
 GROUND = (
-    *("errors", "messages", "secret", "surfaces", "sse", "rpc_status", "redaction", "transcript_json", "har"),
-    *("usage", "pricing", "scenario"),
+    *(
+        "errors",
+        "messages",
+        "secret",
+        "surfaces",
+        "sse",
+        "rpc_status",
+        "provider_errors",
+        "redaction",
+        "transcript_json",
+        "har",
+    ),
+    *("usage", "pricing", "scenario", "provider_errors"),
 )
 """Ground floor modules of `understudy`: pure, and all that the wings may use."""
 

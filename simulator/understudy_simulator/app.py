@@ -101,6 +101,7 @@ class Simulator:
     ) -> None:
         """Stop listening and end what is under way."""
         await self._resources.aclose()
+        self._http.lines.flush()
 
     async def _started(self, runner: web.ServerRunner) -> web.ServerRunner:
         await runner.setup()

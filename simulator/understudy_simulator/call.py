@@ -28,8 +28,8 @@ class Call:
     `request` is without the path carrier of its scope. `rpc` is the method's name as in Google's texts; `names` are the
     variables of its path, decoded; `version` is empty on bare paths; `project` and `location` are None in express form
     and on the Gemini API. `origin` is `http://host` as the client called it, with the path carrier of its scope if it
-    used one: what a URL that we hand out must begin with. `shelf` holds the resources of the scope. `key` tells apart
-    who calls (a digest, not the key).
+    used one: what a URL that we hand out must begin with. `known_place` is `place` where it is known. `shelf` holds the
+    resources of the scope. `key` tells apart who calls (a digest, not the key).
     """
 
     request: Request
@@ -47,6 +47,7 @@ class Call:
     origin: str
     shelf: Shelf
     key: str = ""
+    known_place: Place | None = None
 
     @property
     def is_vertex(self) -> bool:
@@ -61,23 +62,10 @@ class Call:
     @property
     def place(self) -> Place:
         """The same as the ground floor names it, for error texts and scenarios."""
-        names = self.names
-        is_video = self.rpc in _VIDEO_METHODS or "operation" in names
-        if self.is_vertex:
-            surface = Surface.VERTEX_VEO if is_video else Surface.VERTEX
-        else:
-            surface = Surface.GEMINI_VEO if is_video else Surface.GEMINI
-        name = resource_name(self.request.path)
-        return Place(
-            surface,
-            self.rpc,
-            self.version,
-            name,
-            model=names.get("model") or names.get("tuned"),
-            operation=name if "operation" in names else None,
-            project=self.project,
-            location=self.location,
-            publisher=names.get("publisher"),
+        if self.known_place is not None:
+            return self.known_place
+        return place_named(
+            self.service, self.rpc, self.version, self.names, self.project, self.location, self.request.path
         )
 
     @property
@@ -95,6 +83,35 @@ class Call:
         """The first value of a header field, or None."""
         value = header_value(self.request.headers, name.encode())
         return None if value is None else value.decode("latin-1")
+
+
+def place_named(
+    service: Service,
+    rpc: str,
+    version: str,
+    names: Mapping[str, str],
+    project: str | None,
+    location: str | None,
+    raw_path: str,
+) -> Place:
+    """The place that a route's match names; the arguments are as in `Call`."""
+    is_video = rpc in _VIDEO_METHODS or "operation" in names
+    if service == "vertex":
+        surface = Surface.VERTEX_VEO if is_video else Surface.VERTEX
+    else:
+        surface = Surface.GEMINI_VEO if is_video else Surface.GEMINI
+    name = resource_name(raw_path)
+    return Place(
+        surface,
+        rpc,
+        version,
+        name,
+        model=names.get("model") or names.get("tuned"),
+        operation=name if "operation" in names else None,
+        project=project,
+        location=location,
+        publisher=names.get("publisher"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,8 @@ class ControlSide:
         return {"scenario": scenario.id, "scope": scope, "carrier": carrier, "times": times, "speed": speed}
 
     def _reset(self, message: Json) -> Json:
-        _only(message, ("scope", "strict"))
-        strict = message.get("strict")
-        if strict is not None and not isinstance(strict, bool):
-            raise _Refused(400, "strict: wanted true or false")
-        self._stage.reset(_text(message, "scope"), strict)
+        _only(message, ("scope", "strict", "any_body"))
+        self._stage.reset(_text(message, "scope"), _flag(message, "strict"), _flag(message, "any_body"))
         return {}
 
     def _transcript(self, message: Json) -> Json:
@@ -220,6 +217,13 @@ def _text(message: Json, name: str) -> str | None:
     value = message.get(name)
     if value is not None and not isinstance(value, str):
         raise _Refused(400, f"{name}: wanted text")
+    return value
+
+
+def _flag(message: Json, name: str) -> bool | None:
+    value = message.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _Refused(400, f"{name}: wanted true or false")
     return value
 
 

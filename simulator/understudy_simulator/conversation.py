@@ -24,9 +24,9 @@ from understudy.messages import BINARY
 from understudy.scenario.json_subset import LazyJson, last_text
 from understudy.surfaces import Place
 
-from .answers.generate import Said, said_to
 from .answers.reading import Members, member, text_in
 from .answers.tokens import TOKENS_PER_MEDIA_PART, modality_of, tokens_of_request, tokens_of_text
+from .answers.turns import Said, said_to
 from .audio import rate_of, seconds_of, tokens_of_audio
 from .catalogue import model_of
 from .cues import Action, Arrived, CloseWith, Elapsed, Event, Finished, Gone, Opened, SendMessage, Wait

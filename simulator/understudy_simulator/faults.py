@@ -10,6 +10,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from understudy.scenario.model import Fault, Pause
@@ -194,7 +195,12 @@ class Delivery:
 
 def http_date(moment: datetime) -> bytes:
     """A time as `Date` has it (RFC 9110 section 5.6.7)."""
-    return format_datetime(moment, usegmt=True).encode()
+    return _date_of(moment.replace(microsecond=0))
+
+
+@lru_cache(maxsize=8)
+def _date_of(second: datetime) -> bytes:
+    return format_datetime(second, usegmt=True).encode()
 
 
 def _size(parts: tuple[Part, ...]) -> int:

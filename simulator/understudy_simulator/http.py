@@ -5,20 +5,22 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from typing import Final
 
-from understudy.messages import Exchange, Origin, Request, header_value
-from understudy.redaction import redacted_reason, redacted_target
+from understudy.messages import Origin, Request, header_value
 from understudy.surfaces import place_of
 
 from .encoding import pretty_json
+from .exchange_log import ExchangeLog
 from .faults import Delivery, http_date
 from .google_errors import ERROR_HEADER, body_too_large, own_error
+from .heads import Heads
 from .recorder import ExchangeEntry
 from .replies import Manner, error_answer
-from .routing import Matched, Router
+from .routing import Router
 from .server.connection import Connection
 from .server.framing import Framing, completed, head_bytes
 from .service import Decision, Service
-from .stage import Scoped, Stage
+from .stage import Stage
+from .surfaces import auth_tokens, impersonation, oauth
 from .surfaces.table import ROUTES
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,6 @@ MALFORMED: Final = "MALFORMED_REQUEST"
 gateway passed a malformed request on."""
 
 _MALFORMED_TEXT: Final = "understudy: the request is not HTTP/1.1 that can be read in one way only."
-_LONGEST_NOTE: Final = 300
 _OWN: Final = Manner(is_vertex=False, duration_ms=0)
 
 
@@ -38,7 +39,17 @@ class HttpSide:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.body_limit = stage.settings.body_limit
-        self.service = Service(stage, Router(ROUTES))
+        tokens = (*oauth.routes(stage.gate), *impersonation.routes(stage.gate))
+        router = Router(
+            (
+                *ROUTES,
+                *auth_tokens.routes(stage.gate.ephemeral),
+                *(replace(route, surface="oauth") for route in tokens),
+            )
+        )
+        self.heads = Heads(stage, router)
+        self.lines = ExchangeLog(stage.clock, logger)
+        self.service = Service(stage, router)
 
     def begin(self, connection: Connection, request: Request, scheme: str) -> "HttpExchange":
         """A request's head is there."""
@@ -66,25 +77,23 @@ class HttpSide:
 class HttpExchange:
     """One request, from its head to the end of its answer (`server.connection.Exchange`)."""
 
-    def __init__(self, side: HttpSide, connection: Connection, head: Request, scheme: str) -> None:
+    def __init__(self, side: HttpSide, connection: Connection, request: Request, scheme: str) -> None:
         self._side = side
         self._connection = connection
-        self._head = head
-        self._scheme = scheme
-        self._scoped = side.stage.scope_of(head)
-        self._entry = side.stage.recorder.begin_exchange(self._scoped.request, Origin(self._scoped.scope))
+        self._head = head = side.heads.read(request, scheme)
+        self._entry = side.stage.recorder.begin_exchange(head.request, Origin(head.scope))
 
     def takes_pieces(self, body: AsyncIterator[bytes]) -> Awaitable[None] | None:
         """An upload's body is read piece by piece."""
-        if self._scoped.mistake:
+        matched = self._head.matched
+        if matched is None or matched.route.upload is None or self._head.mistake:
             return None
-        matched = self._side.service.find(self._scoped.request)
-        return None if matched is None or matched.route.upload is None else self._upload(matched, body)
+        return self._upload(body)
 
-    async def _upload(self, matched: Matched, body: AsyncIterator[bytes]) -> None:
-        scoped, seen = self._scoped, _Seen(body, self._entry)
+    async def _upload(self, body: AsyncIterator[bytes]) -> None:
+        seen = _Seen(body, self._entry)
         try:
-            decision = await self._side.service.upload(matched, scoped.request, scoped.scope, self._origin(), seen)
+            decision = await self._side.service.upload(self._head, seen)
             # What an early refusal left unread belongs to this request, not to the next.
             async for _ in seen:
                 pass
@@ -97,23 +106,21 @@ class HttpExchange:
             return
         except Exception:
             logger.exception("a request could not be answered")
-            decision = _failed(scoped)
+            decision = _failed(self._head.scope)
         sending = self._deliver(decision)
         if sending is not None:
             await sending
 
     def took_whole(self, body: bytes) -> Awaitable[None] | None:
         """The body is there: answer."""
-        entry, side = self._entry, self._side
-        entry.took_body(body)
-        scoped = self._scoped
-        if body:
-            scoped = (
-                side.stage.scope_of(replace(self._head, body=body))
-                if side.stage.reads_markers
-                else replace(scoped, request=entry.request)
-            )
-        return self._deliver(_refused_scope(scoped.mistake) if scoped.mistake else self._decision(scoped))
+        self._entry.took_body(body)
+        head, stage = self._head, self._side.stage
+        scope, mistake = head.scope, head.mistake
+        if body and stage.reads_markers:
+            whole = head.whole
+            scoped = stage.scope_of(Request(whole.method, whole.target, whole.headers, body))
+            scope, mistake = scoped.scope, scoped.mistake
+        return self._deliver(_refused_scope(mistake) if mistake else self._decision(scope))
 
     def broke_off(self, body: bytes, why: str) -> None:
         """The request did not come to its end."""
@@ -126,13 +133,13 @@ class HttpExchange:
         refusal = body_too_large(self._side.stage.settings.body_limit)
         return self._deliver(Decision(error_answer(refusal, _OWN), self._entry.origin))
 
-    def _decision(self, scoped: Scoped) -> Decision:
+    def _decision(self, scope: str) -> Decision:
         try:
-            return self._side.service.answer(scoped.request, scoped.scope, self._origin())
+            return self._side.service.answer(self._head, self._entry.request, scope)
         except Exception:
             # The outermost handler: a mistake of ours is told as one, and the server goes on.
             logger.exception("a request could not be answered")
-            return _failed(scoped)
+            return _failed(scope)
 
     def _deliver(self, decision: Decision) -> Awaitable[None] | None:
         self._entry.origin = decision.origin
@@ -143,15 +150,7 @@ class HttpExchange:
         self._log()
 
     def _log(self) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            logger.info("%s", exchange_line(self._entry.written()))
-
-    def _origin(self) -> str:
-        """What a URL that we hand out begins with: as the client called us, with the path carrier of its scope."""
-        target = self._head.target
-        carrier = "/" + target.split("/", 2)[1] if target.startswith("/~") else ""
-        host = (header_value(self._head.headers, b"host") or b"").decode("latin-1")
-        return f"{self._scheme}://{host}{carrier}"
+        self._side.lines.add(self._entry)
 
 
 class _Seen:
@@ -175,27 +174,6 @@ def _refused_scope(mistake: str) -> Decision:
     return Decision(error_answer(own_error(400, "BAD_SCOPE", f"understudy: {mistake}"), _OWN), Origin(""))
 
 
-def _failed(scoped: Scoped) -> Decision:
+def _failed(scope: str) -> Decision:
     error = own_error(500, "INTERNAL", "understudy: the simulator failed; its log has the details.")
-    return Decision(error_answer(error, _OWN), Origin(scoped.scope))
-
-
-def exchange_line(exchange: Exchange) -> str:
-    """The line on the terminal: method, redacted target, scenario or nearest miss, status or how it failed, time.
-
-    Nothing in it can start a new line or steer a terminal (security-reliability S-67).
-    """
-    request, response, origin = exchange.request, exchange.response, exchange.origin
-    if origin.scenario is not None:
-        who = origin.scenario
-    elif origin.misses:
-        who = f"no scenario (nearest: {redacted_reason(origin.misses[0])})"
-    else:
-        who = "no scenario"
-    scope = f"[{origin.scope}] " if origin.scope else ""
-    status = "-" if response is None else str(response.status)
-    faults = f" ({', '.join(origin.faults)})" if origin.faults else ""
-    failure = f" {exchange.failure}" if exchange.failure else ""
-    took = f"{(exchange.ended - exchange.started) * 1000:.0f} ms"
-    line = f"{request.method} {redacted_target(request.target)} {scope}{who} {status}{faults}{failure} {took}"
-    return "".join(char if char.isprintable() else "?" for char in line[: _LONGEST_NOTE * 3])
+    return Decision(error_answer(error, _OWN), Origin(scope))

@@ -4,8 +4,9 @@ Nothing here is secret or random; the forms are those of the services (wire-http
 """
 
 import hashlib
-from base64 import b32encode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 
@@ -51,7 +52,7 @@ class Identity:
         return _lower(self.digest("call"), 8)
 
     def lower(self, purpose: str, length: int) -> str:
-        """An id of `length` (at most 52) characters of `[a-z2-7]` for `purpose`, for example `file`."""
+        """An id of `length` (at most 43) characters of `[a-z0-9]` for `purpose`, for example `file`."""
         return _lower(self.digest(purpose), length)
 
     def decimal(self, purpose: str, digits: int) -> str:
@@ -74,5 +75,9 @@ class Identity:
         return 200 + int.from_bytes(self.digest("duration")[:4]) % 800
 
 
+_LOWER: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ-_", b"abcdefghijklmnopqrstuvwxyz01")
+
+
 def _lower(data: bytes, length: int) -> str:
-    return b32encode(data).decode().lower()[:length]
+    # base64 in lower case rather than base32, which Python encodes letter by letter.
+    return urlsafe_b64encode(data).translate(_LOWER, b"=")[:length].decode()

@@ -9,7 +9,8 @@ from understudy.scenario.json_subset import NOT_JSON, LazyJson, camel_case
 from understudy.scenario.model import StartOperation, Videos
 from understudy.surfaces import Place
 
-from .answers.generate import Stamp, count_answer, stream_answer, whole_answer
+from .answers.counting import compute_answer, count_answer
+from .answers.generate import Stamp, stream_answer, whole_answer
 from .answers.models import model_list, model_resource
 from .answers.reading import members_in
 from .answers.videos import unknown_top_level, video_mistake, wish_of
@@ -80,10 +81,10 @@ def static_answer(asked: Asked) -> Unary | GoogleError | None:
     place = asked.place
     is_vertex = place.surface.is_vertex
     if place.method == "list" and place.name in ("models", "publishers/google/models"):
-        page = model_list(models_of(is_vertex), asked.query, is_vertex)
+        page = model_list(models_of(is_vertex, now=asked.now), asked.query, is_vertex)
         return invalid_argument() if page is None else Unary(page)
     if place.method == "get" and place.model is not None and place.operation is None:
-        model = _model(place)
+        model = _model(place, asked.now)
         return unknown_model(place) if model is None else Unary(model_resource(model, is_vertex))
     return None
 
@@ -93,7 +94,7 @@ def improvised(asked: Asked) -> Improvised:
     place = asked.place
     if place.model is None:
         return not_implemented_here(f"{place.method} of {place.name.partition('/')[0] or 'this path'}")
-    model = _model(place)
+    model = _model(place, asked.now)
     if model is None or not model.can(place.method):
         known = place.method in (*GENERATING, "predictLongRunning", "fetchPredictOperation")
         return unknown_model(place) if known or model is None else not_implemented_here(place.method)
@@ -109,26 +110,31 @@ def _checked(asked: Asked, body: dict[str, Any], model: Model) -> Improvised:
     place = asked.place
     if place.method == "predictLongRunning":
         return _video(body, model)
+    if place.method not in (*GENERATING, "computeTokens"):
+        return not_implemented_here(place.method)
     mistake = _generate_mistake(body, place)
     if mistake is not None:
         return mistake
     return _generated(asked, body, model)
 
 
-def _model(place: Place) -> Model | None:
+def _model(place: Place, now: datetime) -> Model | None:
     is_vertex = place.surface.is_vertex
     if place.model is None or (is_vertex and place.publisher != "google"):
         return None
     # Tuned models are somebody's own: the simulator has none.
-    return model_of(place.model, is_vertex) if is_vertex or place.name.startswith("models/") else None
+    return model_of(place.model, is_vertex, now=now) if is_vertex or place.name.startswith("models/") else None
 
 
 def _generated(asked: Asked, body: Any, model: Model) -> Improvised:
     place = asked.place
     if place.method == "countTokens":
         return Unary(count_answer(body, place.surface.is_vertex))
+    if place.method == "computeTokens":
+        return Unary(compute_answer(body))
     stamp = Stamp(
-        place.surface.is_vertex, model.id, asked.identity.response_id, rfc3339(asked.now), asked.identity.call_id
+        *(place.surface.is_vertex, model.id, asked.identity.response_id, rfc3339(asked.now), asked.identity.call_id),
+        asked.identity.seed,
     )
     if place.method == "streamGenerateContent":
         return Chunks(tuple(stream_answer(body, stamp)))
@@ -140,7 +146,9 @@ def _generate_mistake(body: dict[str, Any], place: Place) -> GoogleError | None:
     if strangers:
         return unknown_names(strangers)
     wrapped = members_in(body, "generateContentRequest") or (body,)
-    if not members_in(wrapped[0], "contents") and not (place.method == "countTokens" and members_in(body, "instances")):
+    if not members_in(wrapped[0], "contents") and not (
+        place.method in ("countTokens", "computeTokens") and members_in(body, "instances")
+    ):
         return missing_contents(place.surface.is_vertex)
     return None
 

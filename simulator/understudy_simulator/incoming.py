@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from understudy.messages import Request, header_value
+from understudy.messages import Request
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PATIENCE_S: Final = 600
@@ -43,11 +43,9 @@ async def read_body(request: web.BaseRequest, limit: int, parts: list[bytes]) ->
             parts.append(part)
 
 
-def decoded_body(request: Request) -> bytes:
-    """The body with `content-encoding: gzip` undone, for reading; what cannot be undone stays as it is."""
-    if (header_value(request.headers, b"content-encoding") or b"").strip().lower() != b"gzip":
-        return request.body
+def inflated(body: bytes) -> bytes:
+    """A gzip body as it was before, for reading; what cannot be undone stays as it is."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(request.body, _DECODED_LIMIT)
+        return zlib.decompressobj(wbits=31).decompress(body, _DECODED_LIMIT)
     except zlib.error:
-        return request.body
+        return body

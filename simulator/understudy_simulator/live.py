@@ -20,7 +20,7 @@ from understudy.scenario.match import Facts
 from understudy.scenario.model import Reply
 from understudy.surfaces import Place, model_id
 
-from .auth import presented_in
+from .auth.presented import presented_in
 from .conversation import Conversation
 from .google_errors import credentials_error
 from .ids import Identity
@@ -29,6 +29,7 @@ from .live_connection import MESSAGE_LIMIT, LiveConnection
 from .live_messages import setup_model
 from .live_refusals import Refusal, own_refusal, query_refusal, refusal_of
 from .live_session import CLOSE_WITHIN_S, Cast, LiveSession
+from .playback import Playback
 from .recorder import SessionEntry
 from .replies import Manner, Outgoing
 from .scripted import outcome_of
@@ -142,12 +143,12 @@ class _Casting:
         self.entry.origin = replace(self.entry.origin, scope=scope)
         identity = self.stage.next_identity(scope)
         model = model_id(model_path)
-        self._values.update(self.stage.slot_values(scope, identity, model, model_path))
+        self._values.update(self.stage.slot_values(scope, identity, replace(self._place, model=model, name=model_path)))
         misses: tuple[str, ...] = ()
         if self._chosen is None:
             choice = self.stage.choose(self._facts(message, model, scope), self._values)
             self._chosen, misses = choice.performance, choice.misses
-        if self._chosen is not None:
+        if self._chosen is not None and isinstance(self._chosen.playback, Playback):
             self.entry.origin = replace(self.entry.origin, scenario=self._chosen.scenario.id)
             return Cast(self._chosen.playback, self._chosen.speed)
         self.entry.origin = replace(self.entry.origin, misses=misses)
@@ -164,7 +165,7 @@ class _Casting:
         scope = self.entry.origin.scope
         # The values are filled in when the model is known.
         identity = Identity(self.stage.settings.seed, scope, 0)
-        self._values.update(self.stage.slot_values(scope, identity, "", ""))
+        self._values.update(self.stage.slot_values(scope, identity, self._place))
         facts = self._facts(LazyJson(b""), "", scope)
         performance = self.stage.choose(facts, self._values, "named").performance
         if performance is None:
@@ -181,7 +182,10 @@ class _Casting:
         """Credentials, query, and methods that are not simulated."""
         is_vertex = self._place.surface.is_vertex
         verdict = self.stage.gate.judge(
-            presented_in(self._request), is_vertex=is_vertex, has_project=model_path.startswith("projects/")
+            presented_in(self._request),
+            is_vertex=is_vertex,
+            has_project=model_path.startswith("projects/"),
+            takes_ephemeral=True,
         )
         error = credentials_error(verdict, self._place)
         if error is not None:

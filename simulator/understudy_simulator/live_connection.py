@@ -11,12 +11,12 @@ from typing import Final
 from aiohttp import WebSocketError, WSMsgType, web
 
 from understudy.messages import BINARY, CLOSE, TEXT
+from understudy.provider_errors.live import cut_reason
 from understudy.scenario.json_subset import LazyJson
 
 from .clock import Clock
 from .cues import Arrived, Gone, SendMessage
 from .faults import reset_connection
-from .live_refusals import cut_reason
 from .recorder import SessionEntry
 
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
@@ -135,12 +135,12 @@ class LiveConnection:
         """Neither read nor write for that many seconds of scenario time; not even pings are answered."""
         self._entry.note_fault(f"stall {seconds:g}s")
         transport = self._request.transport
-        if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+        if transport is not None and not transport.is_closing():
             transport.pause_reading()
         try:
             await clock.sleep(seconds, speed)
         finally:
-            if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+            if transport is not None and not transport.is_closing():
                 transport.resume_reading()
 
     def _cut(self) -> None:

@@ -4,34 +4,16 @@ The services refuse after the handshake, by a close frame; the code follows from
 message, cut at 123 bytes. What the simulator says for itself is 1008 with a reason that starts with `understudy: `.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
+from understudy.provider_errors.live import CLOSE_CODES, cut_reason
 from understudy.rpc_status import RPC_NAME
 from understudy.surfaces import Place, model_id
 
 from .google_errors import GoogleError, unknown_model
-
-REASON_LIMIT: Final = 123
-"""Bytes of a close reason: a control frame holds 125, two of them are the code (RFC 6455 section 5.5)."""
-
-CLOSE_CODES: Final[Mapping[str, int]] = {
-    "INVALID_ARGUMENT": 1007,
-    "FAILED_PRECONDITION": 1007,
-    "NOT_FOUND": 1008,
-    "UNAUTHENTICATED": 1008,
-    "PERMISSION_DENIED": 1008,
-    "UNIMPLEMENTED": 1008,
-    "ABORTED": 1008,
-    "INTERNAL": 1011,
-    "UNAVAILABLE": 1011,
-    "DEADLINE_EXCEEDED": 1011,
-    "RESOURCE_EXHAUSTED": 1011,
-    "CANCELLED": 1011,
-}
-"""google.rpc.Code names and the close code that each becomes (wire-live 5.1)."""
 
 _QUERY_FIELDS: Final = frozenset(
     {
@@ -62,11 +44,6 @@ ACTIVITY_CONTROL: Final = Refusal(
     1007, "Explicit activity control is not supported when automatic activity detection is enabled."
 )
 DEADLINE: Final = Refusal(1011, "Deadline expired before operation could complete.")
-
-
-def cut_reason(reason: str) -> str:
-    """At most 123 bytes of UTF-8, no character torn."""
-    return reason.encode("utf-8", "replace")[:REASON_LIMIT].decode("utf-8", "ignore")
 
 
 def refusal_of(error: GoogleError) -> Refusal:

@@ -98,6 +98,26 @@ class _Inbox:
     """An HTTP request was taken and has no answer yet."""
 
 
+class SingleReply:
+    """The performance of a script of one reply, which nearly all HTTP scenarios are: nothing to step through."""
+
+    finished = True
+
+    def __init__(self, reply: Reply) -> None:
+        self._actions = (Answer(reply), Finished())
+
+    def answer(self, request: LazyJson) -> tuple[Action, ...]:
+        """As `Playback.answer`."""
+        return self._actions
+
+
+def single_reply(steps: Sequence[Step]) -> SingleReply | None:
+    """The performance of these steps if they are one reply, else None."""
+    if len(steps) == 1 and isinstance(steps[0], Reply) and steps[0].times == 1:
+        return SingleReply(steps[0])
+    return None
+
+
 class Playback:
     """One performance of a script. `values` fill the slots of what is sent on a session."""
 

@@ -27,6 +27,9 @@ from .clock import Clock
 _ENTRY_COST: Final = 512
 """Bytes that an entry is taken to cost beside what passed."""
 
+_FIELD_COST: Final = 60
+"""Bytes that a header field is taken to have."""
+
 
 _UPLOAD_KEPT: Final = 1024 * 1024
 """Bytes of a body that is read piece by piece which the transcript keeps."""
@@ -67,8 +70,10 @@ class ExchangeEntry(_Entry):
 
     def took_body(self, body: bytes) -> None:
         """The request's body came, or as much of it as came before it broke off."""
-        self.request = replace(self.request, body=body)
-        self._grow(len(body))
+        if body:
+            head = self.request
+            self.request = Request(head.method, head.target, head.headers, body)
+            self._grow(len(body))
 
     def took_piece(self, piece: bytes) -> None:
         """A piece of an upload's body came; only the first of it is kept."""
@@ -206,7 +211,7 @@ class Recorder:
             self._make_room()
 
     def _add(self, entry: ExchangeEntry | SessionEntry) -> None:
-        entry.size = len(entry.request.body) + sum(len(name) + len(value) for name, value in entry.request.headers)
+        entry.size = len(entry.request.body) + _FIELD_COST * len(entry.request.headers)
         self._entries.append(entry)
         self._size += _ENTRY_COST + entry.size
         self._make_room()

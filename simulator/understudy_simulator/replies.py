@@ -27,8 +27,11 @@ _SERVER: Final[RawHeaders] = (
     (b"X-Frame-Options", b"SAMEORIGIN"),
     (b"X-Content-Type-Options", b"nosniff"),
 )
+_EVERYWHERE: Final[RawHeaders] = (*_VARY, *_SERVER)
+_TIER: Final[RawHeaders] = ((b"X-Gemini-Service-Tier", b"standard"),)
 _ALT_SVC: Final[RawHeaders] = ((b"Alt-Svc", b'h3=":443"; ma=2592000,h3-29=":443"; ma=2592000'),)
 
+_JSON_STARTS: Final = (b"{", b"[")
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
@@ -94,15 +97,13 @@ class Manner:
 
 def service_headers(manner: Manner, content_type: bytes) -> RawHeaders:
     """The header fields of a service's answer, all but `Date` and the framing."""
-    headers: RawHeaders = ((b"Content-Type", content_type),)
+    headers: RawHeaders = ((b"Content-Type", content_type), *_EVERYWHERE)
     if content_type == SSE_TYPE:
-        headers += ((b"Content-Disposition", b"attachment"),)
-    headers += (*_VARY, *_SERVER)
-    if not manner.is_vertex:
-        headers += ((b"Server-Timing", f"gfet4t7; dur={manner.duration_ms}".encode()),)
-        if manner.has_tier:
-            headers += ((b"X-Gemini-Service-Tier", b"standard"),)
-    return headers + _ALT_SVC
+        headers = (headers[0], (b"Content-Disposition", b"attachment"), *_EVERYWHERE)
+    if manner.is_vertex:
+        return headers + _ALT_SVC
+    timing = (b"Server-Timing", b"gfet4t7; dur=%d" % manner.duration_ms)
+    return (*headers, timing, *_TIER, *_ALT_SVC) if manner.has_tier else (*headers, timing, *_ALT_SVC)
 
 
 def json_answer(value: Mapping[str, Any], manner: Manner, status: int = 200) -> Outgoing:
@@ -189,7 +190,7 @@ def scripted_answer(
 
 def type_of_body(body: bytes) -> bytes:
     """The content type of a body for which a scenario names none: JSON by its first byte, text if it is UTF-8."""
-    if not body or body.lstrip()[:1] in (b"{", b"["):
+    if not body or body[:1] in _JSON_STARTS or body.lstrip()[:1] in _JSON_STARTS:
         return JSON_TYPE
     try:
         body.decode("utf-8")
@@ -199,5 +200,7 @@ def type_of_body(body: bytes) -> bytes:
 
 
 def _over(usual: RawHeaders, special: RawHeaders) -> RawHeaders:
+    if not special:
+        return usual
     replaced = {name.lower() for name, _ in special}
     return tuple((name, value) for name, value in usual if name.lower() not in replaced) + special

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import unquote
 
-from .call import Answer, Call, Service, Upload
+from understudy.surfaces import Place
+
+from .call import Answer, Call, Service, Upload, place_named
 from .paths import cut_verb, cut_version
 
 Handler = Callable[[Call], Answer]
@@ -26,6 +28,9 @@ scenario; without one the handler, or in strict mode a refusal."""
 _NOWHERE: Final = "None"
 """What google-genai writes for the project and location of some express calls (sdk-surface, rows c2 to c5)."""
 
+_SHAPES: Final = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "create"}
+"""What a method without a verb in its path is called, beside `get` and `list`."""
+
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE", "PUT")
 
 _CACHE_LIMIT: Final = 4096
@@ -38,7 +43,8 @@ class Route:
     Exactly one of `handler` and `upload` is given. `service` None: both services have it. `pattern` as above; the verb
     is part of it. `rpc` is the name of the method in Google's texts and in a scenario's `match.method`; without it the
     verb, or `get`, `list`, `create`, `patch`, `delete` by method and pattern. `message` names the description that the
-    request's body must fit; empty: none is known. `versions` empty: all.
+    request's body must fit; empty: none is known. `versions` empty: all. `surface` is what the transcript says in place
+    of the service's name.
     """
 
     method: str
@@ -51,13 +57,15 @@ class Route:
     versions: tuple[str, ...] = ()
     needs_credentials: bool = True
     upload: UploadHandler | None = None
+    surface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
     """A path that a route has: its service, version, Vertex AI project and location, and the names in it, decoded.
 
-    `version` is empty on bare paths; `project` and `location` are None in express form and on the Gemini API.
+    `rpc` is the method's name, see `Route`; `place` is the same as the ground floor names it. `version` is empty on
+    bare paths; `project` and `location` are None in express form and on the Gemini API.
     """
 
     route: Route
@@ -66,6 +74,8 @@ class Matched:
     names: Mapping[str, str]
     project: str | None = None
     location: str | None = None
+    rpc: str = ""
+    place: Place | None = None
 
 
 @dataclass(slots=True)
@@ -113,18 +123,30 @@ class Router:
         if not segments:
             return None
         last, verb = cut_verb(segments[-1])
-        names = [unquote(part) for part in (*segments[:-1], last)]
+        parts = [unquote(part) for part in (*segments[:-1], last)]
         project = location = None
-        if names[0] == "projects" and len(names) > 4 and names[2] == "locations":
-            project, location, names = names[1], names[3], names[4:]
+        if parts[0] == "projects" and len(parts) > 4 and parts[2] == "locations":
+            project, location, parts = parts[1], parts[3], parts[4:]
             if project == location == _NOWHERE:
                 project = location = None
         is_vertex = project is not None or segments[0] in ("projects", "publishers") or version == "v1beta1"
         service: Service = "vertex" if is_vertex else "gemini"
-        found = _descend(self._trees[service], [*front, *names], (method, verb))
+        found = _descend(self._trees[service], [*front, *parts], (method, verb))
         if found is None or (found[1].versions and version not in found[1].versions):
             return None
-        return Matched(found[1], service, version, found[0], project, location)
+        names, route = found
+        rpc = route.rpc or _rpc_of(route)
+        place = place_named(service, rpc, version, names, project, location, raw_path)
+        return Matched(route, service, version, names, project, location, rpc, place)
+
+
+def _rpc_of(route: Route) -> str:
+    verb = cut_verb(route.pattern)[1]
+    if verb:
+        return verb
+    if route.method != "GET":
+        return _SHAPES.get(route.method, route.method.lower())
+    return "get" if route.pattern.endswith("}") else "list"
 
 
 def _add(tree: _Node, route: Route) -> None:

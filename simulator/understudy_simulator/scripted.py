@@ -39,7 +39,8 @@ def outcome_of(actions: Sequence[Action], values: Mapping[str, str], manner: Man
             case Stall(seconds):
                 waits.append(Fault("stall", seconds))
             case Answer(reply):
-                return replace(reply_answer(reply, values, manner), before=tuple(waits))
+                answer = reply_answer(reply, values, manner)
+                return replace(answer, before=tuple(waits)) if waits else answer
             case AnswerStream(stream):
                 return replace(streamed_answer(stream, values, manner), before=tuple(waits))
             case BeginOperation(start):
@@ -56,10 +57,15 @@ def outcome_of(actions: Sequence[Action], values: Mapping[str, str], manner: Man
 
 
 def reply_answer(reply: Reply, values: Mapping[str, str], manner: Manner) -> Outgoing:
-    """A `reply` step as an answer: its exact body under the service's header fields and its own."""
+    """A `reply` step as an answer: its exact body under the service's header fields and its own.
+
+    One of the services' errors stands in an array where the request calls for one (wire-http 5.1).
+    """
     body = reply.payload.fill(values)
+    if reply.is_error and manner.wraps_errors:
+        body = b"[" + body + b"]"
     answer = scripted_answer(reply.status, reply.headers, (body,), manner, type_of_body(body))
-    return replace(answer, fault=reply.fault)
+    return answer if reply.fault is None else replace(answer, fault=reply.fault)
 
 
 def streamed_answer(stream: Stream, values: Mapping[str, str], manner: Manner) -> Outgoing:

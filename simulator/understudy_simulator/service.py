@@ -5,19 +5,19 @@ handler of the route, or in strict mode a refusal that names the nearest misses.
 known of what it names, a scenario that names the path may answer.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
-from urllib.parse import parse_qsl
 
 from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
 from understudy.scenario.model import StartOperation, Videos
-from understudy.surfaces import VERSION, Surface, place_of
+from understudy.surfaces import VERSION, Place, Surface, place_of
 
 from .answers.reading import member, text_in
-from .auth import presented_in
+from .answers.tokens import tokens_of_request
+from .auth.gate import Verdict
 from .call import Answer, Begin, Call, Upload
 from .google_errors import (
     GoogleError,
@@ -27,25 +27,30 @@ from .google_errors import (
     nothing_armed,
     own_error,
     prefix_trap,
+    quota_error,
     version_trap,
 )
+from .heads import Head
 from .ids import Identity
-from .incoming import decoded_body
+from .incoming import inflated
 from .media import sample_video
 from .operations import VideoSource, begun, operation_answer
-from .paths import cut_verb
 from .rendering import manner_of, rendered
-from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page, token_answer
+from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
 from .routing import Matched, Route, Router
 from .scripted import Begun, Mismatch, Waits, outcome_of
 from .stage import Choice, Performance, Sort, Stage
+from .validation.loading import descriptions
+from .validation.reading import request_error
+from .validation.rules import request_rules
 
 _USUAL_VERSION: Final = "v1beta"
 _GATEWAY_PREFIXES: Final = frozenset({"gemini", "vertex_ai", "vertex-ai"})
 """First parts of the routes by which gateways with LiteLLM's words serve these APIs."""
 
-_SHAPES: Final = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "create"}
-"""What a method without a verb in its path is called, beside `get` and `list`."""
+
+_NO_MATCH: Final = Matched(Route("", ""), "gemini", "", {})
+"""In place of a match where no API has the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,14 @@ class _Case:
     call: Call
     route: Route | None
     manner: Manner
+    place: Place
 
     def refused(self, error: GoogleError, misses: tuple[str, ...] = ()) -> Decision:
         return self.answered(error_answer(error, self.manner), misses=misses)
 
     def answered(self, outgoing: Outgoing, scenario: str | None = None, misses: tuple[str, ...] = ()) -> Decision:
-        return Decision(outgoing, Origin(self.call.scope, self.call.place.surface.value, scenario, misses))
+        surface = self.route.surface if self.route is not None and self.route.surface else self.place.surface.value
+        return Decision(outgoing, Origin(self.call.scope, surface, scenario, misses))
 
 
 class Service:
@@ -78,82 +85,88 @@ class Service:
         self._stage = stage
         self._router = router
 
-    def find(self, request: Request) -> Matched | None:
-        """The route of a request, as far as its head tells."""
-        return self._router.find(request.method, request.path)
-
-    def answer(self, request: Request, scope: str, origin: str) -> Decision:
-        """The answer to a request that has been stripped of the path carrier of its scope; see `Call.origin`."""
+    def answer(self, head: Head, request: Request, scope: str) -> Decision:
+        """The answer to a whole request, which is stripped of the path carrier of its scope."""
         identity = self._stage.next_identity(scope)
-        if request.method == "POST" and request.path.endswith("/token"):
-            return self._token(request, scope, identity, origin)
-        matched = self.find(request)
-        case = self._case(request, scope, identity, origin, matched)
+        case = self._case(head, request, scope, identity)
         if case.route is not None:
-            return self._refusal(case) or self._performed(case, case.route)
+            return self._refusal(case, head) or self._performed(case, case.route)
         place = place_of(request.path)
         if place is None or place.surface.is_live:
             return self._placed(case) or _lost(request, scope, identity)
-        return self._refusal(case) or self._placed(case) or self._unserved(case)
+        return self._refusal(case, head) or self._placed(case) or self._unserved(case)
 
-    async def upload(
-        self, matched: Matched, request: Request, scope: str, origin: str, body: AsyncIterator[bytes]
-    ) -> Decision:
-        """The answer to a call whose body is read piece by piece; `matched` is the route with an upload handler."""
-        identity = self._stage.next_identity(scope)
-        case = self._case(request, scope, identity, origin, matched)
-        refusal = self._refusal(case)
+    async def upload(self, head: Head, body: AsyncIterator[bytes]) -> Decision:
+        """The answer to a call whose body is read piece by piece, of a route with an upload handler."""
+        identity = self._stage.next_identity(head.scope)
+        case = self._case(head, head.request, head.scope, identity)
+        refusal = self._refusal(case, head)
         if refusal is not None:
             return refusal
-        handler = matched.route.upload
+        handler = None if case.route is None else case.route.upload
         if handler is None:
-            raise ValueError(f"{matched.route.pattern}: it is not an upload")
+            raise ValueError(f"{head.request.path}: it is not an upload")
         answer = await handler(Upload(case.call, body))
         return self._answered(case, answer, None, ())
 
-    def _case(self, request: Request, scope: str, identity: Identity, origin: str, matched: Matched | None) -> _Case:
-        query = dict(parse_qsl(request.query, keep_blank_values=True, encoding="latin-1")) if request.query else {}
-        route = None if matched is None else matched.route
+    def _case(self, head: Head, request: Request, scope: str, identity: Identity) -> _Case:
+        matched = head.matched or _NO_MATCH
         call = Call(
             request,
             scope,
-            "gemini" if matched is None else matched.service,
-            "" if route is None else route.rpc or _rpc_of(route),
-            "" if matched is None else matched.version,
-            None if matched is None else matched.project,
-            None if matched is None else matched.location,
-            {} if matched is None else matched.names,
-            query,
-            LazyJson(decoded_body(request)),
+            matched.service,
+            matched.rpc,
+            matched.version,
+            matched.project,
+            matched.location,
+            matched.names,
+            head.query,
+            LazyJson(inflated(request.body) if head.is_gzip else request.body),
             identity,
             self._stage.clock.now(),
-            origin,
+            head.origin,
             self._stage.store.shelf(scope),
+            head.caller,
+            matched.place,
         )
-        return _Case(call, route, manner_of(call, "" if route is None else route.pattern))
+        route = None if head.matched is None else matched.route
+        return _Case(call, route, manner_of(call, matched.route.pattern), call.place)
 
-    def _token(self, request: Request, scope: str, identity: Identity, origin: str) -> Decision:
-        form = dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True))
-        given = self._stage.gate.exchange(form, origin + request.path, identity.access_token)
-        return Decision(token_answer(given.body, given.status), Origin(scope, "oauth"))
-
-    def _refusal(self, case: _Case) -> Decision | None:
+    def _refusal(self, case: _Case, head: Head) -> Decision | None:
         """Why the call is not admitted, or None: its credentials, then its body."""
         call, route = case.call, case.route
-        if route is not None and (not route.needs_credentials or (route.upload and "upload_id" in call.query)):
+        if route is None or (route.needs_credentials and not (route.upload and "upload_id" in call.query)):
+            gate, presented = self._stage.gate, head.presented
+            verdict = gate.judge(
+                presented, is_vertex=call.is_vertex, has_project=call.project is not None, project=call.project
+            )
+            if verdict is not Verdict.ADMITTED:
+                about = gate.refused_project(call.project, presented.user_project)
+                refusal = credentials_error(verdict, case.place, about)
+                return None if refusal is None else case.refused(refusal)
+        if route is None or not route.message or self._stage.takes_any_body(call.scope):
             return None
-        verdict = self._stage.gate.judge(
-            presented_in(call.request), is_vertex=call.is_vertex, has_project=call.project is not None
-        )
-        refusal = credentials_error(verdict, call.place)
-        return None if refusal is None else case.refused(refusal)
+        mistake = _mistake_in(call, route.message)
+        # A scenario that names the path answers whatever comes there.
+        return None if mistake is None else self._placed(case) or case.refused(mistake)
+
+    def _beyond_quota(self, case: _Case) -> Decision | None:
+        """The refusal of a call for which no quota is left, or None. Without quotas nothing is counted."""
+        quotas, call = self._stage.quotas, case.call
+        if not quotas:
+            return None
+        tokens = sum(tokens_of_request(call.body.value).values()) if call.has_json else 0
+        exceeded = quotas.take(call.service, call.project or call.key, case.place.model or "", tokens, call.now)
+        if exceeded is None:
+            return None
+        return case.refused(quota_error(exceeded, has_retry_after=self._stage.settings.retry_after))
 
     def _unserved(self, case: _Case) -> Decision:
         """The answer to a method that its path does not have, or to a path that the simulator does not serve."""
         request = case.call.request
         if self._router.has(request.path):
             return case.answered(not_found_page(request.path))
-        return case.refused(not_implemented_here(f"{request.method} of {case.call.place.name.partition('/')[0]}"))
+        return case.refused(not_implemented_here(f"{request.method} of {case.place.name.partition('/')[0]}"))
 
     # -- who answers
 
@@ -162,8 +175,12 @@ class Service:
         if polled is not None:
             return polled
         answer = _handled(route, case.call) if route.kind == "known" else None
-        if answer is not None and not isinstance(answer, GoogleError):
+        if answer is not None and not _refuses(answer):
             return self._answered(case, answer, None, ())
+        if route.kind == "generating":
+            exceeded = self._beyond_quota(case)
+            if exceeded is not None:
+                return exceeded
         choice = self._choice(case, route)
         if choice.performance is not None:
             return self._played(case, choice.performance)
@@ -176,7 +193,8 @@ class Service:
     def _answered(self, case: _Case, answer: Answer, scenario: str | None, misses: tuple[str, ...]) -> Decision:
         if isinstance(answer, Begin):
             return case.answered(self._begun(case, answer.start, scenario, answer.storage_uri, ()), scenario, misses)
-        return case.answered(rendered(answer, case.manner, case.call.header("range")), scenario, misses)
+        asked = case.call.header("range") if isinstance(answer, Media) else None
+        return case.answered(rendered(answer, case.manner, asked), scenario, misses)
 
     # -- operations and their videos
 
@@ -186,7 +204,7 @@ class Service:
         if call.rpc == "fetchPredictOperation":
             name = text_in(call.members, "operationName")
         elif "operation" in call.names:
-            name = call.place.operation
+            name = case.place.operation
         else:
             return self._video(case)
         operation = None if name is None else self._stage.operations.poll(name)
@@ -228,10 +246,10 @@ class Service:
         origin = Origin(case.call.scope, _surface_of(case, scenario.surface), scenario.id)
         match outcome:
             case Outgoing():
-                return Decision(replace(outcome, speed=performance.speed), origin)
+                return Decision(_at_speed(outcome, performance.speed), origin)
             case Begun(start, before):
                 outgoing = self._begun(case, start, scenario.id, _storage_uri(case.call.body), before)
-                return Decision(replace(outgoing, speed=performance.speed), origin)
+                return Decision(_at_speed(outgoing, performance.speed), origin)
             case Mismatch(why):
                 error = own_error(501, "UNEXPECTED_REQUEST", f"understudy: {scenario.id}: {why}", (why,))
                 return Decision(error_answer(error, case.manner), replace(origin, misses=(why,)))
@@ -244,7 +262,7 @@ class Service:
         """Start an operation; the answer is its name (wire-http 6.3)."""
         call = case.call
         last = call.identity.uuid if call.is_vertex else call.identity.operation_id
-        name = f"{call.place.name}/operations/{last}"
+        name = f"{case.place.name}/operations/{last}"
         count = start.outcome.count if isinstance(start.outcome, Videos) else 0
         files = tuple(call.identity.file_id(index) for index in range(count))
         operation = begun(start, name=name, scope=call.scope, is_vertex=call.is_vertex, files=files, scenario=scenario)
@@ -252,8 +270,7 @@ class Service:
         return replace(json_answer({"name": name}, case.manner), before=before)
 
     def _facts(self, case: _Case) -> Facts:
-        call, request = case.call, case.call.request
-        place = call.place
+        call, request, place = case.call, case.call.request, case.place
         return Facts(
             None if case.route is None else place.surface,
             place.method,
@@ -265,18 +282,20 @@ class Service:
             call.scope,
         )
 
-    def _values(self, case: _Case) -> dict[str, str]:
-        place = case.call.place
-        return dict(self._stage.slot_values(case.call.scope, case.call.identity, place.model or "", place.name))
+    def _values(self, case: _Case) -> Mapping[str, str]:
+        return self._stage.slot_values(case.call.scope, case.call.identity, case.place, case.call.request.path)
 
 
-def _rpc_of(route: Route) -> str:
-    verb = cut_verb(route.pattern)[1]
-    if verb:
-        return verb
-    if route.method != "GET":
-        return _SHAPES.get(route.method, route.method.lower())
-    return "get" if route.pattern.endswith("}") else "list"
+def _refuses(answer: Answer) -> bool:
+    return isinstance(answer, GoogleError) or (isinstance(answer, Outgoing) and answer.status == 404)
+
+
+def _mistake_in(call: Call, message: str) -> GoogleError | None:
+    """What Google would refuse in a body: its form first, then what it means."""
+    mistake = request_error(descriptions(call.service, call.version), message, call.body)
+    if mistake is not None:
+        return mistake
+    return request_rules(call.service, call.rpc, call.names.get("model", ""), call.body.value)
 
 
 def _handled(route: Route, call: Call) -> Answer:
@@ -286,7 +305,11 @@ def _handled(route: Route, call: Call) -> Answer:
 
 
 def _surface_of(case: _Case, surface: Surface) -> str:
-    return surface.value if case.route is None else case.call.place.surface.value
+    return surface.value if case.route is None else case.place.surface.value
+
+
+def _at_speed(outgoing: Outgoing, speed: float | None) -> Outgoing:
+    return outgoing if speed is None else replace(outgoing, speed=speed)
 
 
 def _storage_uri(body: LazyJson) -> str:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from understudy.secret import Secret
 
+from .quotas import QuotaRule
+
 AuthMode = Literal["any", "issued"]
 
 
@@ -12,11 +14,14 @@ AuthMode = Literal["any", "issued"]
 class SimulatorSettings:
     """Where a simulator listens and how it behaves; port 0 picks a free one, `tls_port` None opens none.
 
-    `strict` refuses what no armed scenario answers. `speed` 1 plays pauses as written, 2 in half the time, 0 without
-    any. `seed` is the source of all ids and of every choice. `auth` "any" takes every bearer token, "issued" only those
-    of the simulator's own token endpoint. `api_keys` empty: any key but those that contain "invalid". `file_host` is
-    the address in the URIs of finished videos (wire-http 6.4). The transcript forgets its oldest entries beyond
-    `transcript_limit` entries or `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
+    `strict` refuses what no armed scenario answers, `any_body` lets bodies pass that Google would refuse. `speed` 1
+    plays pauses as written, 2 in half the time, 0 without any. `seed` is the source of all ids and of every choice.
+    `auth` "any" takes every bearer token, "issued" only those of the simulator's own token endpoint. `api_keys` empty:
+    any key but those that contain "invalid" or "expired"; `expired_keys` are refused as expired. `denied_projects` may
+    not be used by anybody, in `disabled_projects` the API is not enabled. `quotas` are counted per key or project;
+    `retry_after` adds that field to their refusals. `file_host` is the address in the URIs of finished videos
+    (wire-http 6.4). The transcript forgets its oldest entries beyond `transcript_limit` entries or `transcript_bytes`
+    bytes. Bodies beyond `body_limit` bytes get 413.
     """
 
     host: str = "127.0.0.1"
@@ -24,10 +29,16 @@ class SimulatorSettings:
     tls_port: int | None = None
     admin_port: int = 8901
     strict: bool = False
+    any_body: bool = False
     speed: float = 1.0
     seed: int = 0
     auth: AuthMode = "any"
     api_keys: tuple[Secret, ...] = ()
+    expired_keys: tuple[Secret, ...] = ()
+    denied_projects: tuple[str, ...] = ()
+    disabled_projects: tuple[str, ...] = ()
+    quotas: tuple[QuotaRule, ...] = ()
+    retry_after: bool = False
     control_key: Secret | None = None
     file_host: str = "https://generativelanguage.googleapis.com"
     transcript_limit: int = 10_000

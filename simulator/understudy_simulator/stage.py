@@ -6,7 +6,7 @@ advances from request to request; a Live scenario is performed anew by each sess
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Literal
@@ -14,12 +14,15 @@ from typing import Final, Literal
 from understudy.messages import Request, header_value
 from understudy.scenario.match import Facts, Hit, Matcher, Miss, nearest_misses
 from understudy.scenario.model import Scenario
+from understudy.surfaces import Place
 
 from .auth.gate import Gatekeeper
 from .clock import Clock, rfc3339
+from .google_errors import request_slots
 from .ids import Identity
 from .operations import OperationDesk
-from .playback import Playback
+from .playback import Playback, SingleReply, single_reply
+from .quotas import Quotas
 from .recorder import Recorder
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings
@@ -63,7 +66,7 @@ class Performance:
     """A scenario that answers: its playback and the speed of its pauses (None: the simulator's own)."""
 
     scenario: Scenario
-    playback: Playback
+    playback: Playback | SingleReply
     speed: float | None
 
 
@@ -84,6 +87,7 @@ class Arm:
         self.speed = speed
         self._begun: dict[str, int] = {}
         self._playing: dict[str, Playback] = {}
+        self._single = None if scenario.surface.is_live else single_reply(scenario.server)
 
     def is_over(self, scope: str) -> bool:
         """Whether it was played to its end, all its times. (A Live session counts once it has begun.)"""
@@ -99,6 +103,9 @@ class Arm:
 
     def perform(self, scope: str, values: Mapping[str, str]) -> Performance:
         """The performance that answers now: of an HTTP scenario the one that goes on, else a new one."""
+        if self._single is not None:
+            self._begun[scope] = self._begun.get(scope, 0) + 1
+            return Performance(self.scenario, self._single, self.speed)
         playback = self._playing.get(scope)
         if playback is None or playback.finished:
             playback = Playback(self.scenario.server, values)
@@ -127,6 +134,66 @@ class ScopeState:
     operations: int
 
 
+class _Spent:
+    """The places of arms that were played to their end in a scope."""
+
+    __slots__ = ("_arms", "_scope")
+
+    def __init__(self, arms: Sequence[Arm], scope: str) -> None:
+        self._arms = arms
+        self._scope = scope
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and self._arms[index].is_over(self._scope)
+
+
+class _Unasked:
+    """The places of arms that requests of a sort are not for."""
+
+    __slots__ = ("_arms", "_sort")
+
+    def __init__(self, arms: Sequence[Arm], sort: Sort) -> None:
+        self._arms = arms
+        self._sort: Sort = sort
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and not self._arms[index].names(self._sort)
+
+
+class SlotValues(Mapping[str, str]):
+    """What fills the slots of a scenario's payloads, each found out when it is asked for."""
+
+    __slots__ = ("_clock", "_identity", "_path", "_place", "_scope")
+
+    def __init__(self, scope: str, identity: Identity, clock: Clock, place: Place, path: str) -> None:
+        self._scope = scope
+        self._identity = identity
+        self._clock = clock
+        self._place = place
+        self._path = path
+
+    def __getitem__(self, name: str) -> str:
+        match name:
+            case "model":
+                return self._place.model or ""
+            case "model_path":
+                return self._place.name
+            case "scope":
+                return self._scope
+            case "response_id":
+                return self._identity.response_id
+            case "create_time":
+                return rfc3339(self._clock.now())
+            case _:
+                return request_slots(self._place, self._path)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("model", "model_path", "scope", "response_id", "create_time", *request_slots(self._place, "")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class _Room:
     """The arms and counters of one scope."""
 
@@ -135,6 +202,7 @@ class _Room:
         self.requests = 0
         self.calls = 0
         self.strict: bool | None = None
+        self.any_body: bool | None = None
         self._matcher: Matcher | None = None
 
     def add(self, arm: Arm) -> None:
@@ -146,9 +214,8 @@ class _Room:
         """The first arm that fits, or all misses; `sort` as in `Stage.choose`."""
         if self._matcher is None:
             self._matcher = Matcher(arm.scenario for arm in self.arms)
-        spent = {index for index, arm in enumerate(self.arms) if arm.is_over(facts.scope)}
-        unasked = {index for index, arm in enumerate(self.arms) if not arm.names(sort)}
-        found = self._matcher.find(facts, spent, unasked, _TO_NAME[sort])
+        unasked = () if sort == "any" else _Unasked(self.arms, sort)
+        found = self._matcher.find(facts, _Spent(self.arms, facts.scope), unasked, _TO_NAME[sort])
         return self.arms[found.index] if isinstance(found, Hit) else found
 
 
@@ -163,6 +230,8 @@ class Stage:
         self.operations = OperationDesk()
         self.store = Store(clock.now)
         self._strict = settings.strict
+        self._any_body = settings.any_body
+        self.quotas = Quotas(settings.quotas)
         self._scopes: dict[str, _Room] = {}
         self._everywhere = _Room()
         self._reads_markers = False
@@ -191,10 +260,11 @@ class Stage:
         self._reads_markers = self._reads_markers or carrier == "marker"
         return arm
 
-    def reset(self, scope: str | None = None, strict: bool | None = None) -> None:
+    def reset(self, scope: str | None = None, strict: bool | None = None, any_body: bool | None = None) -> None:
         """Back to the start: one scope, or (None) all. What was armed for every scope stays, and begins anew.
 
-        `strict` says whether what no scenario answers is refused from now on; None: as the simulator was started.
+        `strict` says whether what no scenario answers is refused from now on, `any_body` whether bodies that Google
+        would refuse pass; None: as the simulator was started. Quotas are whole again when all is reset.
         Issued tokens stay good: a gateway in front has cached one, and must not be refused because a test began.
         """
         self.recorder.clear(scope)
@@ -204,10 +274,13 @@ class Stage:
             arm.start_over(scope)
         if scope is not None:
             self._scopes.pop(scope, None)
-            if strict is not None:
-                self._room(scope).strict = strict
+            if strict is not None or any_body is not None:
+                room = self._room(scope)
+                room.strict, room.any_body = strict, any_body
             return
+        self.quotas.reset()
         self._strict = self.settings.strict if strict is None else strict
+        self._any_body = self.settings.any_body if any_body is None else any_body
         self._scopes.clear()
         self._reads_markers = False
 
@@ -220,6 +293,11 @@ class Stage:
         """Whether what no scenario of that scope answers is refused."""
         room = self._scopes.get(scope)
         return self._strict if room is None or room.strict is None else room.strict
+
+    def takes_any_body(self, scope: str) -> bool:
+        """Whether what Google would refuse in a body of that scope is let pass."""
+        room = self._scopes.get(scope)
+        return self._any_body if room is None or room.any_body is None else room.any_body
 
     def scope_of(self, request: Request, first_message: bytes = b"") -> Scoped:
         """The scope of a request. For a Live session `first_message` stands in for the body."""
@@ -264,9 +342,11 @@ class Stage:
         """
         room = self._room(facts.scope)
         room.calls += sort == "any"
-        counted = replace(facts, call=room.calls)
+        counted = facts.at_call(room.calls)
         misses: tuple[Miss, ...] = ()
         for place in (room, self._everywhere):
+            if not place.arms:
+                continue
             found = place.find(counted, sort)
             if isinstance(found, Arm):
                 return Choice(found.perform(facts.scope, values))
@@ -287,18 +367,13 @@ class Stage:
         names = sorted({"", *self._scopes})
         return tuple(self._state(name) for name in names)
 
-    def slot_values(self, scope: str, identity: Identity, model: str, model_path: str) -> Mapping[str, str]:
+    def slot_values(self, scope: str, identity: Identity, place: Place, path: str = "") -> Mapping[str, str]:
         """What fills the slots of a scenario's payloads; `operation` is added where there is one.
 
-        `model` is the bare id, `model_path` the name as the request has it (`models/m`, `projects/.../models/m`).
+        `place` and the raw `path` are the request's: its model's bare id, and its name as the request has it
+        (`models/m`, `projects/.../models/m`), fill `model` and `model_path`.
         """
-        return {
-            "model": model,
-            "model_path": model_path,
-            "scope": scope,
-            "response_id": identity.response_id,
-            "create_time": rfc3339(self.clock.now()),
-        }
+        return SlotValues(scope, identity, self.clock, place, path)
 
     def _room(self, scope: str) -> _Room:
         return self._scopes.setdefault(scope, _Room())

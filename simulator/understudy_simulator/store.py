@@ -114,6 +114,11 @@ class Shelf:
         found = self._store.find(self._scope, name)
         return None if found is None else found[1]
 
+    def home_of(self, name: str) -> "Shelf":
+        """The shelf on which the resource of that name is: this one, unless it was found in another scope."""
+        found = self._store.find(self._scope, name)
+        return self if found is None else Shelf(self._store, found[0])
+
     def change(self, resource: Resource) -> Resource:
         """Keep a changed resource where the one of its name is; gives it back."""
         found = self._store.find(self._scope, resource.name)

@@ -91,12 +91,13 @@ class Control:
         wish = {"scenario": scenario, "scope": scope, "carrier": carrier, "times": times}
         return self._ask("POST", "play", wish if speed is None else wish | {"speed": speed})
 
-    def reset(self, scope: str | None = None, *, strict: bool | None = None) -> None:
+    def reset(self, scope: str | None = None, *, strict: bool | None = None, any_body: bool | None = None) -> None:
         """Forget what is armed and what was seen, in one scope or (None) in all.
 
-        `strict` says whether what no scenario answers is refused from then on; None: as the simulator was started.
+        `strict` says whether what no scenario answers is refused from then on, `any_body` whether bodies pass that
+        Google would refuse; None: as the simulator was started.
         """
-        wish = {"scope": scope, "strict": strict}
+        wish = {"scope": scope, "strict": strict, "any_body": any_body}
         self._ask("POST", "reset", {name: value for name, value in wish.items() if value is not None})
 
     def transcript(self, scope: str | None = None) -> Transcript:

@@ -27,9 +27,10 @@ def header_values(headers: RawHeaders, name: bytes) -> tuple[bytes, ...]:
 
 def header_value(headers: RawHeaders, name: bytes) -> bytes | None:
     """The first value of the field `name` (any case), or None."""
-    lowered = name.lower()
+    lowered, size = name.lower(), len(name)
     for key, value in headers:
-        if key == lowered or key.lower() == lowered:
+        # Lengths differ nearly always: most names need not be made lower case to be told apart.
+        if len(key) == size and (key == lowered or key.lower() == lowered):
             return value
     return None
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy.provider_errors.live import REASON_LIMIT, cut_reason
 from understudy.scenario.json_subset import LazyJson
 from understudy.surfaces import Place, Surface
 from understudy_simulator.google_errors import GoogleError
@@ -29,9 +30,7 @@ from understudy_simulator.live_messages import (
 )
 from understudy_simulator.live_refusals import (
     INVALID_ARGUMENT,
-    REASON_LIMIT,
     Refusal,
-    cut_reason,
     query_refusal,
     refusal_of,
     unknown_live_model,

@@ -15,13 +15,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from understudy.library import load
 from understudy.messages import BINARY, TEXT, Close, header_value
+from understudy.provider_errors.live import cut_reason
 from understudy.secret import Secret
 from understudy.surfaces import Place, Surface
 from understudy_simulator import live_connection, live_refusals, live_session
 from understudy_simulator.audio import speech
 from understudy_simulator.clock import ManualClock, RealClock
 from understudy_simulator.live_connection import wire_frame
-from understudy_simulator.live_refusals import cut_reason
 from understudy_simulator.live_session import CHOSEN_TOO_LATE
 
 GEMINI = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"

@@ -14,7 +14,7 @@ from simulator_rig import FLASH, HELLO, KEY, account, ask, read_answer, scenario
 from understudy.errors import ConfigError
 from understudy.messages import Exchange, Origin, Request, Response
 from understudy_simulator.app import Simulator
-from understudy_simulator.http import exchange_line
+from understudy_simulator.exchange_log import exchange_line
 from understudy_simulator.settings import SimulatorSettings
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.rpc_status import rpc_status
+from understudy.scenario.layout import json_text
 from understudy_simulator.encoding import (
     ArrayFraming,
     NoFraming,
@@ -84,3 +85,19 @@ def test_a_framed_array_is_one_json_array(values):
     whole = b"".join(array.element(array_element(value)) for value in values) + array.end()
     assert json.loads(whole) == json.loads(json.dumps(values))
     assert whole.endswith(b"]")
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_JSON)
+def test_the_fast_encoder_lays_out_as_the_plain_one(value):
+    assert pretty_json(value) == json_text(value, "google").encode("utf-8", "replace")

@@ -237,9 +237,8 @@ async def test_errors_of_a_plain_stream_are_wrapped_and_of_an_sse_stream_not():
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b"{nope", "Invalid JSON payload received. Unexpected token.\n{nope\n^"),
+        (b"{nope", "Invalid JSON payload received. Expected an object key or }.\n{nope\n ^"),
         ({}, "* GenerateContentRequest.contents: contents is not specified\n"),
-        ([], "Request contains an invalid argument."),
         ({"contents": [], "thinking": 1}, 'Invalid JSON payload received. Unknown name "thinking": Cannot find field.'),
     ],
 )
@@ -418,7 +417,7 @@ async def test_a_bad_key_is_refused_before_a_scenario_is_used_up():
 
 
 async def test_no_body_is_decoded_unless_a_scenario_needs_it():
-    async with simulator(strict=True) as running:
+    async with simulator(strict=True, any_body=True) as running:
         running.stage.arm(scenario([{"reply": {"json": {}}}], model="*"), times=None)
         answer = await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=b"\xff not json")
         assert answer.status == 200

@@ -11,7 +11,9 @@ from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
 from understudy.secret import Secret
 from understudy.surfaces import Surface
-from understudy_simulator.auth import GOOGLE_AUDIENCE, Presented, Verdict
+from understudy_simulator.auth.gate import Verdict
+from understudy_simulator.auth.grants import GOOGLE_AUDIENCE
+from understudy_simulator.auth.presented import Presented
 from understudy_simulator.clock import ManualClock
 from understudy_simulator.settings import SimulatorSettings
 from understudy_simulator.stage import Stage

@@ -7,7 +7,7 @@ once, without a task. A handshake for a WebSocket at a Live path leaves for anot
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -139,8 +139,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self.transport = cast("asyncio.Transport", transport)
         self._host.opened(self)
         self._expect_within(PATIENCE_S)
         self._timer = self._loop.call_later(IDLE_S, self._look_at_the_clock)

@@ -37,6 +37,14 @@ ScenarioNames = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict/--lenient", help="Refuse what no scenario answers, or answer it sensibly.")
 ]
+AnyBody = Annotated[bool, typer.Option("--any-body", help="Let bodies pass that Google would refuse.")]
+QuotaTexts = Annotated[
+    list[str] | None,
+    typer.Option("--quota", metavar="RULE", help="[MODEL:]KIND[/SPAN]=LIMIT, as requests/minute=10. May be repeated."),
+]
+DeniedProjects = Annotated[
+    list[str] | None, typer.Option("--deny-project", metavar="ID", help="Refuse this project. May be repeated.")
+]
 Speed = Annotated[float, typer.Option(min=0, metavar="X", help="1 as scripted, 2 twice as fast, 0 without pauses.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="What all ids and made-up answers are derived from.")]
 BearerTokens = Annotated[Auth, typer.Option("--auth", help="Bearer tokens to accept: any, or only issued ones.")]

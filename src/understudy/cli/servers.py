@@ -16,12 +16,15 @@ from ..home import make_once, prepared_home, write_private
 from ..secret import Secret
 from .options import (
     AdminPort,
+    AnyBody,
     Auth,
     BearerTokens,
+    DeniedProjects,
     Host,
     HttpPort,
     JsonLine,
     KeyFile,
+    QuotaTexts,
     ScenarioNames,
     Seed,
     Speed,
@@ -45,9 +48,12 @@ def simulator(
     tls_name: TlsName = None,
     scenario: ScenarioNames = None,
     strict: Strict = False,
+    any_body: AnyBody = False,
     speed: Speed = 1.0,
     seed: Seed = 0,
     auth: BearerTokens = Auth.ANY,
+    quota: QuotaTexts = None,
+    deny_project: DeniedProjects = None,
     service_account: KeyFile = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
@@ -61,11 +67,13 @@ def simulator(
       understudy simulator
       understudy simulator --scenario gemini/quota-burst-then-success --speed 0
       understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
+      understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
       curl -s localhost:8900/v1beta/models/gemini-2.5-flash:generateContent \\
            -H 'x-goog-api-key: any' -H 'content-type: application/json' \\
            -d '{"contents":[{"parts":[{"text":"hello"}]}]}'
     """
     from understudy_simulator.app import Simulator
+    from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.service_account import ServiceAccount
     from understudy_simulator.settings import SimulatorSettings
 
@@ -77,7 +85,18 @@ def simulator(
     home = prepared_home(os.environ)
     authority, account = Authority.of_home(home), ServiceAccount.from_pem(_account_key(home))
     settings = SimulatorSettings(
-        host, port, tls_port, admin_port, strict, speed, seed, auth.value, control_key=_control_key()
+        host,
+        port,
+        tls_port,
+        admin_port,
+        strict=strict,
+        any_body=any_body,
+        speed=speed,
+        seed=seed,
+        auth=auth.value,
+        quotas=tuple(quota_rule(text) for text in quota or ()),
+        denied_projects=tuple(deny_project or ()),
+        control_key=_control_key(),
     )
 
     def write_key_file(listening: Running) -> None:
