@@ -12,7 +12,7 @@ TOLERANCE ?= 15
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway against the simulator
 	$(BIN)/understudy demo
@@ -20,8 +20,15 @@ demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway agains
 test: $(VENV)/test.stamp ## all tests that need no client environment and no Node
 	$(BIN)/python -m pytest -m 'not interop' -n auto
 
-interop: $(VENV)/test.stamp ## google-genai of Python and JavaScript against simulator and gateway (needs Node)
-	$(BIN)/python -m pytest -m interop tests/interop
+interop: $(VENV)/test.stamp ## Google's clients for Python and JavaScript against simulator and gateway (needs Node)
+	$(BIN)/python -m pytest -m 'interop and not other_clients' tests/interop
+
+.PHONY: interop-clients client-coverage
+interop-clients: $(VENV)/test.stamp ## OpenAI's, Anthropic's, LangChain's and LiteLLM's clients against the simulator
+	$(BIN)/python -m pytest -m other_clients tests/interop
+
+client-coverage: $(VENV)/test.stamp ## play all of google-genai, print the table, write docs/reference/client-coverage.md
+	PYTHONPATH=tests $(BIN)/python -m interop.sdk_surface.coverage
 
 bench: $(VENV)/run.stamp ## CPU and memory of gateway and simulator, beside plain peers; BENCH='--quick --only sse' (Linux)
 	PYTHONPATH=benchmarks $(BIN)/python -m understudy_bench run --out bench.json $(BENCH)

@@ -1,21 +1,78 @@
-"""What the simulator says by itself to a call of a model. Pure."""
+"""What the simulator says by itself to a call of a Google model: an answer, a stream, the start of a video. Pure.
 
+A tuned model, or an endpoint that serves one, answers as its base model does.
+"""
+
+from typing import Any, Final
+
+from understudy.scenario.json_subset import NOT_JSON
+from understudy.scenario.model import StartOperation, Videos
+
+from .answers.counting import count_answer
+from .answers.generate import Stamp, stream_answer, whole_answer
+from .answers.reading import text_in
+from .answers.videos import wish_of
+from .cached_content import cache_named
 from .call import Answer, Begin, Call, Chunks, Json
-from .google_errors import GoogleError
-from .improvise import Asked, improvised
-from .improvise import Begin as Begun
-from .improvise import Chunks as Said
+from .catalogue import Model, model_of
+from .clock import rfc3339
+from .google_errors import GoogleError, invalid_argument, malformed_json, unknown_model
+from .tuned import tuned_base
+
+_POLLS_BEFORE_DONE: Final = 1
+_EXCERPT: Final = 60
+_TEXT: Final = "TEXT"
 
 
 def generate(call: Call) -> Answer:
-    """What the simulator says by itself."""
-    said = improvised(Asked(call.place, call.query, call.body, call.identity, call.now))
-    match said:
-        case GoogleError():
-            return said
-        case Begun(start, storage_uri):
-            return Begin(start, storage_uri)
-        case Said(values):
-            return Chunks(values)
-        case _:
-            return Json(said.value)
+    """The answer to generateContent, streamGenerateContent, countTokens and predictLongRunning."""
+    model = _model(call)
+    if model is None or not model.can(call.rpc):
+        return unknown_model(call.place)
+    body = call.body.value
+    if body is NOT_JSON:
+        return malformed_json(call.body.raw[:_EXCERPT].decode("utf-8", "replace"))
+    if not isinstance(body, dict):
+        return invalid_argument()
+    if call.rpc == "predictLongRunning":
+        wish = wish_of(body)
+        return Begin(StartOperation(Videos(wish.count), _POLLS_BEFORE_DONE), wish.storage_uri)
+    cached = _cached(call, body)
+    if isinstance(cached, GoogleError):
+        return cached
+    if call.rpc == "countTokens":
+        return Json(count_answer(body, call.is_vertex, cached))
+    stamp = Stamp(
+        call.is_vertex,
+        model.id,
+        call.identity.response_id,
+        rfc3339(call.now) if call.is_vertex else "",
+        call.identity.call_id,
+        call.identity.seed,
+        cached,
+    )
+    if call.rpc == "streamGenerateContent":
+        return Chunks(tuple(stream_answer(body, stamp)))
+    return Json(whole_answer(body, stamp))
+
+
+def _model(call: Call) -> Model | None:
+    """The model that answers; None if there is none of that name, or none that is ready."""
+    name = call.names.get("model")
+    if name is not None:
+        publisher = call.names.get("publisher", "google")
+        return model_of(name, call.is_vertex, now=call.now) if publisher == "google" else None
+    base = tuned_base(call.shelf, call.place.name)
+    return None if base is None else model_of(base, call.is_vertex, now=call.now)
+
+
+def _cached(call: Call, body: Any) -> dict[str, int] | GoogleError:
+    """The tokens of the cached content that a request names, by modality; none if it names none."""
+    name = text_in(body, "cachedContent")
+    if not name:
+        return {}
+    found = cache_named(call, name)
+    if isinstance(found, GoogleError):
+        return found
+    usage = found.value.get("usageMetadata", {})
+    return {_TEXT: int(usage.get("totalTokenCount", 0))}

@@ -102,6 +102,7 @@ class Simulator:
         """Stop listening and end what is under way."""
         await self._resources.aclose()
         self._http.lines.flush()
+        self.stage.spool.close()
 
     async def _started(self, runner: web.ServerRunner) -> web.ServerRunner:
         await runner.setup()

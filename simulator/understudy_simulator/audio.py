@@ -29,12 +29,12 @@ _PITCHES: Final = 24
 _RATE: Final = re.compile(r"rate\s*=\s*([0-9]{4,6})\b")
 
 
-def speech(text: str) -> bytes:
+def speech(text: str, voice: int = 0) -> bytes:
     """`text` as 24 kHz PCM: for each character one fifteenth of a second of a tone of its own, silence for a space.
 
-    The same text always gives the same `len(text) * 3200` bytes.
+    Voices of other numbers have other tones. The same text always gives the same `len(text) * 3200` bytes.
     """
-    return b"".join(_syllable(-1 if char.isspace() else ord(char) % _PITCHES) for char in text)
+    return b"".join(_syllable(-1 if char.isspace() else (ord(char) + voice) % _PITCHES) for char in text)
 
 
 def chunks_of(pcm: bytes, is_vertex: bool) -> Iterator[bytes]:

@@ -53,8 +53,8 @@ def relaid_array_element(text: bytes) -> bytes:
         return text
 
 
-_EXPONENT: Final = re.compile(rb"[0-9]e-?[0-9]")
-"""What looks like a number with an exponent; texts that look so too just take the slower way."""
+_EXPONENT: Final = re.compile(rb"[0-9]e-?[0-9]|0\.0000")
+"""What looks like a number that Python writes with an exponent; texts that look so too just take the slower way."""
 
 
 class ArrayFraming:

@@ -12,15 +12,27 @@ from .clock import rfc3339
 from .google_errors import GoogleError, google_error, invalid_argument, malformed_json
 
 _EXCERPT: Final = 60
+_TEXT: Final = "TEXT"
 _STAND_IN: Final = "gemini-2.5-flash"
 """Which model's ways the models of partners have here."""
 
 
-def reply_to(body: dict[str, Any], model: Model, call: Call) -> Reply:
-    """The answer of `model` to the generateContent request `body`, taken apart."""
+def reply_to(body: dict[str, Any], model: Model, call: Call, cached: int = 0) -> Reply:
+    """The answer of `model` to the generateContent request `body`, taken apart.
+
+    `cached` are the tokens of the cached content that it names.
+    """
     identity = call.identity
     name = _STAND_IN if model.kind == "partner" else model.id
-    stamp = Stamp(call.is_vertex, name, identity.response_id, rfc3339(call.now), identity.call_id, seed=identity.seed)
+    stamp = Stamp(
+        call.is_vertex,
+        name,
+        identity.response_id,
+        rfc3339(call.now),
+        identity.call_id,
+        seed=identity.seed,
+        cached={_TEXT: cached} if cached else {},
+    )
     return reply_of(whole_answer(body, stamp))
 
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from understudy.messages import RawHeaders, Request
+from understudy.messages import RawHeaders
 from understudy.provider_errors import capacity, credentials, requests
 from understudy.provider_errors.model import ProviderError, host_of
 from understudy.rpc_status import Detail, error_info, rpc_status
 from understudy.surfaces import Place
 
-from .auth.gate import Gatekeeper, Verdict
-from .auth.presented import presented_in
+from .auth.gate import Verdict
 from .quotas import Exceeded
 
 ERROR_HEADER: Final = b"X-Understudy-Error"
@@ -98,16 +97,6 @@ def credentials_error(verdict: Verdict, place: Place, project: str = "") -> Goog
         case _:
             assert_never(verdict)
     return google_error(error)
-
-
-def credentials_refusal(gate: Gatekeeper, request: Request, place: Place) -> GoogleError | None:
-    """Why the credentials of a request do not admit it to a place; None if they do."""
-    presented = presented_in(request)
-    is_vertex, project = place.surface.is_vertex, place.project
-    verdict = gate.judge(presented, is_vertex=is_vertex, has_project=project is not None, project=project)
-    if verdict is Verdict.ADMITTED:
-        return None
-    return credentials_error(verdict, place, gate.refused_project(project, presented.user_project))
 
 
 _METRICS: Final[Mapping[tuple[str, str, str], tuple[str, str]]] = {

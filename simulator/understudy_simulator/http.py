@@ -20,7 +20,7 @@ from .server.connection import Connection
 from .server.framing import Framing, completed, head_bytes
 from .service import Decision, Service
 from .stage import Stage
-from .surfaces import auth_tokens, impersonation, oauth
+from .surfaces import auth_tokens, file_search, files, impersonation, oauth
 from .surfaces.table import ROUTES
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ class HttpSide:
             (
                 *ROUTES,
                 *auth_tokens.routes(stage.gate.ephemeral),
+                *files.routes(stage.spool),
+                *file_search.upload_routes(stage.spool),
                 *(replace(route, surface="oauth") for route in tokens),
             )
         )

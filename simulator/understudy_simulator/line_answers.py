@@ -20,6 +20,7 @@ from .ids import Identity
 from .long_running import status_of
 from .validation.loading import descriptions
 from .validation.reading import request_error
+from .validation.rules import request_rules
 
 Verb = Literal["generateContent", "embedContent"]
 """What the requests of a batch ask for."""
@@ -71,10 +72,11 @@ def _answer(call: Call, verb: Verb, model: str, request: Any, identity: Identity
         return invalid_argument("Invalid JSON payload received. A line must be an object with a 'request'.")
     body = LazyJson(json.dumps(request, ensure_ascii=False).encode("utf-8", "replace"))
     refusal = request_error(descriptions(call.service, call.version), _MESSAGES[verb], body)
+    refusal = refusal or request_rules(call.service, verb, model, body.value)
     if refusal is not None:
         return refusal
     if verb == "embedContent":
-        card = model_of(model, call.is_vertex)
+        card = model_of(model, call.is_vertex, now=call.now)
         return invalid_argument() if card is None else _embedded(body.value, card, call.is_vertex)
     said = generate(_call_of(call, model, body, identity))
     match said:

@@ -180,14 +180,16 @@ class _Casting:
 
     def _refusal(self, model_path: str) -> Refusal | None:
         """Credentials, query, and methods that are not simulated."""
-        is_vertex = self._place.surface.is_vertex
-        verdict = self.stage.gate.judge(
-            presented_in(self._request),
-            is_vertex=is_vertex,
-            has_project=model_path.startswith("projects/"),
+        gate, presented = self.stage.gate, presented_in(self._request)
+        project = model_path.split("/")[1] if model_path.startswith("projects/") else None
+        verdict = gate.judge(
+            presented,
+            is_vertex=self._place.surface.is_vertex,
+            has_project=project is not None,
+            project=project,
             takes_ephemeral=True,
         )
-        error = credentials_error(verdict, self._place)
+        error = credentials_error(verdict, self._place, gate.refused_project(project, presented.user_project))
         if error is not None:
             return refusal_of(error)
         if self._place.method != "bidiGenerateContent":

@@ -4,7 +4,6 @@ Shapes: wire-http 6.3 and 9; google.longrunning.Operation. A finished operation 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from understudy.rpc_status import RPC_NAME
@@ -77,13 +76,3 @@ def vertex_operation(call: Call, parent: str, metadata: str, response: Mapping[s
 
 EMPTY: Final[Mapping[str, Any]] = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 """The response of an operation that gives nothing."""
-
-
-def moment_of(value: object) -> datetime | None:
-    """An RFC 3339 time as clients write it; None if it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        return None

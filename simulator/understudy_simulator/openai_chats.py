@@ -16,6 +16,7 @@ from .answers.openai_requests import (
 )
 from .answers.reading import text_in
 from .answers.said import Reply
+from .cached_content import cache_named, cached_tokens
 from .call import Call
 from .catalogue import Model
 from .foreign import reply_to
@@ -39,7 +40,14 @@ def chat_reply(call: Call, body: Mapping[str, Any]) -> Reply | GoogleError:
 def model_reply(call: Call, body: Mapping[str, Any], model: Model) -> Reply | GoogleError:
     """What `model` says to a chat request whose members and messages are fine, or the refusal of their values."""
     request = generate_request(body, has_levels=_has_levels(model))
-    return request_rules(call.service, "generateContent", model.id, request) or reply_to(request, model, call)
+    refusal = request_rules(call.service, "generateContent", model.id, request)
+    if refusal is not None:
+        return refusal
+    name = text_in(request, "cachedContent")
+    cache = cache_named(call, name) if name else None
+    if isinstance(cache, GoogleError):
+        return cache
+    return reply_to(request, model, call, (cached_tokens(call.shelf, cache.name) or 0) if cache else 0)
 
 
 def member_mistake(body: Mapping[str, Any], known: Mapping[str, str]) -> GoogleError | None:

@@ -49,7 +49,10 @@ def heading_of(call: Call, model_name: str) -> Heading:
     """What the objects of the answer carry; `model_name` as the client wrote it."""
     identity = call.identity
     created = int(call.now.timestamp())
-    return Heading(identity.response_id, created, model_name, call.is_vertex, identity.decimal("tool calls", 18))
+    seed = identity.decimal("tool calls", 18)
+    # Captured of Gemini 3.1 Flash-Lite: no index. Older models: assumed to have it, as OpenAI's client needs it.
+    numbers_calls = not model_name.rpartition("/")[2].startswith(("gemini-3", "gemini-4"))
+    return Heading(identity.response_id, created, model_name, call.is_vertex, seed, numbers_calls)
 
 
 def compact(call: Call, value: object) -> Outgoing:

@@ -19,6 +19,7 @@ from .answers.reading import member, text_in
 from .answers.tokens import tokens_of_request
 from .auth.gate import Verdict
 from .call import Answer, Begin, Call, Upload
+from .clock import rfc3339
 from .google_errors import (
     GoogleError,
     base_url_trap,
@@ -216,13 +217,16 @@ class Service:
 
     def _video(self, case: _Case) -> Decision | None:
         call = case.call
-        if call.rpc != "download" or "file" not in call.names:
+        if call.rpc not in ("download", "get") or "file" not in call.names or call.is_vertex:
             return None
         # The last part is the id, also in `files/https://host/v1beta/files/ID` (wire-http 6.4, the SDK trap).
         operation = self._stage.operations.of_file(call.names["file"].rpartition("/")[2])
         if operation is None:
             return None
         video = sample_video()
+        if call.rpc == "get":
+            shown = video_resource(call, len(video), self._stage.settings.file_host)
+            return case.answered(json_answer(shown, case.manner), operation.scenario)
         outgoing = rendered(Media(video, "video/mp4", len(video)), case.manner, call.header("range"))
         return replace(case, call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
 
@@ -284,6 +288,24 @@ class Service:
 
     def _values(self, case: _Case) -> Mapping[str, str]:
         return self._stage.slot_values(case.call.scope, case.call.identity, case.place, case.call.request.path)
+
+
+def video_resource(call: Call, size: int, host: str) -> dict[str, object]:
+    """The file that a finished operation delivered (wire-http 8.2)."""
+    name = f"files/{call.names['file'].rpartition('/')[2]}"
+    uri = f"{host}/{call.version or _USUAL_VERSION}/{name}"
+    now = rfc3339(call.now)
+    return {
+        "name": name,
+        "mimeType": "video/mp4",
+        "sizeBytes": str(size),
+        "createTime": now,
+        "updateTime": now,
+        "uri": uri,
+        "downloadUri": f"{uri}:download?alt=media",
+        "state": "ACTIVE",
+        "source": "GENERATED",
+    }
 
 
 def _refuses(answer: Answer) -> bool:

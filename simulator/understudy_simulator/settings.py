@@ -16,9 +16,10 @@ class SimulatorSettings:
 
     `strict` refuses what no armed scenario answers, `any_body` lets bodies pass that Google would refuse. `speed` 1
     plays pauses as written, 2 in half the time, 0 without any. `seed` is the source of all ids and of every choice.
-    `auth` "any" takes every bearer token, "issued" only those of the simulator's own token endpoint. `api_keys` empty:
-    any key but those that contain "invalid" or "expired"; `expired_keys` are refused as expired. `denied_projects` may
-    not be used by anybody, in `disabled_projects` the API is not enabled. `quotas` are counted per key or project;
+    `auth` "any" takes every bearer token but JWTs of strangers, "issued" only those of the simulator's own endpoints
+    and self-signed JWTs. `api_keys` empty: any key. What contains "invalid" or "expired" is refused as that;
+    `expired_keys` are refused as expired. `denied_projects` may not be used by anybody, in `disabled_projects` the API
+    is not enabled. `quotas` are counted per key or project;
     `retry_after` adds that field to their refusals. `file_host` is the address in the URIs of finished videos
     (wire-http 6.4). The transcript forgets its oldest entries beyond `transcript_limit` entries or `transcript_bytes`
     bytes. Bodies beyond `body_limit` bytes get 413.

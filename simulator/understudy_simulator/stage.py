@@ -26,6 +26,7 @@ from .quotas import Quotas
 from .recorder import Recorder
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings
+from .spool import Spool, discard
 from .store import Store
 
 Carrier = Literal["path", "header", "marker"]
@@ -229,6 +230,7 @@ class Stage:
         self.recorder = Recorder(clock, settings.transcript_limit, settings.transcript_bytes)
         self.operations = OperationDesk()
         self.store = Store(clock.now)
+        self.spool = Spool()
         self._strict = settings.strict
         self._any_body = settings.any_body
         self.quotas = Quotas(settings.quotas)
@@ -269,7 +271,8 @@ class Stage:
         """
         self.recorder.clear(scope)
         self.operations.forget(scope)
-        self.store.forget(scope)
+        for resource in self.store.forget(scope):
+            discard(resource.hidden)
         for arm in self._everywhere.arms:
             arm.start_over(scope)
         if scope is not None:

@@ -18,14 +18,23 @@ PENDING: Final = "JOB_STATE_PENDING"
 RUNNING: Final = "JOB_STATE_RUNNING"
 SUCCEEDED: Final = "JOB_STATE_SUCCEEDED"
 _CANCELLED: Final = "JOB_STATE_CANCELLED"
+_EXPRESS_PARENT: Final = "projects/100000000001/locations/global/"
 _LONGEST_PAGE: Final = 1000
 _USUAL_PAGE: Final = 100
+
+
+def place_of_jobs(call: Call, collection: str) -> str:
+    """The full name of a collection. Batch jobs of express calls have a project too: google-genai wants one in names,
+    and asks for the last part alone (sdk-surface, b4); it asks for tuning jobs by their whole names, without a project.
+    """
+    is_bare = not call.parent and collection == "batchPredictionJobs"
+    return (_EXPRESS_PARENT if is_bare else call.parent) + collection
 
 
 def new_job(call: Call, collection: str, members: dict[str, Any], hidden: Any = None) -> Resource:
     """A pending job with these members, kept on the shelf of the call."""
     moment = rfc3339(call.now)
-    name = f"{call.parent}{collection}/{call.identity.decimal(collection, 19)}"
+    name = f"{place_of_jobs(call, collection)}/{call.identity.decimal(collection, 19)}"
     value = {"name": name, **members, "state": PENDING, "createTime": moment, "updateTime": moment}
     return call.shelf.put(Resource(name, value, call.now, hidden=hidden))
 
@@ -49,7 +58,7 @@ def is_done(job: Resource) -> bool:
 
 def found_job(call: Call, collection: str, kind: str) -> Resource | GoogleError:
     """The job that the path names; `kind` is what its refusal calls it."""
-    job = call.shelf.find(f"{call.parent}{collection}/{call.names['job']}")
+    job = call.shelf.find(f"{place_of_jobs(call, collection)}/{call.names['job']}")
     return not_there(f"The {kind} does not exist.") if job is None else job
 
 
@@ -61,7 +70,7 @@ def listing(collection: str) -> Handler:
         is_wanted = filter_of(query.get("filter", ""))
         if is_wanted is None:
             return invalid_argument("Invalid filter expression.")
-        latest = (job for job in reversed(call.shelf.of(call.parent + collection)) if is_wanted(job))
+        latest = (job for job in reversed(call.shelf.of(place_of_jobs(call, collection))) if is_wanted(job))
         size, token = query.get("pageSize", ""), query.get("pageToken", "")
         page = page_of(latest, size, token, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
         return invalid_argument() if page is None else Json(page.value(collection))

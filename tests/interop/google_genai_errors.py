@@ -12,8 +12,8 @@ import json
 import sys
 from typing import Any
 
-from google import genai
-from google.genai import errors
+from google import genai  # pyright: ignore[reportAttributeAccessIssue]
+from google.genai import errors  # pyright: ignore[reportMissingImports]
 from google.oauth2 import credentials
 
 MODEL = "gemini-2.5-flash"

@@ -168,10 +168,10 @@ def meant_for(is_vertex: bool) -> Meant:
         "Content": content,
         "GenerateContentRequest.systemInstruction": instruction,
         "CountTokensRequest.systemInstruction": instruction,
-        "Tool": st.lists(function, max_size=2, unique_by=lambda one: one["name"]).map(
+        "Tool": st.lists(function, max_size=2, unique_by=lambda one: str(one["name"])).map(
             lambda functions: {"functionDeclarations": functions}
         ),
-        "GenerateContentRequest.tools": st.lists(function, max_size=2, unique_by=lambda one: one["name"]).map(
+        "GenerateContentRequest.tools": st.lists(function, max_size=2, unique_by=lambda one: str(one["name"])).map(
             lambda functions: [{"function_declarations": functions}]
         ),
         "CountTokensRequest.tools": None,

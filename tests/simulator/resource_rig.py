@@ -13,6 +13,7 @@ from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.ids import Identity
 from understudy_simulator.replies import Media
 from understudy_simulator.routing import Route, Router
+from understudy_simulator.spool import Spool
 from understudy_simulator.store import Store
 from understudy_simulator.validation.answers import answer_mistakes
 from understudy_simulator.validation.loading import descriptions
@@ -22,12 +23,13 @@ P = "projects/p/locations/us-central1"
 
 
 class Desk:
-    """Some routes, one store, a clock that is moved by hand, and a number for every request."""
+    """Some routes, one store, a spool, a clock that is moved by hand, and a number for every request."""
 
     def __init__(self, *families: Iterable[Route]) -> None:
         self.router = Router(route for family in families for route in family)
         self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
         self.store = Store(lambda: self.now)
+        self.spool = Spool()
         self.numbers: dict[str, int] = {}
 
     def wait(self, **span: float) -> None:

@@ -15,6 +15,8 @@ from understudy_simulator.answers.generate import Stamp, stream_answer, whole_an
 from understudy_simulator.answers.lengths import text_of_asked_length
 from understudy_simulator.answers.markers import BLOCK_REASONS, FINISH_REASONS
 from understudy_simulator.answers.tokens import tokens_of_text
+from understudy_simulator.validation.answers import answer_mistakes
+from understudy_simulator.validation.loading import descriptions
 
 TIME = "2026-01-01T00:00:00.000000Z"
 
@@ -117,6 +119,13 @@ def test_json_of_a_schema_differs_by_candidate_and_satisfies_it():
         assert values[0] != values[1]
         for value in values:
             jsonschema.validate(value, schema)
+
+
+@pytest.mark.parametrize("name", ["schema", "jsonSchema", "json_schema"])
+@pytest.mark.parametrize("mime_type", ["application/json", "APPLICATION_JSON"])
+def test_the_newer_way_to_ask_for_json_is_understood(name, mime_type):
+    config = {"responseFormat": [{"text": {"mimeType": mime_type, name: {"type": "integer", "minimum": 4}}}]}
+    assert json.loads(text_of(whole_answer(says("x", config), stamp()))) >= 4
 
 
 # ---- functions
@@ -295,6 +304,20 @@ def test_speech_is_pcm_of_the_asked_text():
     assert usage["candidatesTokensDetails"] == [{"modality": "AUDIO", "tokenCount": 14}]
 
 
+def test_each_voice_sounds_different():
+    def said(speech_config):
+        config = {"responseModalities": ["AUDIO"], "speechConfig": speech_config}
+        [part] = parts_of(whole_answer(says("Good day", config), stamp("gemini-2.5-flash-preview-tts")))
+        return part["inlineData"]["data"]
+
+    kore = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
+    puck = {"voice_config": {"prebuilt_voice_config": {"voice_name": "Puck"}}}
+    two = {"multiSpeakerVoiceConfig": {"speakerVoiceConfigs": [{"speaker": "A"} | kore, {"speaker": "B"} | puck]}}
+    assert len({said({}), said(kore), said(puck)}) == 3
+    assert said(two) == said(kore)
+    assert len(said(kore)) == len(said({}))
+
+
 @pytest.mark.parametrize("is_vertex", [False, True])
 @pytest.mark.parametrize(
     ("config", "kinds"),
@@ -319,6 +342,13 @@ def test_pictures_have_the_asked_aspect_ratio(ratio, size):
     assert struct.unpack_from(">II", b64decode(part["inlineData"]["data"]), 16) == size
 
 
+def test_the_newer_way_to_ask_for_a_picture_s_shape_is_understood():
+    image = {"aspectRatio": "ASPECT_RATIO_TWENTY_ONE_BY_NINE", "imageSize": "IMAGE_SIZE_TWO_K"}
+    config = {"responseModalities": ["IMAGE"], "responseFormat": [{"image": image}]}
+    [part] = parts_of(whole_answer(says("a cat", config), stamp("gemini-3-pro-image")))
+    assert struct.unpack_from(">II", b64decode(part["inlineData"]["data"]), 16) == (512, 219)
+
+
 def test_pictures_of_newer_models_count_by_their_size():
     for size, tokens in (("1K", 1120), ("4K", 2000)):
         config = {"responseModalities": ["IMAGE"], "imageConfig": {"imageSize": size}}
@@ -339,6 +369,7 @@ def test_a_search_grounds_the_answer_in_byte_offsets(tool, is_vertex):
     assert "renderedContent" in metadata["searchEntryPoint"]
     data = text_of(answer).encode()
     assert len(metadata["groundingSupports"]) == 2
+    assert ("domain" in metadata["groundingChunks"][0]["web"]) == is_vertex
     assert "startIndex" not in metadata["groundingSupports"][0]["segment"]
     for support in metadata["groundingSupports"]:
         segment = support["segment"]
@@ -391,6 +422,8 @@ def test_a_marked_prompt_is_blocked(reason, is_vertex):
 def test_a_marked_prompt_ends_as_asked(reason, is_vertex):
     body = says(f"x [[understudy:finish={reason}]] y")
     [candidate] = whole_answer(body, stamp(is_vertex=is_vertex))["candidates"]
+    if is_vertex and reason in ("LANGUAGE", "MISSING_THOUGHT_SIGNATURE", "ESCALATION", "PUP_LIMITED_DISABLED"):
+        reason = "STOP"
     assert candidate["finishReason"] == reason
     assert "understudy:" not in json.dumps(candidate)
     if reason == "SAFETY":
@@ -400,6 +433,11 @@ def test_a_marked_prompt_ends_as_asked(reason, is_vertex):
         assert ("severity" in bad) == is_vertex
     chunks = stream_answer(body, stamp(is_vertex=is_vertex))
     assert [chunk["candidates"][0].get("finishReason") for chunk in chunks][-1] == reason
+
+
+def test_a_blocked_answer_has_no_probabilities():
+    body = says("[[understudy:finish=SAFETY]]", {"responseLogprobs": True})
+    assert "logprobsResult" not in whole_answer(body, stamp())["candidates"][0]
 
 
 def test_a_marker_of_another_name_is_text():
@@ -421,6 +459,7 @@ def test_cached_tokens_are_part_of_the_prompt():
     assert usage["promptTokensDetails"][0] == {"modality": "TEXT", "tokenCount": 102}
     counted = count_answer(says("hello"), False, {"TEXT": 100})
     assert (counted["totalTokens"], counted["cachedContentTokenCount"]) == (102, 100)
+    assert "cachedContentTokenCount" not in count_answer(says("hello"), True, {"TEXT": 100})
 
 
 def test_the_tier_and_the_traffic_are_told():
@@ -579,3 +618,30 @@ def test_speech_is_streamed_in_whole_samples():
     sizes = [len(b64decode(part["inlineData"]["data"])) for chunk in chunks for part in parts_of(chunk)]
     assert all(size % 2 == 0 for size in sizes)
     assert sum(sizes) == len("Good day to you") * 3200
+
+
+# ---- what the services' own descriptions say of it
+
+VERSIONS = {False: ("v1", "v1beta"), True: ("v1", "v1beta1")}
+KINDS_OF_PROMPT = [
+    says(),
+    says("get_time get_weather", tools=TOOLS),
+    says("https://example.com run 3 * 4", tools=[{"googleSearch": {}}, {"urlContext": {}}, {"codeExecution": {}}]),
+    *(says("x", tools=[{name: {}}]) for name in ("googleSearchRetrieval", "googleMaps", "fileSearch")),
+    says("x", {"responseLogprobs": True, "logprobs": 2, "thinkingConfig": {"includeThoughts": True}}),
+    *(says(f"[[understudy:block={reason}]]") for reason in sorted(BLOCK_REASONS)),
+    *(says(f"[[understudy:finish={reason}]]") for reason in sorted(FINISH_REASONS)),
+]
+
+
+@pytest.mark.parametrize("name", ["gemini-2.5-flash", "gemini-3-flash-preview", "gemini-2.5-flash-image"])
+@pytest.mark.parametrize("is_vertex", [False, True])
+def test_answers_fit_the_services_own_descriptions(is_vertex, name):
+    stamped = stamp(name, is_vertex, cached={"TEXT": 4})
+    for version in VERSIONS[is_vertex]:
+        described = descriptions("vertex" if is_vertex else "gemini", version)
+        for body in KINDS_OF_PROMPT:
+            for answer in (whole_answer(body, stamped), *stream_answer(body, stamped)):
+                assert answer_mistakes(described, "GenerateContentResponse", answer) == ()
+        counted = count_answer(says(), is_vertex, {"TEXT": 3})
+        assert answer_mistakes(described, "CountTokensResponse", counted) == ()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from understudy_simulator.answers.models import model_resource
 from understudy_simulator.catalogue import every_model, is_publisher, model_of, models_of
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -63,6 +64,23 @@ def test_partners_have_their_own_lists():
     assert {model.publisher for model in models_of(True)} == {"google"}
     assert all(is_publisher(name) for name in ("google", "anthropic", "mistralai", "meta"))
     assert not is_publisher("nobody")
+
+
+def test_a_card_names_the_publisher_and_its_methods():
+    claude, text, imagen = (
+        model_of(name, True, publisher)
+        for name, publisher in (
+            ("claude-opus-5", "anthropic"),
+            ("gemini-2.5-flash", "google"),
+            ("imagen-4.0-generate-001", "google"),
+        )
+    )
+    assert claude is not None and text is not None and imagen is not None
+    assert model_resource(claude, True)["name"] == "publishers/anthropic/models/claude-opus-5"
+    assert "publishers/anthropic/models/claude-opus-5" in model_resource(claude, True)["publisherModelTemplate"]
+    card = model_resource(text, False)
+    assert card["supportedGenerationMethods"][0] == "generateContent" and card["thinking"] is True
+    assert "temperature" in card and "temperature" not in model_resource(imagen, False)
 
 
 def test_a_model_lacks_the_methods_of_other_kinds():

@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from snake_rig import World
+from snake_rig import World, payload_of
+
 from understudy_simulator.call import Events
+from understudy_simulator.ids import Identity
+from understudy_simulator.next_generation.events import events_of
+from understudy_simulator.next_generation.requests import (
+    contents_of,
+    generate_request,
+    input_steps,
+    unanswered_calls,
+)
+from understudy_simulator.next_generation.steps import outcome_of
 from understudy_simulator.surfaces import agents, environments, interactions
 
 MODEL = "gemini-3-flash"
@@ -133,6 +143,16 @@ def test_a_blocked_prompt_fails(gemini: World) -> None:
     assert value["errors"][0]["code"] == "content_blocked"
 
 
+def test_an_answer_that_is_stopped_fails(gemini: World) -> None:
+    value = made(gemini, input="[[understudy:finish=RECITATION]] boo")
+    stream = {"model": MODEL, "input": "[[understudy:finish=RECITATION]] boo", "stream": True}
+
+    assert value["status"] == "failed"
+    assert "RECITATION" in value["errors"][0]["message"]
+    told = [event for event in gemini.events("POST", "interactions", stream) if event["event_type"] == "error"]
+    assert [event["error"] for event in told] == value["errors"]
+
+
 def test_a_search_is_told_and_cited(gemini: World) -> None:
     value = made(gemini, input="who won", tools=[{"type": "google_search"}])
 
@@ -145,6 +165,122 @@ def test_a_search_is_told_and_cited(gemini: World) -> None:
     assert result["call_id"] == call["id"]
     assert output["content"][0]["annotations"][0]["type"] == "url_citation"
     assert value["usage"]["total_tool_use_tokens"] > 0
+
+
+def test_the_steps_of_a_conversation_become_contents() -> None:
+    steps = [
+        {"type": "user_input", "content": [{"type": "image", "uri": "gs://b/o", "mime_type": "image/png"}]},
+        {"type": "thought", "signature": "x"},
+        {"type": "model_output", "content": [{"type": "text", "text": "nice"}]},
+        {"type": "function_call", "id": "c1", "name": "f", "arguments": {"a": 1}},
+        {"type": "function_result", "call_id": "c1", "result": "ok"},
+    ]
+
+    user, model, result = contents_of(steps)
+
+    assert user == {"role": "user", "parts": [{"fileData": {"mimeType": "image/png", "fileUri": "gs://b/o"}}]}
+    call = {"functionCall": {"name": "f", "args": {"a": 1}, "id": "c1"}}
+    assert model == {"role": "model", "parts": [{"text": "nice"}, call]}
+    response = {"name": "f", "id": "c1", "response": {"result": "ok"}}
+    assert result == {"role": "user", "parts": [{"functionResponse": response}]}
+    assert unanswered_calls(steps[:-1]) == {"c1"}
+    assert unanswered_calls(steps) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"type": "code_execution_call", "id": "x", "arguments": {"code": "1", "language": "python"}},
+        {"type": "code_execution_result", "call_id": "x", "result": "1", "is_error": False},
+        {"type": "model_output", "content": [{"type": "image", "data": "AAAA", "mime_type": "image/png"}]},
+    ],
+)
+def test_other_steps_are_told_in_events(step: dict[str, Any]) -> None:
+    events = events_of({"id": "v1_x", "status": "completed", "steps": [step]})
+
+    assert events is not None
+    told = [payload_of(event) for event in events]
+    (delta,) = [event["delta"] for event in told if event["event_type"] == "step.delta"]
+    if step["type"] == "model_output":
+        assert delta == step["content"][0]
+    else:
+        assert folded(told) == [step]
+
+
+def test_what_kind_of_answer_is_asked_for() -> None:
+    steps = input_steps("hi")
+    settings = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 4,
+        "seed": 7,
+        "max_output_tokens": 9,
+        "stop_sequences": ["x"],
+    }
+    schema = {"type": "object"}
+
+    def config(**body: Any) -> Any:
+        return generate_request(body, steps).get("generationConfig")
+
+    assert config() is None
+    assert config(generation_config=settings) == {
+        "temperature": 0.5,
+        "topP": 0.9,
+        "topK": 4,
+        "seed": 7,
+        "maxOutputTokens": 9,
+        "stopSequences": ["x"],
+    }
+    assert config(generation_config={"thinking_level": "xhigh"}) == {"thinkingConfig": {"thinkingLevel": "HIGH"}}
+    picture = {"type": "image", "aspect_ratio": "16:9", "image_size": "2K"}
+    assert config(response_format=picture) == {
+        "imageConfig": {"aspectRatio": "16:9", "imageSize": "2K"},
+        "responseModalities": ["IMAGE"],
+    }
+    assert config(response_format=[{"type": "audio"}]) == {"responseModalities": ["AUDIO"]}
+    assert config(response_modalities=["text", "image", "text"]) == {"responseModalities": ["TEXT", "IMAGE"]}
+    assert config(response_format={"type": "text", "mime_type": "text/plain"}) == {"responseMimeType": "text/plain"}
+    as_json = {"responseJsonSchema": schema, "responseMimeType": "application/json"}
+    assert config(response_format={"type": "text", "schema": schema}) == as_json
+    assert config(response_format=schema) == as_json
+    assert config(response_format=schema, response_mime_type="text/x.enum")["responseMimeType"] == "text/x.enum"
+
+
+def test_instructions_and_tools_go_along() -> None:
+    tools = [{"type": "google_search"}, WEATHER, {"type": "code_execution"}, {"type": "mcp_server", "url": "x"}]
+
+    request = generate_request({"system_instruction": "be brief", "tools": tools}, input_steps("hi"))
+
+    declared = {"name": "get_weather", "parametersJsonSchema": WEATHER["parameters"]}
+    assert request == {
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "systemInstruction": {"parts": [{"text": "be brief"}]},
+        "tools": [{"functionDeclarations": [declared]}, {"googleSearch": {}}, {"codeExecution": {}}],
+    }
+
+
+def test_an_answer_in_parts_becomes_steps() -> None:
+    parts = [
+        {"text": "I ", "thought": True},
+        {"text": "see.", "thought": True},
+        {"executableCode": {"code": "1/0", "language": "PYTHON"}},
+        {"codeExecutionResult": {"outcome": "OUTCOME_FAILED", "output": "no"}},
+        {"text": "Hel"},
+        {"text": "lo"},
+        {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}},
+    ]
+    answer = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+
+    outcome = outcome_of(answer, Identity(0, "", 1))
+
+    thought, code, result, output = outcome.steps
+    assert [item["text"] for item in thought["summary"]] == ["I ", "see."]
+    assert (code["type"], code["arguments"]) == ("code_execution_call", {"code": "1/0", "language": "python"})
+    assert (result["call_id"], result["is_error"], result["result"]) == (code["id"], True, "no")
+    assert output["content"] == [
+        {"type": "text", "text": "Hello"},
+        {"type": "audio", "data": "AAAA", "mime_type": "audio/wav"},
+    ]
 
 
 # ---- functions
@@ -313,6 +449,19 @@ def test_a_background_interaction_can_be_cancelled_while_it_runs(world: World) -
     assert (code, begun["id"] in text) == ("failed_precondition", True)
 
 
+def test_the_stream_of_what_was_cancelled_ends_so(gemini: World) -> None:
+    begun = made(gemini, background=True)
+    gemini.ask("POST", f"interactions/{begun['id']}/cancel", {})
+
+    events = gemini.events("GET", f"interactions/{begun['id']}?stream=true")
+
+    assert [event["event_type"] for event in events] == [
+        *("interaction.created", "interaction.status_update", "interaction.status_update"),
+        "interaction.completed",
+    ]
+    assert events[2]["status"] == events[3]["interaction"]["status"] == "cancelled"
+
+
 def test_what_runs_cannot_be_continued_yet(gemini: World) -> None:
     begun = made(gemini, background=True)
 
@@ -425,6 +574,11 @@ def test_an_environment_comes_with_the_interaction(world: World) -> None:
             {"model": MODEL, "input": "x", "generation_config": {"thinking_level": "deep"}},
             "invalid_request",
             "'generation_config.thinking_level'",
+        ),
+        (
+            {"model": MODEL, "input": "x", "generation_config": {"max_output_tokens": 0}},
+            "invalid_request",
+            "'generation_config.max_output_tokens'",
         ),
         (b"{", "invalid_request", "JSON"),
         (b"[]", "invalid_request", "[]"),

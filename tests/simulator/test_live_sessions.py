@@ -245,6 +245,26 @@ async def test_refused_credentials():
     assert (found.close.sender, found.close.code) == ("server", 1008)
 
 
+async def test_refused_projects():
+    project = VERTEX_SETUP["setup"]["model"].split("/")[1]
+    async with simulator(denied_projects=(project,), disabled_projects=("off",)) as running:
+        reason = f"Permission denied on resource project {project}."
+        assert await refusal(running, VERTEX, VERTEX_SETUP, BEARER) == (1008, reason)
+        code, reason = await refusal(running, GEMINI, SETUP, KEY, ("x-goog-user-project", "off"))
+        assert (code, reason[:72]) == (1008, "Generative Language API has not been used in project off before or it is")
+
+
+async def test_an_error_by_name_closes_the_session():
+    async with simulator() as running:
+        running.stage.arm(live([*SETUP_STEPS, {"error": "unavailable"}]))
+        running.stage.arm(live([{"error": "unknown-model"}]))
+        assert await refusal(running, GEMINI, SETUP, KEY) == (1011, "The service is currently unavailable.")
+        code, reason = await refusal(running, GEMINI, SETUP, KEY)
+    unknown = "models/gemini-live-2.5-flash is not found for API version v1beta, or is not supported for bidiGen"
+    assert (code, reason[: len(unknown)]) == (1008, unknown)
+    assert len(reason.encode()) == 123
+
+
 async def test_other_refusals_in_band():
     async with simulator() as running:
         assert (

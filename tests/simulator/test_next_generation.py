@@ -2,7 +2,9 @@
 
 import io
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -130,6 +132,9 @@ def test_a_credential_keeps_its_type(gemini: World) -> None:
 
     assert "'type'" in gemini.refused("PATCH", "credentials/c", {"type": "oauth2", "scopes": ["a"]})[1]
     assert "'type'" in gemini.refused("PATCH", "credentials/c", {"token": "x"})[1]
+    path = "credentials/c?update_mask=id"
+    assert "'update_mask'" in gemini.refused("PATCH", path, {"token": "x", "type": "bearer_token"})[1]
+    assert "'id'" in gemini.refused("POST", "credentials", {"id": "", "token": "x", "type": "bearer_token"})[1]
     gemini.refused("PATCH", "credentials/none", {"token": "x", "type": "bearer_token"}, status=404)
 
 
@@ -181,6 +186,7 @@ def test_questions_that_cannot_be_answered_are_refused(gemini: World) -> None:
         ({"q": {"type": "choice", "criteria": {" a": "x", "b": ""}, "instructions": "x"}}, "questions.q.criteria"),
         ({"q": {"type": "score", "criteria": ["x", ""], "instructions": "x"}}, "questions.q.criteria"),
         ({"q": {"type": "noul"}}, "questions.q.instructions"),
+        ({"q": {"type": "noul", "instructions": ""}}, "questions.q.instructions"),
         ({"q": {"type": "guess", "instructions": "x"}}, "questions.q.type"),
     ):
         body = {"model": "gemini-3-flash", "input": "x", "questions": questions}
@@ -240,10 +246,19 @@ def test_files_that_are_not_there(gemini: World) -> None:
     gemini.refused("GET", "environments/none/files/x", status=404)
 
 
-def in_order(call: Call, **headers: str) -> Call:
-    """The call with header fields."""
-    from dataclasses import replace
+def test_sources_that_cannot_be_mounted_leave_nothing_behind(gemini: World) -> None:
+    good = {"type": "inline", "content": "1", "target": "a.txt"}
 
+    for source, path in (
+        ({"type": "inline", "content": "1", "target": "../x"}, "sources[1].target"),
+        ({"type": "inline", "content": "?", "encoding": "base64", "target": "x"}, "sources[1].content"),
+    ):
+        assert path in gemini.refused("POST", "environments", {"sources": [good, source]})[1]
+    assert not gemini.store.shelf("").below("environments")
+
+
+def with_headers(call: Call, **headers: str) -> Call:
+    """The call with header fields."""
     named = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
     request = call.request
     return replace(call, request=Request(request.method, request.target, named, request.body))
@@ -255,7 +270,7 @@ class Uploading:
     def __init__(self, world: World, path: str, size: int, query: str = "") -> None:
         self.world = world
         self.path = path
-        call = in_order(
+        call = with_headers(
             world.call("PUT", path + query),
             X_Goog_Upload_Protocol="resumable",
             X_Goog_Upload_Command="start",
@@ -272,7 +287,7 @@ class Uploading:
         return dict(self.started.headers)[b"X-Goog-Upload-URL"].decode()
 
     async def send(self, command: str, data: bytes = b"", offset: int = 0) -> Answer:
-        call = in_order(
+        call = with_headers(
             self.world.call("POST", self.url.removeprefix("http://sim")),
             X_Goog_Upload_Command=command,
             X_Goog_Upload_Offset=str(offset),
@@ -280,11 +295,12 @@ class Uploading:
         matched = self.world.router.find("POST", call.request.path)
         assert matched is not None and matched.route.upload is not None
 
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             yield data[:2]
             yield data[2:]
 
-        return await matched.route.upload(Upload(call, pieces()))
+        async with aclosing(pieces()) as body:
+            return await matched.route.upload(Upload(call, body))
 
 
 def status_of(answer: Answer) -> tuple[str, str | None]:
@@ -296,8 +312,8 @@ def status_of(answer: Answer) -> tuple[str, str | None]:
 
 UPLOADS = {
     "gemini": "/upload/v1beta/environments/{}/files/d/f.txt",
-    # google-genai leaves version, project and location out.
-    "vertex": "/upload/environments/{}/files/d/f.txt",
+    # google-genai leaves project and location out.
+    "vertex": "/upload/v1beta1/environments/{}/files/d/f.txt",
     "express": "/upload/v1beta1/environments/{}/files/d/f.txt",
 }
 
@@ -328,6 +344,19 @@ async def test_a_file_is_uploaded_in_pieces(world: World) -> None:
     shown = world.ask("GET", f"environments/{made['id']}")
     assert (shown["file_count"], shown["size_bytes"]) == (1, 10)
     assert status_of(await upload.send("query")) == ("final", "0")
+
+
+def test_what_is_below_goes_with_it(gemini: World) -> None:
+    source = {"type": "inline", "content": "1", "target": "a.txt"}
+    environment = gemini.ask("POST", "environments", {"sources": [source]})
+    trigger = gemini.ask("POST", "triggers", {**DAILY, "time_zone": "UTC"})
+    gemini.ask("POST", f"triggers/{trigger['id']}/executions")
+    shelf = gemini.store.shelf("")
+
+    for name in (f"environments/{environment['id']}", f"triggers/{trigger['id']}"):
+        assert shelf.below(name)
+        gemini.ask("DELETE", name)
+        assert not shelf.below(name)
 
 
 async def test_a_file_is_not_overwritten_by_chance(gemini: World) -> None:
@@ -361,6 +390,43 @@ async def test_an_archive_is_unpacked(gemini: World) -> None:
     bad = await Uploading(gemini, path, 3, "?extract=true").send("upload, finalize", b"abc")
     assert isinstance(bad, Json)
     assert bad.status == 400
+
+
+def refused_start(world: World, path: str, **headers: str) -> str:
+    """The message with which the start of an upload is refused."""
+    usual = {
+        "X_Goog_Upload_Protocol": "resumable",
+        "X_Goog_Upload_Command": "start",
+        "X_Goog_Upload_Header_Content_Length": "3",
+    }
+    call = with_headers(world.call("PUT", path), **(usual | headers))
+    matched = world.router.find("PUT", call.request.path)
+    assert matched is not None and matched.route.handler is not None
+    answer = matched.route.handler(call)
+    assert isinstance(answer, Json)
+    return answer.value["error"]["message"]
+
+
+async def test_uploads_that_go_wrong_are_refused(gemini: World) -> None:
+    made = gemini.ask("POST", "environments", {})
+    path = UPLOADS["gemini"].format(made["id"])
+
+    assert "start" in refused_start(gemini, path, X_Goog_Upload_Command="upload")
+    assert "start" in refused_start(gemini, path, X_Goog_Upload_Protocol="raw")
+    assert "Content-Length" in refused_start(gemini, path, X_Goog_Upload_Header_Content_Length="many")
+    assert "larger" in refused_start(gemini, path, X_Goog_Upload_Header_Content_Length=str(2**40))
+    assert "not found" in refused_start(gemini, UPLOADS["gemini"].format("none"))
+    upload = Uploading(gemini, path, 3)
+    for sent, text in (
+        (await upload.send("upload, finalize", b"0123"), "more than its 3 bytes"),
+        (await upload.send("dance"), "not found"),
+    ):
+        assert isinstance(sent, Json)
+        assert text in sent.value["error"]["message"]
+    gemini.ask("DELETE", f"environments/{made['id']}")
+    late = await upload.send("upload, finalize", b"012")
+    assert isinstance(late, Json)
+    assert (late.status, gemini.store.shelf("").below("environments")) == (404, ())
 
 
 async def test_an_upload_can_be_cancelled(gemini: World) -> None:
@@ -416,6 +482,15 @@ def test_a_trigger_runs_an_interaction(world: World) -> None:
     assert shown["last_run_time"] == begun["start_time"]
 
 
+def test_a_trigger_works_in_its_environment(gemini: World) -> None:
+    environment = gemini.ask("POST", "environments", {})["id"]
+    trigger = gemini.ask("POST", "triggers", {**DAILY, "time_zone": "UTC", "environment_id": environment})
+    path = f"triggers/{trigger['id']}"
+
+    assert gemini.ask("POST", f"{path}/executions")["environment_id"] == environment
+    assert "'status'" in gemini.refused("PATCH", path, {"status": "error"})[1]
+
+
 def test_failures_in_a_row_stop_a_trigger(gemini: World) -> None:
     body = {"interaction": {"agent": "nobody", "input": "x"}, "schedule": "* * * * *", "time_zone": "UTC"}
     trigger = gemini.ask("POST", "triggers", {**body, "max_consecutive_failures": 2})
@@ -469,7 +544,8 @@ def test_prebuilt_voices_are_listed_and_filtered(gemini: World) -> None:
     gemini.ask("POST", "voices", CREATED["voices"][0])
     own = gemini.ask("GET", "voices?type=prompted&type=replicated")["voices"]
     assert [voice["type"] for voice in own] == ["prompted"]
-    assert gemini.ask("GET", "voices?type=PREBUILT&search=nothing") == {}
+    assert len(gemini.ask("GET", "voices?type=PREBUILT")["voices"]) == 30
+    assert gemini.ask("GET", "voices?type=prebuilt&search=nothing") == {}
 
 
 def test_voices_that_cannot_be_made(gemini: World) -> None:
@@ -521,4 +597,6 @@ def test_a_webhook_is_updated_and_pinged(world: World) -> None:
     assert "name" not in world.ask("PATCH", f"{path}?update_mask=name", {})
     assert "'update_mask'" in world.refused("PATCH", f"{path}?update_mask=id", {})[1]
     assert "'uri'" in world.refused("PATCH", path, {"uri": "nowhere"})[1]
+    assert "'uri'" in world.refused("POST", "webhooks", {"uri": "nowhere", "subscribed_events": ["batch.failed"]})[1]
+    assert "'subscribed_events'" in world.refused("PATCH", path, {"subscribed_events": []})[1]
     world.refused("POST", "webhooks/none:ping", status=404)

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from simulator_rig import FLASH, HELLO, VERTEX_FLASH, ask, simulator
 
+from understudy_simulator.clock import ManualClock
 from understudy_simulator.google_errors import quota_error
 from understudy_simulator.quotas import Exceeded, QuotaRule, Quotas, next_pacific_midnight_us
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
+THREE_TOKENS = {"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 3, 7, 12, tzinfo=UTC)
 """The day before clocks are put forward."""
@@ -298,3 +301,41 @@ def test_a_session_is_refused_without_a_wait():
 @pytest.mark.parametrize(("wait_us", "text"), [(1, "0.000001s"), (2_000_000, "2s"), (1_500_000, "1.5s"), (0, "0s")])
 def test_a_wait_is_a_proto_duration(wait_us, text):
     assert exceeded("gemini", wait_us=wait_us).retry_delay == text
+
+
+# ---- over sockets
+
+
+async def test_a_quota_over_the_wire_tells_the_wait_that_helps():
+    clock = ManualClock()
+    async with simulator(
+        clock=clock, quotas=(QuotaRule("requests", 2, service="gemini"),), retry_after=True
+    ) as running:
+
+        async def call(key="AIza-one"):
+            return await ask(running.http_url, "POST", f"{FLASH}:generateContent", ("x-goog-api-key", key), body=HELLO)
+
+        assert [(await call()).status for _ in range(2)] == [200, 200]
+        clock.advance(10)
+        refused = await call()
+        assert refused.status == 429
+        assert refused.json["error"]["details"][2]["retryDelay"] == "20s"
+        assert refused.values("retry-after") == ["20"]
+        assert (await call("AIza-two")).status == 200
+        clock.advance(19.999999)
+        assert (await call()).json["error"]["details"][2]["retryDelay"] == "0.000001s"
+        clock.advance(0.000001)
+        assert (await call()).status == 200
+
+
+async def test_a_quota_of_vertex_is_that_of_the_project():
+    async with simulator(clock=ManualClock(), quotas=(QuotaRule("tokens", 5),)) as running:
+
+        async def call(token, path=VERTEX_FLASH):
+            bearer = ("Authorization", f"Bearer {token}")
+            return await ask(running.http_url, "POST", f"{path}:generateContent", bearer, body=THREE_TOKENS)
+
+        ten = [await call("one"), await call("two"), await call("two", VERTEX_FLASH.replace("/p/", "/q/"))]
+        assert [answer.status for answer in ten] == [200, 429, 200]
+        assert "details" not in ten[1].json["error"]
+        assert "generate_content_input_tokens_per_minute_per_base_model" in ten[1].json["error"]["message"]

@@ -118,6 +118,8 @@ def test_limits(world):
     stopped = world.post(RAW, asked(stop_sequences=["zzz", "there"])).json
     assert (stopped["stop_reason"], stopped["stop_sequence"]) == ("stop_sequence", "there")
     assert stopped["content"][0]["text"].endswith("hello ")
+    first = world.post(RAW, asked(stop_sequences=["there", "hello"])).json
+    assert first["stop_sequence"] == "hello"
 
 
 def test_images_count(world):

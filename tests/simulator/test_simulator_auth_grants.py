@@ -18,7 +18,7 @@ from understudy_simulator.auth.gate import Gatekeeper, Verdict
 from understudy_simulator.auth.metadata import metadata_answer
 from understudy_simulator.auth.presented import Presented, presented_in
 from understudy_simulator.clock import ManualClock
-from understudy_simulator.google_errors import credentials_refusal
+from understudy_simulator.google_errors import credentials_error
 from understudy_simulator.service_account import ServiceAccount
 from understudy_simulator.settings import SimulatorSettings
 
@@ -60,12 +60,14 @@ def bearer(text):
 def refusal_of(keeper, *headers, target=VERTEX):
     place = place_of(target.partition("?")[0])
     assert place is not None
-    return credentials_refusal(keeper, request(*headers, target=target), place)
+    about = keeper.refused_project(place.project, presented_in(request(*headers, target=target)).user_project)
+    return credentials_error(verdict(keeper, *headers, target=target), place, about)
 
 
 def refusal(keeper, *headers, target=VERTEX) -> tuple[int, str, Any]:
     """Status, message and ErrorInfo of the refusal that there must be."""
     found = refusal_of(keeper, *headers, target=target)
+    assert found is not None
     infos = [detail for detail in found.details if detail["@type"].endswith("ErrorInfo")]
     return found.status, found.message, infos[0]
 

@@ -71,10 +71,16 @@ def test_tables_of_bigquery(desk: Desk):
     assert finish(desk, made["name"])["outputInfo"]["bigqueryOutputTable"] == "predictions_2026_05_01T12_00_00_000Z"
 
 
-def test_express_has_no_project_in_its_names(desk: Desk):
+def test_express_jobs_have_a_project_in_their_names_and_are_found_without(desk: Desk):
     made = desk.ask("POST", "/v1beta1/batchPredictionJobs", job())
-    assert made["name"].startswith("batchPredictionJobs/")
-    assert finish(desk, made["name"])["state"] == "JOB_STATE_SUCCEEDED"
+    assert made["name"].startswith("projects/100000000001/locations/global/batchPredictionJobs/")
+    bare = "batchPredictionJobs/" + made["name"].rpartition("/")[2]
+    assert finish(desk, bare)["state"] == "JOB_STATE_SUCCEEDED"
+    assert desk.ask("GET", f"/v1beta1/{made['name']}")["state"] == "JOB_STATE_SUCCEEDED"
+    assert len(desk.ask("GET", "/v1beta1/batchPredictionJobs")["batchPredictionJobs"]) == 1
+    assert desk.ask("GET", JOBS) == {}
+    assert desk.ask("POST", f"/v1beta1/{bare}:cancel") == {}
+    assert desk.ask("DELETE", f"/v1beta1/{bare}")["done"] is True
 
 
 def test_lists_are_filtered_and_paged(desk: Desk):

@@ -97,10 +97,11 @@ def test_what_is_wrong_with_one_request_is_its_own_error(desk: Desk):
 def test_a_file_of_requests_gives_a_file_of_answers(desk: Desk):
     good = {"key": "a", "request": {"contents": [{"parts": [{"text": "hello"}]}]}}
     strange = {"key": "b", "request": {"contents": [{"parts": [{"text": "hello"}]}], "colour": 1}}
-    keep_file(desk, json.dumps(good), "", json.dumps(strange), "no json")
+    hot = {"key": "c", "request": {"contents": [], "generationConfig": {"temperature": "hot"}}}
+    keep_file(desk, json.dumps(good), "", json.dumps(strange), "no json", json.dumps(hot))
     made = desk.ask("POST", CREATE, {"batch": {"input_config": {"file_name": "files/in1"}}}, fits="Operation")
     assert made["metadata"]["inputConfig"] == {"fileName": "files/in1"}
-    assert made["metadata"]["batchStats"]["requestCount"] == "3"
+    assert made["metadata"]["batchStats"]["requestCount"] == "4"
     done = finish(desk, made["name"], fits="Operation")
     name = done["response"]["responsesFile"]
     assert done["metadata"]["output"] == {"responsesFile": name}
@@ -110,11 +111,12 @@ def test_a_file_of_requests_gives_a_file_of_answers(desk: Desk):
     assert file.value["sizeBytes"] == str(len(data))
     assert (file.value["source"], file.value["state"]) == ("GENERATED", "ACTIVE")
     lines = [json.loads(line) for line in data.decode().splitlines()]
-    assert [line.get("key") for line in lines] == ["a", "b", None]
+    assert [line.get("key") for line in lines] == ["a", "b", None, "c"]
     assert lines[0]["response"]["candidates"][0]["content"]["parts"][0]["text"]
     assert 'Unknown name "colour"' in lines[1]["error"]["message"]
     assert lines[2]["error"]["code"] == 3
-    assert done["metadata"]["batchStats"]["failedRequestCount"] == "2"
+    assert "generation_config.temperature" in lines[3]["error"]["message"]
+    assert done["metadata"]["batchStats"]["failedRequestCount"] == "3"
 
 
 def test_a_batch_whose_file_went_away_fails(desk: Desk):
@@ -192,6 +194,8 @@ def test_what_cannot_be_a_batch_is_refused(desk: Desk):
     assert desk.refused("POST", "/v1/models/nobody:batchGenerateContent", ask_for("one"))[0] == 404
     # An embedding model has no batches of generateContent.
     assert desk.refused("POST", "/v1/models/gemini-embedding-001:batchGenerateContent", ask_for("one"))[0] == 404
+    # Retired before this day.
+    assert desk.refused("POST", "/v1/models/gemini-1.5-flash-001:batchGenerateContent", ask_for("one"))[0] == 404
     assert desk.refused("POST", CREATE, {"batch": {"displayName": "d"}})[:2] == (400, "INVALID_ARGUMENT")
     code, status, message = desk.refused("POST", CREATE, {"batch": {"inputConfig": {"fileName": "files/no"}}})
     assert (code, status) == (403, "PERMISSION_DENIED")

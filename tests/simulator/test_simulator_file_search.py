@@ -1,20 +1,26 @@
 """File search stores, their documents, imports and uploads."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from resource_rig import Desk
+from resource_rig import Desk, P
 
 from understudy_simulator.call import Json
 from understudy_simulator.kept_bytes import KeptBytes
 from understudy_simulator.replies import Media
 from understudy_simulator.store import Resource
 from understudy_simulator.surfaces import file_search
+from understudy_simulator.uploads import Received
 
 STORES = "/v1/fileSearchStores"
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk(file_search.ROUTES)
+def desk() -> Iterator[Desk]:
+    desk = Desk(file_search.ROUTES)
+    yield desk
+    desk.spool.close()
 
 
 def keep_file(desk: Desk, data: bytes = b"some text", name: str = "files/abc", **members) -> None:
@@ -24,8 +30,9 @@ def keep_file(desk: Desk, data: bytes = b"some text", name: str = "files/abc", *
 
 def upload(desk: Desk, store: str, data: bytes = b"uploaded", metadata=None):
     _, call = desk.call("GET", f"/v1/{store}")
-    received = file_search.Received(KeptBytes(data), len(data), "text/markdown", "notes.md")
-    answer = file_search.uploaded(call, received, metadata or {})
+    file = desk.spool.new()
+    file.append(data)
+    answer = file_search.uploaded(call, Received(file, len(data), "text/markdown", "notes.md"), metadata or {})
     assert isinstance(answer, Json), answer
     return dict(answer.value)
 
@@ -72,6 +79,34 @@ def test_a_file_is_imported_by_an_operation(desk: Desk):
     assert desk.ask("GET", STORES)["fileSearchStores"] == [counted]
 
 
+def test_an_imported_document_keeps_its_bytes_when_the_file_goes(desk: Desk):
+    spooled = desk.spool.new()
+    spooled.append(b"spooled text")
+    value = {"name": "files/big", "sizeBytes": "12", "mimeType": "text/plain"}
+    desk.store.shelf("").put(Resource("files/big", value, desk.now, hidden=spooled))
+    keep_file(desk)
+    store = desk.ask("POST", STORES, {})["name"]
+    for name in ("files/big", "abc", "big"):
+        desk.ask("POST", f"/v1/{store}:importFile", {"fileName": name})
+    spooled.discard()
+    desk.store.shelf("").remove("files/abc")
+    big, small, third = desk.ask("GET", f"/v1/{store}/documents")["documents"]
+    found = desk.answer("GET", f"/v1/{store}/media/{big['name'].rpartition('/')[2]}")
+    assert isinstance(found, Media)
+    assert isinstance(found.source, Path)
+    assert (found.source.read_bytes(), found.size) == (b"spooled text", 12)
+    small_id = small["name"].rpartition("/")[2]
+    assert desk.answer("GET", f"/v1/{store}/media/{small_id}") == Media(b"some text", "text/plain", 9)
+    desk.ask("DELETE", f"/v1/{big['name']}?force=true")
+    assert not found.source.exists()
+    found = desk.answer("GET", f"/v1/{store}/media/{third['name'].rpartition('/')[2]}")
+    assert isinstance(found, Media)
+    assert isinstance(found.source, Path)
+    assert found.source.read_bytes() == b"spooled text"
+    desk.ask("DELETE", f"/v1/{store}?force=true")
+    assert not found.source.exists()
+
+
 def test_a_pending_document_is_active_after_a_look(desk: Desk):
     keep_file(desk)
     store = desk.ask("POST", STORES, {})["name"]
@@ -97,8 +132,16 @@ def test_an_upload_has_its_response_at_once(desk: Desk):
     unnamed = upload(desk, store, metadata={"mimeType": "text/x-other"})["response"]
     named = desk.ask("GET", f"/v1/{unnamed['documentName']}")
     assert (named["displayName"], named["mimeType"]) == ("notes.md", "text/x-other")
+    polled_elsewhere = desk.ask(
+        "POST", f"/v1beta1/{P}/{store}:fetchPredictOperation", {"operationName": begun["name"]}, fits="Operation"
+    )
+    assert polled_elsewhere == polled
+    unknown = {"operationName": f"{store}/operations/none"}
+    assert desk.refused("POST", f"/v1beta1/{P}/{store}:fetchPredictOperation", unknown)[0] == 404
     media = desk.answer("GET", f"/v1/{store}/media/{document['name'].rpartition('/')[2]}?alt=media")
-    assert media == Media(b"uploaded", "text/markdown", 8)
+    assert isinstance(media, Media)
+    assert isinstance(media.source, Path)
+    assert (media.source.read_bytes(), media.content_type, media.size) == (b"uploaded", "text/markdown", 8)
     assert desk.refused("GET", f"/v1/{store}/media/none?alt=media")[0] == 404
 
 
@@ -116,6 +159,15 @@ def test_what_is_not_empty_is_deleted_only_by_force(desk: Desk, force: str):
     for name in (store, second):
         assert desk.refused("GET", f"/v1/{name}")[0] == 404
     assert desk.store.shelf("").below(store) == ()
+    assert [path.name for path in desk.spool.new().path.parent.iterdir() if path.stat().st_size] == []
+
+
+def test_empty_documents_add_nothing_to_the_size_and_need_no_force(desk: Desk):
+    store = desk.ask("POST", STORES, {})["name"]
+    document = upload(desk, store, b"")["response"]["documentName"]
+    shown = desk.ask("GET", f"/v1/{store}", fits="FileSearchStore")
+    assert (shown["activeDocumentsCount"], "sizeBytes" in shown) == ("1", False)
+    assert desk.ask("DELETE", f"/v1/{document}") == {}
 
 
 def test_an_empty_store_needs_no_force(desk: Desk):
@@ -128,6 +180,9 @@ def test_what_cannot_be_imported_is_refused(desk: Desk):
     store = desk.ask("POST", STORES, {})["name"]
     assert desk.refused("POST", f"/v1/{store}:importFile", {})[0] == 400
     assert desk.refused("POST", f"/v1/{store}:importFile", {"fileName": "files/none"})[:2] == (403, "PERMISSION_DENIED")
+    many = [{"key": str(number), "stringValue": "v"} for number in range(21)]
+    keep_file(desk)
+    assert desk.refused("POST", f"/v1/{store}:importFile", {"fileName": "files/abc", "customMetadata": many})[0] == 400
     assert desk.refused("POST", f"{STORES}/none:importFile", {"fileName": "files/none"})[0] == 404
     assert desk.refused("GET", f"/v1/{store}/operations/none")[0] == 404
     assert desk.refused("GET", f"/v1/{store}/upload/operations/none")[0] == 404

@@ -325,7 +325,7 @@ async def test_a_carrier_that_names_no_scope_is_refused_and_not_taken_for_the_de
 
 
 async def test_what_is_not_simulated_says_so():
-    answer, error = await refusal("GET", "/v1beta/cachedContents", KEY)
+    answer, error = await refusal("GET", "/v1beta/dynamic/x", KEY)
     assert answer.status == 501
     assert error["details"][0]["reason"] == "NOT_SIMULATED"
 

@@ -5,7 +5,9 @@ import json
 import pytest
 from foreign_rig import VERTEX, World
 
+from understudy_simulator.store import Resource
 from understudy_simulator.surfaces import openai_chat
+from understudy_simulator.tuned import TunedFrom
 
 CHAT = "/v1beta/openai/chat/completions"
 VERTEX_CHAT = f"{VERTEX}/endpoints/openapi/chat/completions"
@@ -71,6 +73,24 @@ def test_an_endpoint_of_ones_own_answers_for_any_model(world):
     assert answer.json["model"] == "whatever"
 
 
+def test_a_tuned_endpoint_answers_as_its_base_model(world):
+    name = "projects/p/locations/us-central1/endpoints/77"
+    world.store.shelf("").put(Resource(name, {}, world.now, hidden=TunedFrom("gemini-2.0-flash-001")))
+    body = asked(reasoning_effort="high", extra_body={"google": {}})
+    assert world.post(f"{VERTEX}/endpoints/77/chat/completions", body).status == 400
+    assert world.post(f"{VERTEX}/endpoints/78/chat/completions", body).status == 200
+
+
+def test_cached_contents_count_as_prompt(world):
+    value = {"usageMetadata": {"totalTokenCount": 5000}}
+    world.store.shelf("").put(Resource("cachedContents/abc", value, world.now))
+    answer = world.post(CHAT, asked(extra_body={"google": {"cached_content": "cachedContents/abc"}})).json
+    assert answer["usage"]["prompt_tokens_details"] == {"cached_tokens": 5000}
+    assert answer["usage"]["prompt_tokens"] == 5003
+    unknown = world.post(CHAT, asked(extra_body={"google": {"cached_content": "cachedContents/none"}}))
+    assert unknown.status == 403
+
+
 def test_stream_adds_up_to_the_whole_answer(world):
     whole = world.post(CHAT, asked()).json["choices"][0]["message"]["content"]
     stream = world.post(CHAT, asked(stream=True))
@@ -106,10 +126,12 @@ def test_tools_are_called_and_their_results_answered(world):
     assert "get_weather" in second["choices"][0]["message"]["content"]
 
 
-def test_tool_calls_in_a_stream_have_no_index(world):
-    events = world.post(CHAT, asked(stream=True, tools=[WEATHER], tool_choice="required")).events
+@pytest.mark.parametrize(("model", "index"), [("gemini-2.5-flash", 0), ("gemini-3-flash-preview", None)])
+def test_tool_calls_in_a_stream_of_the_newest_models_have_no_index(world, model, index):
+    events = world.post(CHAT, asked(model=model, stream=True, tools=[WEATHER], tool_choice="required")).events
     [call] = [call for event in events for call in event["choices"][0]["delta"].get("tool_calls", [])]
-    assert "index" not in call
+    assert call.get("index") == index
+    assert call["function"]["name"] == "get_weather"
     assert events[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 

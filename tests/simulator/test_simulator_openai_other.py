@@ -41,6 +41,7 @@ def test_embeddings_on_vertex(world):
         {"input": []},
         {"input": None},
         {"input": [1, 2]},
+        {"input": ["a", 1]},
         {"input": ["a"] * 101},
         {"dimensions": 4000},
         {"dimensions": 0},

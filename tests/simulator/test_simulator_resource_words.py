@@ -1,6 +1,7 @@
 """What surfaces of resources share: filters of lists, update masks, spellings, bytes, and where a resource is."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from understudy.scenario.json_subset import snake_case
 from understudy_simulator.canonical import canonical
 from understudy_simulator.field_masks import masked
 from understudy_simulator.google_errors import GoogleError
-from understudy_simulator.kept_bytes import KeptBytes, bytes_of
+from understudy_simulator.kept_bytes import KeptBytes, KeptFile, bytes_of, twin_of
 from understudy_simulator.list_filters import filter_of
 from understudy_simulator.long_running import status_of
 from understudy_simulator.store import Resource, Store
@@ -121,6 +122,20 @@ def test_bytes_are_found_where_there_are_some():
     assert bytes_of(KeptBytes(b"abc")) == bytes_of(b"abc") == b"abc"
     assert KeptBytes(b"abc").size == 3
     assert bytes_of(None) is None
+
+
+def test_bytes_of_a_file_have_a_twin_that_outlives_them(tmp_path: Path):
+    path = tmp_path / "1"
+    path.write_bytes(b"abc")
+    first = KeptFile(path, 3)
+    second = twin_of(first, "a")
+    assert isinstance(second, KeptFile)
+    # Where there can be no second name the bytes are kept in memory: here one of that mark is there.
+    assert twin_of(first, "a") == KeptBytes(b"abc")
+    first.discard()
+    assert bytes_of(first) is None
+    assert (bytes_of(second), second.size) == (b"abc", 3)
+    assert twin_of(KeptBytes(b"x"), "a") == KeptBytes(b"x")
 
 
 def test_a_status_has_the_number_of_google_rpc():

@@ -37,7 +37,8 @@ def test_a_model_is_made_by_an_operation_in_two_looks(desk: Desk):
     assert shown["state"] == "ACTIVE"
     assert shown["tuningTask"]["completeTime"] == "2026-05-01T12:01:00.000000Z"
     assert {**shown, "@type": done["response"]["@type"]} == done["response"]
-    assert tuned_base(desk.store.shelf(""), model) == "gemini-1.5-flash-001"
+    # The base is retired by then.
+    assert tuned_base(desk.store.shelf(""), model) == "gemini-2.5-flash"
 
 
 def test_looks_at_the_model_bring_its_operation_on(desk: Desk):
@@ -63,6 +64,14 @@ def test_steps_follow_from_the_examples(desk: Desk):
     assert "trainingData" not in shown
 
 
+def test_what_only_the_service_says_is_not_taken_from_the_client(desk: Desk):
+    given = BASE | {"name": "tunedModels/forged", "state": "ACTIVE", "createTime": "2020-01-01T00:00:00Z"}
+    name = desk.ask("POST", TUNED, given)["metadata"]["tunedModel"]
+    assert name != "tunedModels/forged"
+    shown = desk.ask("GET", f"/v1/{name}")
+    assert (shown["name"], shown["state"], shown["createTime"][:4]) == (name, "CREATING", "2026")
+
+
 def test_an_id_of_ones_own_is_taken_once(desk: Desk):
     made = desk.ask("POST", f"{TUNED}?tunedModelId=mine", BASE)
     assert made["metadata"]["tunedModel"] == "tunedModels/mine"
@@ -71,12 +80,12 @@ def test_an_id_of_ones_own_is_taken_once(desk: Desk):
 
 
 def test_a_tuned_model_can_be_tuned_again(desk: Desk):
-    desk.ask("POST", f"{TUNED}?tunedModelId=first", BASE)
+    desk.ask("POST", f"{TUNED}?tunedModelId=first", {"baseModel": "models/gemini-2.5-pro"})
     body = {"tunedModelSource": {"tunedModel": "tunedModels/first"}}
     made = desk.ask("POST", f"{TUNED}?tunedModelId=second", body)
     for _ in range(2):
         desk.ask("GET", f"/v1/{made['name']}")
-    assert tuned_base(desk.store.shelf(""), "tunedModels/second") == "gemini-1.5-flash-001"
+    assert tuned_base(desk.store.shelf(""), "tunedModels/second") == "gemini-2.5-pro"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def test_a_cancelled_job_leaves_nothing(desk: Desk):
     [
         {"supervisedTuningSpec": {"trainingDatasetUri": "gs://b/t"}},
         {"baseModel": "nobody", "supervisedTuningSpec": {"trainingDatasetUri": "gs://b/t"}},
+        {"baseModel": "gemini-1.5-flash-001", "supervisedTuningSpec": {"trainingDatasetUri": "gs://b/t"}},
         {"baseModel": "gemini-2.5-flash"},
         {"baseModel": "gemini-2.5-flash", "supervisedTuningSpec": {"trainingDatasetUri": "t.jsonl"}},
         {"baseModel": "gemini-2.5-flash", "supervised": {}},

@@ -1,5 +1,6 @@
 """The shipped descriptions: they load, stay small, and are what the script makes of its sources."""
 
+import importlib.metadata
 import importlib.util
 import json
 from importlib.resources import files
@@ -72,6 +73,23 @@ def test_vertex_ai_has_the_messages_of_its_routes(version: str):
     known = descriptions("vertex", version)
     assert known.messages.keys() >= {*BOTH, *VERTEX}
     assert known.package == f"google.cloud.aiplatform.{version}"
+
+
+def test_the_files_are_what_their_sources_give():
+    """Runs where the sources are installed, in the versions that the files name."""
+    made = script()
+    data = {name: json.loads(text_of(name)) for name in NAMES}
+    for package in ("google-ai-generativelanguage", "google-api-python-client"):
+        try:
+            version = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(f"{package} is not installed")
+        if not any(known["sources"][0].startswith(f"{package} {version},") for known in data.values()):
+            pytest.skip(f"the files were not made from {package} {version}")
+    roots = made._overlay("roots")
+    assert made.written(made.describe_gemini(roots["gemini"])) == text_of("gemini")
+    for version in made.VERTEX_VERSIONS:
+        assert made.written(made.describe_vertex(version, roots["vertex"])) == text_of(f"vertex_{version}")
 
 
 def test_every_line_of_the_overlays_is_in_the_data():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from understudy.scenario.json_subset import LazyJson
 from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.validation.described import Descriptions, read_descriptions
+from understudy_simulator.validation.fits import fitter_of
 from understudy_simulator.validation.loading import descriptions
 from understudy_simulator.validation.reading import check_request, request_error
 from understudy_simulator.validation.rules import RULES, request_rules
@@ -22,6 +23,7 @@ REQUESTS = [
     *((GEMINI, name) for name in sorted(GEMINI.messages) if name.endswith("Request")),
     *((GEMINI, name) for name in ("CachedContent", "TunedModel", "AuthToken", "FileSearchStore", "Document")),
     (GEMINI, "BidiGenerateContentClientMessage"),
+    (VERTEX, "BidiGenerateContentClientMessage"),
     *((VERTEX, name) for name in sorted(VERTEX.messages) if name.endswith("Request")),
     *((VERTEX, name) for name in ("CachedContent", "TuningJob", "BatchPredictionJob", "Model")),
 ]
@@ -48,6 +50,8 @@ def test_what_fits_its_description_is_taken(request: tuple[Descriptions, str, di
     known, message, value = request
     error = request_error(known, message, LazyJson(json.dumps(value).encode()))
     assert error is None, error
+    # The quick check alone says so too.
+    assert fitter_of(known).message(message)(json.loads(json.dumps(value)))
 
 
 @given(requests, st.data())
@@ -199,6 +203,26 @@ def test_where_json_breaks_off_is_shown_with_a_caret(body: str, message: str | N
         assert len(excerpt) <= 40
     else:
         assert error.message == f"Invalid JSON payload received. {message}"
+
+
+def test_an_excerpt_has_twenty_characters_on_either_side():
+    error = refusal('{"text": "0123456789", "more": ?"abcdefghijklmnopqrstuvwxyz"}')
+    assert error.message.split("\n")[1:] == ['123456789", "more": ?"abcdefghijklmnopqr', " " * 20 + "^"]
+
+
+@pytest.mark.parametrize("data", ["a", "abcde", "ab===", "ab+/-_", "ab c", "\u00e9\u00e9", 5, True, {}])
+def test_what_is_no_base64_is_refused(data: Any):
+    value = {"contents": [{"parts": [{"inlineData": {"data": data}}]}]}
+    error = check_request(GEMINI, "GenerateContentRequest", value)
+    assert error is not None
+    assert "'contents[0].parts[0].inline_data.data' (TYPE_BYTES), " in error.message
+
+
+@pytest.mark.parametrize("flag", [True, 1.5, "", "no such", [], {}])
+def test_what_is_no_enum_is_refused(flag: Any):
+    error = check_request(GEMINI, "GenerateContentRequest", {"safetySettings": [{"category": flag}]})
+    assert error is not None
+    assert error.message != ""
 
 
 @given(st.text('{}[]",:\\ab1 \n\x00\ud7ff', max_size=30))

@@ -281,6 +281,18 @@ def test_schemas_say_enough():
     assert said(declared({"name": "f", "parameters": parameters}), "vertex") is None
     schema = config(responseMimeType="application/json", responseSchema={"type": "ARRAY"})
     assert said(schema) == "* GenerateContentRequest.generation_config.response_schema.items: missing field.\n"
+    for inner, words in (
+        ({"type": "array"}, "properties[a].items: missing field."),
+        ({"type": "number", "enum": ["1"]}, "properties[a].enum: only allowed for STRING type"),
+        ({"anyOf": [{"type": "ARRAY"}]}, "properties[a].any_of[0].items: missing field."),
+        (
+            {"type": "ARRAY", "items": {"type": "OBJECT", "required": ["x"]}},
+            "items.required[0]: property is not defined",
+        ),
+    ):
+        found = said(declared({"name": "f", "parameters": {"type": "OBJECT", "properties": {"a": inner}}}))
+        assert found is not None
+        assert words in found
     good = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string", "enum": ["x"]}}}}
     assert said(declared({"name": "f", "parameters": good | {"required": ["a"]}})) is None
 
@@ -407,6 +419,13 @@ def test_references_need_eight_seconds():
     assert video(model=model, instance={"prompt": "x", "referenceImages": references * 2}) == bound(
         "referenceImages", 1, 3
     )
+
+
+def test_one_picture_gives_the_style():
+    style = [{"image": IMAGE, "referenceType": kind} for kind in ("asset", "style")]
+    model = "veo-3.1-generate-preview"
+    assert video(model=model, instance={"prompt": "x", "referenceImages": style[1:]}) is None
+    assert video(model=model, instance={"prompt": "x", "referenceImages": style}) == bound("referenceImages", 1, 1)
 
 
 members = st.sampled_from(

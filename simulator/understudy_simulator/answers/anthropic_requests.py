@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from .foreign_parts import call_part, inline_part, joined, media_part, response_part, without_nothing
 from .reading import Members, count_in, member, members_in, number_in, strings_in, text_in
 
-_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+MESSAGE_MEMBERS: Final[Mapping[str, tuple[type, ...]]] = {
     "anthropic_version": (str,),
     "anthropic_beta": (list,),
     "messages": (list,),
@@ -36,6 +36,8 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "inference_geo": (str,),
     "speed": (str,),
 }
+"""The members of a request and their types."""
+
 _TYPE_TEXTS: Final[Mapping[type, str]] = {
     str: "string",
     list: "list",
@@ -62,13 +64,13 @@ def request_mistake(body: Members, most_tokens: int, model: str, *, counts_only:
     """
     extra = ("model",) if counts_only else ()
     for name in body:
-        if name not in _KINDS and name not in extra:
+        if name not in MESSAGE_MEMBERS and name not in extra:
             return f"{name[:200]}: Extra inputs are not permitted"
     for name in ("messages",) if counts_only else ("anthropic_version", "max_tokens", "messages"):
         if body.get(name) is None:
             return f"{name}: Field required"
     for name, value in body.items():
-        wrong = None if value is None or name not in _KINDS else _wrong_kind(name, value)
+        wrong = None if value is None or name not in MESSAGE_MEMBERS else _wrong_kind(name, value)
         if wrong is not None:
             return wrong
     return _number_mistake(body, most_tokens, model) or _messages_mistake(body) or _tools_mistake(body)
@@ -194,7 +196,7 @@ def _call_names(body: Members) -> dict[str, str]:
 
 
 def _wrong_kind(name: str, value: Any) -> str | None:
-    kinds = _KINDS[name]
+    kinds = MESSAGE_MEMBERS[name]
     if isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)):
         return None
     return f"{name}: Input should be a valid {_TYPE_TEXTS[kinds[-1]]}"

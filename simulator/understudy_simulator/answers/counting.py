@@ -36,7 +36,7 @@ def count_answer(body: Any, is_vertex: bool, cached: Counts | None = None) -> di
     details = details_of(counts)
     if details:
         answer["promptTokensDetails"] = details
-    if cached:
+    if cached and not is_vertex:
         answer["cachedContentTokenCount"] = sum(cached.values())
     return answer
 

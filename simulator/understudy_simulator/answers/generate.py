@@ -69,7 +69,7 @@ def whole_answer(body: Any, stamp: Stamp) -> dict[str, Any]:
     blocked = block_reason(prompt)
     if blocked is not None:
         return _blocked_answer(blocked, body, stamp)
-    reply = reply_to(body, prompt, model_of(stamp.model, stamp.is_vertex), stamp.seed, stamp.call_id)
+    reply = reply_to(body, prompt, model_of(stamp.model, stamp.is_vertex), stamp.seed, stamp.call_id, stamp.is_vertex)
     counts: dict[str, int] = {}
     for turn in reply.turns:
         _count(turn.parts, reply.image_tokens, counts)
@@ -84,7 +84,7 @@ def stream_answer(body: Any, stamp: Stamp) -> list[dict[str, Any]]:
     blocked = block_reason(prompt)
     if blocked is not None:
         return [_blocked_answer(blocked, body, stamp)]
-    reply = reply_to(body, prompt, model_of(stamp.model, stamp.is_vertex), stamp.seed, stamp.call_id)
+    reply = reply_to(body, prompt, model_of(stamp.model, stamp.is_vertex), stamp.seed, stamp.call_id, stamp.is_vertex)
     config = member(body, "generationConfig")
     spent = _spent(body, reply, stamp)
     cuts = [_cut_up(turn) for turn in reply.turns]
@@ -230,7 +230,7 @@ def _logprobs(turn: Turn, config: Any) -> tuple[float | None, dict[str, Any] | N
     if not config or not flag_in(config, "responseLogprobs"):
         return None, None
     text = "".join(part["text"] for part in turn.parts if "text" in part and "thought" not in part)
-    return logprobs_of(text, whole_in(config, "logprobs") or 0)
+    return logprobs_of(text, whole_in(config, "logprobs") or 0) if text else (None, None)
 
 
 def _ratings(is_vertex: bool) -> list[dict[str, Any]]:

@@ -28,16 +28,16 @@ def grounds(tools: frozenset[str]) -> bool:
     return not tools.isdisjoint((*_SEARCHES, *_RETRIEVALS, "googleMaps"))
 
 
-def grounding_metadata(tools: frozenset[str], prompt: str, text: str) -> dict[str, Any]:
+def grounding_metadata(tools: frozenset[str], prompt: str, text: str, is_vertex: bool) -> dict[str, Any]:
     """The `groundingMetadata` of an answer `text` to `prompt`."""
     query = " ".join(prompt.split())[:_QUERY] or "news"
     if tools.isdisjoint(_SEARCHES):
-        return {"groundingChunks": _chunks(tools, query), "groundingSupports": _supports(text)}
+        return {"groundingChunks": _chunks(tools, query, is_vertex), "groundingSupports": _supports(text)}
     shown = query.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     metadata: dict[str, Any] = {
         "webSearchQueries": [query],
         "searchEntryPoint": {"renderedContent": f'<div class="container"><a class="chip">{shown}</a></div>'},
-        "groundingChunks": _chunks(tools, query),
+        "groundingChunks": _chunks(tools, query, is_vertex),
         "groundingSupports": _supports(text),
     }
     if "googleSearchRetrieval" in tools:
@@ -57,11 +57,11 @@ def url_context_metadata(urls: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _chunks(tools: frozenset[str], query: str) -> list[dict[str, Any]]:
+def _chunks(tools: frozenset[str], query: str, is_vertex: bool) -> list[dict[str, Any]]:
     digest = blake2b(query.encode("utf-8", "replace"), digest_size=24).hexdigest()
     if not tools.isdisjoint(_SEARCHES):
         return [
-            {"web": {"uri": f"{_REDIRECT}{digest}{number}", "title": host, "domain": host}}
+            {"web": {"uri": f"{_REDIRECT}{digest}{number}", "title": host} | ({"domain": host} if is_vertex else {})}
             for number, host in enumerate(_HOSTS)
         ]
     if "googleMaps" in tools:

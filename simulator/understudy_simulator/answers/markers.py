@@ -22,6 +22,9 @@ FINISH_REASONS: Final = frozenset(
     }
 )
 
+_GEMINI_ONLY: Final = frozenset({"LANGUAGE", "MISSING_THOUGHT_SIGNATURE", "ESCALATION", "PUP_LIMITED_DISABLED"})
+"""Finish reasons that Vertex AI's discovery documents do not have."""
+
 
 def has_marker(text: str) -> bool:
     """Whether it is worth looking for markers in `text`."""
@@ -33,9 +36,9 @@ def block_reason(text: str) -> str | None:
     return _named(text, "block", BLOCK_REASONS)
 
 
-def finish_reason(text: str) -> str | None:
+def finish_reason(text: str, is_vertex: bool) -> str | None:
     """Why the answer shall end, or None."""
-    return _named(text, "finish", FINISH_REASONS)
+    return _named(text, "finish", FINISH_REASONS - _GEMINI_ONLY if is_vertex else FINISH_REASONS)
 
 
 def without_markers(text: str) -> str:

@@ -11,15 +11,15 @@ _LARGEST_PAGE: Final = 1000
 
 
 def model_resource(model: Model, is_vertex: bool) -> dict[str, Any]:
-    """One model, as `models/{m}` (Gemini) or `publishers/google/models/{m}` (Vertex) shows it."""
+    """One model, as `models/{m}` (Gemini) or `publishers/{p}/models/{m}` (Vertex) shows it."""
     if is_vertex:
         return {
-            "name": f"publishers/google/models/{model.id}",
+            "name": f"publishers/{model.publisher}/models/{model.id}",
             "versionId": "default",
             "openSourceCategory": "PROPRIETARY",
             "launchStage": "PUBLIC_PREVIEW" if "preview" in model.id else "GA",
-            "publisherModelTemplate": "projects/{user-project}/locations/{location}/publishers/google/models/"
-            + model.id,
+            "publisherModelTemplate": "projects/{user-project}/locations/{location}/"
+            + f"publishers/{model.publisher}/models/{model.id}",
         }
     resource: dict[str, Any] = {
         "name": f"models/{model.id}",

@@ -1,8 +1,8 @@
 """Answers in OpenAI's shapes, laid out as Google's compatible endpoints lay them out. Pure.
 
 Google's layout (public captures of tool call deltas): compact JSON with members in alphabetical order, no `index` in
-the tool calls of a delta, thoughts in `<thought>` tags, signatures under `extra_content.google`. Members and events:
-wire-http 10, OpenAI's reference. `completion_tokens` leaves thinking out, `total_tokens` has it: assumed.
+the tool calls of a delta of Gemini 3, thoughts in `<thought>` tags, signatures under `extra_content.google`. Members
+and events: wire-http 10, OpenAI's reference. `completion_tokens` leaves thinking out, `total_tokens` has it: assumed.
 """
 
 import json
@@ -33,13 +33,14 @@ _FINISHES: Final[Mapping[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class Heading:
     """What every object of an answer carries: its id, when it was made (Unix seconds), the model as the client named
-    it, which service speaks, and a seed for the ids of tool calls."""
+    it, which service speaks, a seed for the ids of tool calls, and whether a delta's tool calls have an `index`."""
 
     id: str
     created: int
     model: str
     is_vertex: bool
     seed: str
+    numbers_calls: bool = True
 
 
 def laid_out(value: Any) -> bytes:
@@ -167,7 +168,9 @@ def _chunk_choices(candidate: Candidate, index: int, heading: Heading) -> list[d
     for number, piece in enumerate(pieces):
         deltas.append({"content": "</thought>" + piece if candidate.thoughts and not number else piece})
     if candidate.calls:
-        deltas.append({"tool_calls": _tool_calls(candidate.calls, index, heading)})
+        calls = _tool_calls(candidate.calls, index, heading)
+        numbered = [call | {"index": number} for number, call in enumerate(calls)] if heading.numbers_calls else calls
+        deltas.append({"tool_calls": numbered})
     choices: list[dict[str, Any]] = [
         {"index": index, "delta": {"role": "assistant"} | delta} for delta in deltas or [{"content": ""}]
     ]

@@ -5,12 +5,14 @@ from base64 import b32encode, b64encode
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Final
+from zlib import crc32
 
 from understudy.scenario.json_subset import camel_case, last_text
 
 from ..audio import speech
 from ..catalogue import Model
 from .code_runs import code_parts, runs_code
+from .formats import image_format, text_format
 from .function_calls import Call, calls_for, function_results
 from .grounding import (
     TOKENS_OF_PAGE,
@@ -87,6 +89,7 @@ class _Wish:
     thinking: Thinking
     seed: object
     call_id: str
+    is_vertex: bool
 
 
 def said_to(body: Any, seed: object = 0) -> Said:
@@ -98,7 +101,7 @@ def said_to(body: Any, seed: object = 0) -> Said:
     return Said(text, finish_reason=reason)
 
 
-def reply_to(body: Any, prompt: str, model: Model | None, seed: object, call_id: str) -> Reply:
+def reply_to(body: Any, prompt: str, model: Model | None, seed: object, call_id: str, is_vertex: bool) -> Reply:
     """The candidates that answer a request with the last text `prompt` to `model` (None: one of the user's own)."""
     config = member(body, "generationConfig")
     tools = _tools(body)
@@ -106,10 +109,10 @@ def reply_to(body: Any, prompt: str, model: Model | None, seed: object, call_id:
         # The measured path: text in, text out, nothing asked for.
         return Reply((Turn(({"text": _text(body, prompt, seed, 0)},)),))
     thinking = thinking_of(config, model is None or model.is_thinking, count_in(config, "maxOutputTokens"))
-    wish = _Wish(body, config, without_markers(prompt), model, tools, thinking, seed, call_id)
+    wish = _Wish(body, config, without_markers(prompt), model, tools, thinking, seed, call_id, is_vertex)
     count = min(count_in(config, "candidateCount") or 1, _MOST_CANDIDATES)
     turns = tuple(_turn(wish, index) for index in range(count))
-    ended = finish_reason(prompt)
+    ended = finish_reason(prompt, is_vertex)
     if ended is not None:
         turns = tuple(_ended(turn, ended) for turn in turns)
     return Reply(turns, wish.thinking.tokens * count, _tool_tokens(wish), _image_tokens(wish))
@@ -151,11 +154,10 @@ def _turn(wish: _Wish, index: int) -> Turn:
 def _text(body: Any, prompt: str, seed: object, index: int) -> str:
     config = member(body, "generationConfig")
     if config:
-        mime_type = text_in(config, "responseMimeType") or ""
-        schema = member(config, "responseSchema") or member(config, "responseJsonSchema")
+        mime_type, schema = text_format(config)
         if mime_type == "text/x.enum" and schema is not None:
             return str(value_for(schema, seed=(seed, prompt, index)))
-        if mime_type == "application/json" or (schema is not None and not mime_type):
+        if mime_type == "application/json":
             value: Any = {"answer": _reflection(body, prompt, index)}
             if schema is not None:
                 value = value_for(schema, seed=(seed, prompt, index))
@@ -235,16 +237,22 @@ def _speech(wish: _Wish) -> Turn:
     limit = count_in(wish.config, "maxOutputTokens")
     if limit is not None and (most := limit * _CHARACTERS_PER_SECOND // SPOKEN_TOKENS_PER_SECOND) < len(text):
         text, reason = text[:most], "MAX_TOKENS"
-    pcm = speech(text)
+    pcm = speech(text, _voice(member(wish.config, "speechConfig")))
     if not pcm:
         return Turn((), reason)
     return Turn(({"inlineData": {"mimeType": _SPEECH_TYPE, "data": b64encode(pcm).decode()}},), reason)
 
 
+def _voice(config: Any) -> int:
+    """A number for the voice that `speechConfig` names, the first speaker's if there are several; 0 for none."""
+    speakers = members_in(member(config, "multiSpeakerVoiceConfig"), "speakerVoiceConfigs")
+    voice = member(speakers[0] if speakers else config, "voiceConfig")
+    name = text_in(member(voice, "prebuiltVoiceConfig"), "voiceName")
+    return crc32(name.encode("utf-8", "replace")) if name else 0
+
+
 def _image_part(wish: _Wish, index: int) -> Part:
-    config = member(wish.config, "imageConfig")
-    width, height = size_of(text_in(config, "aspectRatio") or "1:1", text_in(config, "imageSize") or "1K")
-    png = picture(width, height, (wish.seed, wish.prompt, index))
+    png = picture(*size_of(*image_format(wish.config)), (wish.seed, wish.prompt, index))
     return {"inlineData": {"mimeType": "image/png", "data": b64encode(png).decode()}}
 
 
@@ -254,7 +262,7 @@ def _image_part(wish: _Wish, index: int) -> Part:
 def _extras(wish: _Wish, text: str) -> Members:
     extras: dict[str, Any] = {}
     if grounds(wish.tools):
-        extras["groundingMetadata"] = grounding_metadata(wish.tools, wish.prompt, text)
+        extras["groundingMetadata"] = grounding_metadata(wish.tools, wish.prompt, text, wish.is_vertex)
     if "urlContext" in wish.tools and (urls := urls_in(wish.prompt)):
         extras["urlContextMetadata"] = url_context_metadata(urls)
     return extras
@@ -268,8 +276,7 @@ def _tool_tokens(wish: _Wish) -> int:
 def _image_tokens(wish: _Wish) -> int:
     if wish.model is None or not wish.model.numbers_calls:
         return 1290
-    size = text_in(member(wish.config, "imageConfig"), "imageSize") or "1K"
-    return 2000 if size.upper() == "4K" else 1120
+    return 2000 if image_format(wish.config)[1].upper() == "4K" else 1120
 
 
 def _ended(turn: Turn, reason: str) -> Turn:

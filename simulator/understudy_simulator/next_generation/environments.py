@@ -64,7 +64,8 @@ def created(call: Call, wish: Mapping[str, Any]) -> Resource | Json:
     for number, entry in enumerate(members_in(wish, "sources")):
         mistake = _mounted(call, resource, entry, number)
         if mistake is not None:
-            call.shelf.remove(resource.name)
+            for file in (*call.shelf.below(resource.name), resource):
+                call.shelf.remove(file.name)
             return mistake
     return counted(call, resource)
 

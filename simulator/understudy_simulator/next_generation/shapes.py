@@ -3,7 +3,7 @@
 `shapes.json` is written by `scripts/describe_interactions.py`. A kind is a word (`string`, `int`, `float`, `bool`,
 `object`, `any`), `=a|b` (one of these texts), the name of a message or of a union of messages, `{"[]": kind}` (a list),
 `{"{}": kind}` (a map), or a list of kinds, of which one must fit. In a message a name with `!` is required; a required
-`type` of one value tells it apart from the others of a union.
+`type` of one value tells it apart from the others of a union. No message contains itself, so that no check goes deep.
 """
 
 import json
@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import Any, Final, cast
 
 _SHOWN: Final = 80
-_DEEPEST: Final = 60
 _WORDS: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,),
     "int": (int,),
@@ -41,7 +40,7 @@ class _Shapes:
 
 def mistake_in(request: str, value: Any) -> Mistake | None:
     """The first mistake in the body of a request; None if it fits. Raises KeyError if there is no such request."""
-    return _checked(_shapes().requests[request], value, "", 0)
+    return _checked(_shapes().requests[request], value, "")
 
 
 def request_names() -> tuple[str, ...]:
@@ -66,22 +65,20 @@ def _alternatives(kind: Any) -> Iterator[Any]:
         yield kind
 
 
-def _checked(kind: Any, value: Any, path: str, depth: int) -> Mistake | None:
+def _checked(kind: Any, value: Any, path: str) -> Mistake | None:
     if value is None and path:
         return None  # null is as good as absent, as everywhere in Google's JSON
-    if depth > _DEEPEST:
-        return Mistake("invalid_request", f"Invalid value at '{path}': it is nested too deeply.")
     kinds = tuple(_alternatives(kind))
     if "any" in kinds:
         return None
     if isinstance(value, dict):
-        return _object(kinds, cast("dict[str, Any]", value), path, depth)
+        return _object(kinds, cast("dict[str, Any]", value), path)
     if isinstance(value, list):
         inner = _inner(kinds, "[]")
         if not inner:
             return _wrong(kinds, cast("Any", value), path)
         items = enumerate(cast("list[Any]", value))
-        found = (_checked(inner, _some(item), f"{path}[{index}]", depth + 1) for index, item in items)
+        found = (_checked(inner, _some(item), f"{path}[{index}]") for index, item in items)
         return next((mistake for mistake in found if mistake is not None), None)
     return None if any(_is(each, value) for each in kinds) else _wrong(kinds, value, path)
 
@@ -106,20 +103,20 @@ def _is(kind: Any, value: Any) -> bool:
     return isinstance(value, _WORDS.get(kind, ()))
 
 
-def _object(kinds: tuple[Any, ...], value: dict[str, Any], path: str, depth: int) -> Mistake | None:
+def _object(kinds: tuple[Any, ...], value: dict[str, Any], path: str) -> Mistake | None:
     messages = [each for each in kinds if isinstance(each, str) and each in _shapes().messages]
     tags = {_tag(name): name for name in messages if _tag(name)}
     tag = value.get("type")
     if isinstance(tag, str) and tag in tags:
-        return _message(tags[tag], value, path, depth)
+        return _message(tags[tag], value, path)
     maps = _inner(kinds, "{}")
     if "object" in kinds:
         return None
     plain = [name for name in messages if not _tag(name)]
     if plain:
-        return _message(plain[0], value, path, depth)
+        return _message(plain[0], value, path)
     if maps:
-        found = (_checked(maps, item, f"{path}.{name}", depth + 1) for name, item in value.items())
+        found = (_checked(maps, item, f"{path}.{name}") for name, item in value.items())
         return next((mistake for mistake in found if mistake is not None), None)
     if not tags:
         return _wrong(kinds, value, path)
@@ -136,13 +133,13 @@ def _tag(message: str) -> str:
     return kind[1:] if isinstance(kind, str) and kind.startswith("=") and "|" not in kind else ""
 
 
-def _message(name: str, value: dict[str, Any], path: str, depth: int) -> Mistake | None:
+def _message(name: str, value: dict[str, Any], path: str) -> Mistake | None:
     members = _shapes().messages[name]
     for key, item in value.items():
         kind = members.get(key) or members.get(key + "!")
         if kind is None or key.endswith("!"):
             return Mistake("parameter_unknown", f"Unknown parameter '{_below(path, key[:_SHOWN])}'.")
-        mistake = _checked(kind, item, _below(path, key), depth + 1)
+        mistake = _checked(kind, item, _below(path, key))
         if mistake is not None:
             return mistake
     for key in members:

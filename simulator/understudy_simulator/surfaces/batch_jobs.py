@@ -13,7 +13,7 @@ from ..catalogue import model_of
 from ..google_errors import GoogleError, invalid_argument
 from ..long_running import not_there, precondition
 from ..routing import Route
-from ..store import Resource, Shelf
+from ..store import Resource
 from ..tuned import tuned_base
 from ..vertex_jobs import PENDING, SUCCEEDED, cancelled, deleted, ended, found_job, is_done, listing, new_job, started
 
@@ -53,15 +53,15 @@ def _mistake(call: Call, job: dict[str, Any]) -> GoogleError | None:
     model = text_in(job, "model") or ""
     if not model and member(job, "unmanagedContainerModel") is None:
         return invalid_argument("Required field is not set: batch_prediction_job.model.")
-    return None if not model or _is_known(call.shelf, model) else not_there(f"Model {model} does not exist.")
+    return None if not model or _is_known(call, model) else not_there(f"Model {model} does not exist.")
 
 
-def _is_known(shelf: Shelf, model: str) -> bool:
+def _is_known(call: Call, model: str) -> bool:
     front, _, last = model.rpartition("/models/")
     publisher = front.rpartition("publishers/")[2] if "publishers/" in front else "google"
     if front and "publishers/" not in front:
-        return tuned_base(shelf, model) is not None or shelf.find(model.partition("@")[0]) is not None
-    return model_of(last or model, is_vertex=True, publisher=publisher) is not None
+        return tuned_base(call.shelf, model) is not None
+    return model_of(last or model, is_vertex=True, publisher=publisher, now=call.now) is not None
 
 
 def _inputs(source: Any) -> tuple[str, ...]:

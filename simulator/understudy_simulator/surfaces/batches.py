@@ -59,7 +59,7 @@ def create_embeddings(call: Call) -> Answer:
 
 
 def _created(call: Call, verb: Verb, message: str) -> Answer:
-    model = model_of(call.names["model"], is_vertex=False)
+    model = model_of(call.names["model"], is_vertex=False, now=call.now)
     if model is None or not model.can(call.rpc):
         return unknown_model(call.place)
     batch = canonical_body(call, message).get("batch")

@@ -193,7 +193,7 @@ def _told(status: str, *, url: str = "", size: int | None = None) -> Outgoing:
 def _found(call: Call) -> Resource | Json:
     last = call.names["environment"]
     found = found_in(call, COLLECTION, last)
-    if found is None and not call.is_vertex:
+    if found is None and call.project is None:
         ending = f"/{COLLECTION}/{last}"
         found = next((other for other in call.shelf.below("projects") if other.name.endswith(ending)), None)
     return unknown(_KIND, last) if found is None else found

@@ -1,6 +1,5 @@
 """File search stores of the Gemini API, their documents, imports and uploads (wire-http 8.1, 9)."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..answers.reading import Members, member, members_in, text_in
@@ -21,11 +20,13 @@ from ..file_search_stores import (
     slug_id,
 )
 from ..google_errors import GoogleError, invalid_argument, unknown_file, unknown_operation
-from ..kept_bytes import KeptBytes, Readable, bytes_of
+from ..kept_bytes import KeptFile, bytes_of, twin_of
 from ..long_running import not_there, precondition
 from ..replies import Media
 from ..routing import Route
+from ..spool import Spool, SpooledFile, discard
 from ..store import Resource, page_of
+from ..uploads import Received, Uploads
 from ..validation.loading import descriptions
 
 _KIND: Final = "FileSearchStore"
@@ -33,18 +34,10 @@ _COLLECTION: Final = "fileSearchStores"
 _USUAL_PAGE: Final = 10
 _LONGEST_PAGE: Final = 20
 _LONGEST_NAME: Final = 512
+_MOST_METADATA: Final = 20
 _CHANGEABLE: Final = frozenset({"displayName"})
+_STORE: Final = f"{_COLLECTION}/{{store}}"
 _BINARY: Final = "application/octet-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """An upload that is complete: its bytes, their number, what they are, and the file's name as the client gave it."""
-
-    content: Readable
-    size: int
-    mime_type: str
-    file_name: str
 
 
 # ---- stores
@@ -113,6 +106,7 @@ def delete(call: Call) -> Answer:
         return precondition("Cannot delete non-empty FileSearchStore")
     for below in call.shelf.home_of(store.name).below(store.name):
         call.shelf.remove(below.name)
+        discard(below.hidden)
     call.shelf.remove(store.name)
     return Json({})
 
@@ -151,6 +145,7 @@ def delete_document(call: Call) -> Answer:
     if document.value["state"] == ACTIVE and document.value["sizeBytes"] != "0" and not _is_forced(call):
         return precondition("Cannot delete non-empty Document")
     call.shelf.remove(document.name)
+    discard(document.hidden)
     return Json({})
 
 
@@ -160,13 +155,21 @@ def download(call: Call) -> Answer:
     if isinstance(store, GoogleError):
         return store
     document = call.shelf.find(f"{store.name}/documents/{call.names['media']}")
-    data = None if document is None else bytes_of(document.hidden)
-    if document is None or data is None:
+    if document is None:
         return not_there(f"Media {store.name}/media/{call.names['media']} does not exist.")
-    return Media(data, document.value["mimeType"], len(data))
+    kind, content = document.value["mimeType"], document.hidden
+    if isinstance(content, SpooledFile | KeptFile):
+        return Media(content.path, kind, content.size)
+    data = bytes_of(content) or b""
+    return Media(data, kind, len(data))
 
 
 # ---- how documents come
+
+
+def _too_much_metadata() -> GoogleError:
+    """The limit is documented, the words are assumed."""
+    return invalid_argument(f"A Document can have at most {_MOST_METADATA} custom metadata entries.")
 
 
 def import_file(call: Call) -> Answer:
@@ -178,13 +181,15 @@ def import_file(call: Call) -> Answer:
     name = text_in(body, "fileName") or ""
     if not name:
         return invalid_argument("ImportFileRequest.file_name is required.")
+    if len(members_in(body, "customMetadata")) > _MOST_METADATA:
+        return _too_much_metadata()
     file = call.shelf.find(name if name.startswith("files/") else f"files/{name}")
     if file is None:
         return unknown_file(name.removeprefix("files/"))
-    content = file.hidden if isinstance(file.hidden, Readable) else KeptBytes(bytes_of(file.hidden) or b"")
+    content = twin_of(file.hidden, call.identity.lower("import", 20))
     given = NewDocument(
         content,
-        int(file.value.get("sizeBytes", 0)),
+        content.size,
         file.value.get("mimeType", _BINARY),
         file.value.get("displayName") or file.name.removeprefix("files/"),
         members_in(body, "customMetadata"),
@@ -202,6 +207,8 @@ def uploaded(call: Call, received: Received, metadata: Members) -> Answer:
     if isinstance(store, GoogleError):
         return store
     body = canonical(descriptions(call.service, call.version), "UploadToFileSearchStoreRequest", metadata)
+    if len(members_in(body, "customMetadata")) > _MOST_METADATA:
+        return _too_much_metadata()
     given = NewDocument(
         received.content,
         received.size,
@@ -213,6 +220,13 @@ def uploaded(call: Call, received: Received, metadata: Members) -> Answer:
     return Json(arrival(call, store, document, is_upload=True).value)
 
 
+def upload_routes(spool: Spool) -> tuple[Route, ...]:
+    """The routes of uploads, for a simulator that keeps them in `spool`."""
+    uploads = Uploads(spool, "UploadToFileSearchStoreRequest", uploaded)
+    pattern = f"upload/{_STORE}:uploadToFileSearchStore"
+    return (Route("POST", pattern, service="gemini", upload=uploads.handler),)
+
+
 def get_operation(call: Call) -> Answer:
     """The operation that brings a document; done with its first poll."""
     between = "upload/operations" if "upload/operations/" in call.place.name else "operations"
@@ -220,15 +234,28 @@ def get_operation(call: Call) -> Answer:
     operation = call.shelf.find(name)
     if operation is None or not isinstance(operation.hidden, Arrival):
         return unknown_operation(name)
-    if member(operation.value, "done") is not True:
-        document = call.shelf.find(operation.hidden.document)
-        if document is not None:
-            activated(call, document)
-        operation = call.shelf.change(operation.showing(done=True, response=operation.hidden.response))
-    return Json(operation.value)
+    return Json(_polled(call, operation).value)
 
 
-_STORE: Final = f"{_COLLECTION}/{{store}}"
+def _polled(call: Call, operation: Resource) -> Resource:
+    if member(operation.value, "done") is True:
+        return operation
+    document = call.shelf.find(operation.hidden.document)
+    if document is not None:
+        activated(call, document)
+    return call.shelf.change(operation.showing(done=True, response=operation.hidden.response))
+
+
+def fetch_operation(call: Call) -> Answer:
+    """The same poll as google-genai sends it to Vertex AI, which has no stores: a known operation, or none (o2)."""
+    name = text_in(call.members, "operationName")
+    if name is None:
+        return invalid_argument()
+    operation = call.shelf.find(name)
+    if operation is None or not isinstance(operation.hidden, Arrival):
+        return unknown_operation(name)
+    return Json(_polled(call, operation).value)
+
 
 ROUTES: Final = (
     Route("POST", _COLLECTION, create, "gemini", message=_KIND),
@@ -243,4 +270,8 @@ ROUTES: Final = (
     Route("DELETE", f"{_STORE}/documents/{{document}}", delete_document, "gemini"),
     Route("GET", f"{_STORE}/operations/{{work}}", get_operation, "gemini", "known"),
     Route("GET", f"{_STORE}/upload/operations/{{work}}", get_operation, "gemini", "known"),
+    Route(
+        *("POST", f"{_STORE}:fetchPredictOperation", fetch_operation, "vertex", "known"),
+        message="FetchPredictOperationRequest",
+    ),
 )

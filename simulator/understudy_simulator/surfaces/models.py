@@ -11,14 +11,14 @@ from ..routing import Route
 
 def list_models(call: Call) -> Answer:
     """One page of the catalogue."""
-    page = model_list(models_of(call.is_vertex), call.query, call.is_vertex)
+    page = model_list(models_of(call.is_vertex, now=call.now), call.query, call.is_vertex)
     return invalid_argument() if page is None else Json(page)
 
 
 def get_model(call: Call) -> Answer:
     """One model's card."""
     is_google = call.names.get("publisher", "google") == "google"
-    model = model_of(call.names["model"], call.is_vertex) if is_google else None
+    model = model_of(call.names["model"], call.is_vertex, now=call.now) if is_google else None
     return unknown_model(call.place) if model is None else Json(model_resource(model, call.is_vertex))
 
 

@@ -20,10 +20,9 @@ from ..google_errors import GoogleError
 from ..replies import JSON_TYPE, Manner, Outgoing, service_headers
 from ..routing import Route
 
-_RENAMED: Final = {"random_seed": "seed"}
 _READ: Final = frozenset(
     {
-        *("messages", "temperature", "top_p", "max_tokens", "n", "stop", "seed", "presence_penalty"),
+        *("messages", "temperature", "top_p", "max_tokens", "n", "stop", "presence_penalty"),
         *("frequency_penalty", "tools", "tool_choice", "response_format"),
     }
 )
@@ -52,7 +51,7 @@ def predict(call: Call) -> Answer:
 
 def _asked(body: Mapping[str, Any]) -> dict[str, Any]:
     """The request as a chat; a prompt to be filled in the middle (Codestral) is one message."""
-    asked = {_RENAMED.get(name, name): value for name, value in body.items() if _RENAMED.get(name, name) in _READ}
+    asked = {name: value for name, value in body.items() if name in _READ}
     prompt = text_in(body, "prompt")
     if "messages" not in asked and prompt:
         text = "\n".join(part for part in (prompt, text_in(body, "suffix")) if part)

@@ -1,7 +1,8 @@
 """Tuned models of the Gemini API (wire-http 9): created by an operation, ready after two looks, then they answer.
 
-Nothing is trained: a tuned model answers as its base does. Each `get` of the model and each poll of its operation is a
-look: the first shows CREATING, half done, the second ACTIVE. Lists show models as they stand.
+Nothing is trained: a tuned model answers as its base does, or as a later model if that is retired. Each `get` of the
+model and each poll of its operation is a look: the first shows CREATING, half done, the second ACTIVE. Lists show
+models as they stand.
 """
 
 import math
@@ -27,6 +28,9 @@ _KIND: Final = "TunedModel"
 _ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
 _TUNING_BASE: Final = "-tuning"
+_STAND_IN: Final = "gemini-2.5-flash"
+"""What answers for a base that is retired by now, as those that could be tuned are."""
+
 _USUAL_PAGE: Final = 10
 _LONGEST_PAGE: Final = 1000
 _USUAL_EPOCHS: Final = 5
@@ -92,7 +96,7 @@ def _base_of(call: Call, body: Mapping[str, Any]) -> str | GoogleError:
     model = model_of(bare, is_vertex=False)
     if model is None or not model.can("generateContent"):
         return not_there(f"Base model {name} does not exist or does not support tuning.")
-    return bare
+    return _STAND_IN if model.is_retired(call.now) else bare
 
 
 def _task(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _base_of(call: Call, job: Mapping[str, Any]) -> str | GoogleError:
     name = text_in(job, "baseModel")
     if not name:
         return invalid_argument("Required field is not set: tuning_job.base_model.")
-    model = model_of(name.rpartition("/")[2], is_vertex=True)
+    model = model_of(name.rpartition("/")[2], is_vertex=True, now=call.now)
     # Partner models are tuned too, but not under names of the catalogue.
     if model is None and member(job, "partnerModelTuningSpec") is None:
         return invalid_argument(f"Base model {name} is not supported.")

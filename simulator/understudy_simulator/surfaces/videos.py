@@ -5,8 +5,12 @@ from typing import Final
 from ..answering import generate
 from ..answers.reading import text_in
 from ..call import Answer, Call
-from ..google_errors import invalid_argument, unknown_file, unknown_operation
+from ..google_errors import invalid_argument, unknown_operation
 from ..routing import Route
+
+_VERTEX: Final = "publishers/{publisher}/models/{model}"
+_START: Final = "PredictLongRunningRequest"
+_POLL: Final = "FetchPredictOperationRequest"
 
 
 def unknown(call: Call) -> Answer:
@@ -17,18 +21,11 @@ def unknown(call: Call) -> Answer:
     return invalid_argument() if name is None else unknown_operation(name)
 
 
-def unknown_video(call: Call) -> Answer:
-    """The answer to a download of a video that no finished operation delivered."""
-    return unknown_file(call.names["file"].rpartition("/")[2])
-
-
 ROUTES: Final = (
-    Route("GET", "files/{file...}:download", unknown_video, "gemini", "known"),
-    Route("GET", "files/{file...}", unknown_video, "gemini", "known"),
-    Route("POST", "models/{model}:predictLongRunning", generate, "gemini", "generating"),
-    Route("POST", "publishers/{publisher}/models/{model}:predictLongRunning", generate, "vertex", "generating"),
-    Route("POST", "publishers/{publisher}/models/{model}:fetchPredictOperation", unknown, "vertex", "known"),
+    Route("POST", "models/{model}:predictLongRunning", generate, "gemini", "generating", message=_START),
+    Route("POST", f"{_VERTEX}:predictLongRunning", generate, "vertex", "generating", message=_START),
+    Route("POST", f"{_VERTEX}:fetchPredictOperation", unknown, "vertex", "known", message=_POLL),
     Route("GET", "models/{model}/operations/{operation}", unknown, "gemini", "known"),
     Route("GET", "operations/{operation}", unknown, "gemini", "known"),
-    Route("GET", "publishers/{publisher}/models/{model}/operations/{operation}", unknown, "vertex", "known"),
+    Route("GET", f"{_VERTEX}/operations/{{operation}}", unknown, "vertex", "known"),
 )

@@ -70,7 +70,7 @@ def one_of(names: frozenset[str]) -> Taken:
         kind = value.__class__
         if kind is str:
             return value in known or value.upper() in known or SCALARS["int32"](value)
-        return value is None or (kind is not bool and SCALARS["int32"](value))
+        return SCALARS["int32"](value)
 
     return taken
 

@@ -5,8 +5,10 @@ import os
 import socket
 import ssl
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -34,6 +36,10 @@ from .options import (
     TlsPort,
     UntilStdinEnds,
 )
+
+if TYPE_CHECKING:
+    from ..scenario.model import Scenario
+    from .serving import Running
 
 KEY_FILE: Final = "service-account.json"
 BUNDLE_FILE: Final = "bundle.pem"
@@ -78,44 +84,49 @@ def simulator(
     from understudy_simulator.settings import SimulatorSettings
 
     from ..authority import Authority
-    from ..library import find, load, load_all
-    from ..scenario.match import shadowed
-    from .serving import Running, serve
+    from ..library import find, load
+    from .serving import serve
 
     home = prepared_home(os.environ)
     authority, account = Authority.of_home(home), ServiceAccount.from_pem(_account_key(home))
     settings = SimulatorSettings(
-        host,
-        port,
-        tls_port,
-        admin_port,
-        strict=strict,
-        any_body=any_body,
-        speed=speed,
-        seed=seed,
-        auth=auth.value,
+        *(host, port, tls_port, admin_port, strict, any_body, speed, seed, auth.value),
         quotas=tuple(quota_rule(text) for text in quota or ()),
         denied_projects=tuple(deny_project or ()),
         control_key=_control_key(),
     )
 
-    def write_key_file(listening: Running) -> None:
-        token_uri = _token_uri(listening.http_url)
-        path = service_account or home / KEY_FILE
-        if service_account is None and is_in_use(path, token_uri):
-            path = home / f"{path.stem}-{urlsplit(token_uri).port}.json"
-            print(f"another simulator uses {KEY_FILE}; this one's key file is {path}", file=sys.stderr)
-        write_private(path.absolute(), json.dumps(account.key_file(token_uri), indent=2).encode())
-
     tls = authority.server_context(_names(host, tls_name))
-    played = load_all(scenario) if scenario else ()
-    for earlier, later in shadowed(played):
-        print(f"note: {later.id} never answers: {earlier.id} before it takes all its requests", file=sys.stderr)
+    played = _played(scenario or ())
     # Who steers the simulator names scenarios of the library, never files of this machine (S-66).
     server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=lambda name: load(find(name)))
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
     ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
-    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write_key_file)
+    write_key = partial(_write_key_file, account.key_file, home, service_account)
+    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write_key)
+
+
+def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
+    """The scenarios of these names; says on standard error which of them can never answer."""
+    from ..library import load_all
+    from ..scenario.match import shadowed
+
+    played = tuple(load_all(names)) if names else ()
+    for earlier, later in shadowed(played):
+        print(f"note: {later.id} never answers: {earlier.id} before it takes all its requests", file=sys.stderr)
+    return played
+
+
+def _write_key_file(
+    key_file: Callable[[str], dict[str, str]], home: Path, service_account: Path | None, listening: "Running"
+) -> None:
+    """Write the service account's key file, whose token endpoint is the simulator that now listens."""
+    token_uri = _token_uri(listening.http_url)
+    path = service_account or home / KEY_FILE
+    if service_account is None and is_in_use(path, token_uri):
+        path = home / f"{path.stem}-{urlsplit(token_uri).port}.json"
+        print(f"another simulator uses {KEY_FILE}; this one's key file is {path}", file=sys.stderr)
+    write_private(path.absolute(), json.dumps(key_file(token_uri), indent=2).encode())
 
 
 def gateway(
