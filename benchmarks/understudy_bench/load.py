@@ -81,9 +81,10 @@ class Client(Channel):
 
 
 class HttpClient(Client):
-    """One request after the other on one connection; `expected` is the body of each answer."""
+    """One request after the other on one connection; `expected` is the body of each answer, None: a chunked one of any
+    text."""
 
-    def __init__(self, engine: Engine, aim: Aim, tally: Tally, request: bytes, expected: bytes) -> None:
+    def __init__(self, engine: Engine, aim: Aim, tally: Tally, request: bytes, expected: bytes | None) -> None:
         super().__init__(engine, aim, tally)
         self._request = request
         self._expected = expected
@@ -104,11 +105,13 @@ class HttpClient(Client):
             if not body.endswith(CHUNKED_END):
                 return
             body, self._read = unchunked(body), self._chunked
+        elif self._expected is None:
+            raise self._wrong("an answer that is not chunked", seen)
         else:
             if len(body) < len(self._expected):
                 return
             self._length, self._read = len(seen), self._fixed
-        if body != self._expected:
+        if self._expected is not None and body != self._expected:
             raise self._wrong("another body than was sent", seen)
         self._first_bytes = b""
         self._tally.ready += 1
@@ -128,7 +131,7 @@ class HttpClient(Client):
         else:
             self._tail = (self._tail + self._engine.buffer[:size])[-len(CHUNKED_END) :]
         if self._tail == CHUNKED_END:
-            if self._got < len(self._expected) + len(CHUNKED_END):
+            if self._got < len(self._expected or b"") + len(CHUNKED_END):
                 raise self._wrong("fewer bytes than an answer has", bytes(self._engine.view[:size]))
             self._next()
 

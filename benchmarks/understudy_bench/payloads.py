@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 MODEL: Final = "gemini-2.5-flash"
+UNSCRIPTED_MODEL: Final = "gemini-2.5-pro"
 LIVE_MODEL: Final = "gemini-live-2.5-flash-preview-native-audio-09-2025"
 
 UNARY_BYTES: Final = 1024

@@ -81,6 +81,10 @@ def started(name: str, upstream_port: int, folder: Path) -> Generator[Program, N
             raise ConfigError(f"{name}: no program of the bench")
 
 
+SCENARIOS: Final = 200
+"""How many are armed while the simulator is measured; one of them answers."""
+
+
 def _port(server: ServerProcess) -> int:
     port = urlsplit(server.ready.http).port
     if port is None:
@@ -118,23 +122,25 @@ def require_costs(spend: Path) -> None:
 
 @contextmanager
 def _simulator(folder: Path) -> Generator[ServerProcess, None, None]:
-    """The simulator with one scenario that it plays without end."""
+    """The simulator as it is used: bodies are checked, and SCENARIOS are armed, each played without end."""
     options = (*_FREE, "--speed", "0", "--service-account", str(folder / "service-account.json"))
     with running("simulator", options, _environment(folder), folder / "simulator.log") as server:
         if server.ready.admin is None:
             raise TargetError("the simulator has no admin port")
         with Control(server.ready.admin) as control:
-            control.play(_scenario(), times=None)
+            for number in range(SCENARIOS - 1):
+                control.play(_scenario(f"another-{number}"), times=None)
+            control.play(_scenario(MODEL), times=None)
         yield server
 
 
-def _scenario() -> dict[str, Any]:
+def _scenario(model: str) -> dict[str, Any]:
     reply = {"text": unary_answer().decode(), "headers": {"content-type": "application/json; charset=UTF-8"}}
     return {
-        "id": "bench/unary",
+        "id": f"bench/{model}",
         "title": "The answer of the bench",
         "surface": "gemini",
-        "model": MODEL,
+        "model": model,
         "match": {"method": "generateContent"},
         "server": [{"reply": reply}],
     }

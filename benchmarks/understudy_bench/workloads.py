@@ -10,6 +10,7 @@ from .payloads import (
     EVENTS,
     MASK,
     MODEL,
+    UNSCRIPTED_MODEL,
     chunked,
     client_messages,
     events,
@@ -29,6 +30,7 @@ DIRECT: Final = "direct"
 """No program at all: the load tool talks to its own upstream, which shows what those two cost."""
 
 UNARY_PATH: Final = f"/v1beta/models/{MODEL}:generateContent".encode()
+UNSCRIPTED_PATH: Final = f"/v1beta/models/{UNSCRIPTED_MODEL}:generateContent".encode()
 STREAM_PATH: Final = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse".encode()
 LIVE_PATH: Final = b"/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
@@ -63,7 +65,8 @@ def workloads() -> tuple[Workload, ...]:
         _live("live-200", "Live frames of 200 B, there and back", 200),
         _live("live-4k", "Live frames of 4 KiB, there and back", 4096),
         _live("live-64k", "Live frames of 64 KiB, there and back", 65536),
-        unary("simulator", "JSON of 1 KB, answered from a scenario", (ECHO, SIMULATOR)),
+        unary("simulator", "JSON of 1 KB, answered from one of 200 scenarios", (ECHO, SIMULATOR)),
+        _unscripted(),
     )
 
 
@@ -75,6 +78,18 @@ def unary(name: str, title: str, programs: tuple[str, ...]) -> Workload:
         return HttpClient(engine, aim, tally, request_of(aim, UNARY_PATH, unary_request()), unary_answer())
 
     return Workload(name, title, "us/request", script, client, programs)
+
+
+def _unscripted() -> Workload:
+    """generateContent of a model for which no scenario is armed; the echo answers as always."""
+    script = Script(unary_request()[-TAIL:], (http_answer(unary_answer()),))
+
+    def client(engine: Engine, aim: Aim, tally: Tally) -> Client:
+        expected = unary_answer() if aim.echoes else None
+        return HttpClient(engine, aim, tally, request_of(aim, UNSCRIPTED_PATH, unary_request()), expected)
+
+    title = "JSON of 1 KB, answered by the simulator itself"
+    return Workload("simulator-unscripted", title, "us/request", script, client, (ECHO, SIMULATOR))
 
 
 def _stream() -> Workload:
