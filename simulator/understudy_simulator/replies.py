@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from understudy.messages import RawHeaders
 from understudy.provider_errors.requests import NOT_FOUND_PAGE
@@ -81,8 +81,7 @@ class Outgoing:
         return all(isinstance(part, bytes) for part in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(NamedTuple):
     """How a service dresses an answer: which service, the figure in `server-timing`, and whether it is a stream.
 
     `wraps_errors`: errors come in a one-element array (streams without `alt=sse`, wire-http 5.1).

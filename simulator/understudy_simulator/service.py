@@ -6,8 +6,8 @@ known of what it names, a scenario that names the path may answer.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from dataclasses import replace
+from typing import Final, NamedTuple, assert_never
 
 from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
@@ -54,16 +54,14 @@ _NO_MATCH: Final = Matched(Route("", ""), "gemini", "", {})
 """In place of a match where no API has the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """An answer and where it comes from, for transcript and terminal."""
 
     outgoing: Outgoing
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """One call with its route, and how the service dresses what it answers. `route` None: no API has such a path."""
 
     call: Call
@@ -213,7 +211,7 @@ class Service:
             return None
         source = VideoSource(sample_video(), self._stage.settings.file_host, call.version or _USUAL_VERSION)
         outgoing = json_answer(operation_answer(operation, source), case.manner)
-        return replace(case, call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
+        return case._replace(call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
 
     def _video(self, case: _Case) -> Decision | None:
         call = case.call
@@ -228,7 +226,7 @@ class Service:
             shown = video_resource(call, len(video), self._stage.settings.file_host)
             return case.answered(json_answer(shown, case.manner), operation.scenario)
         outgoing = rendered(Media(video, "video/mp4", len(video)), case.manner, call.header("range"))
-        return replace(case, call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
+        return case._replace(call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
 
     # -- scenarios
 

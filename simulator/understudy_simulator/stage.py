@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from understudy.messages import Request, header_value
 from understudy.scenario.match import Facts, Hit, Matcher, Miss, nearest_misses
@@ -49,8 +49,7 @@ def _no_scope(carrier: str, written: str) -> str:
     return f"{carrier}: {written[:30]!r} is no scope (1 to 80 of A-Z a-z 0-9 . _ -)"
 
 
-@dataclass(frozen=True, slots=True)
-class Scoped:
+class Scoped(NamedTuple):
     """The scope of a request, and the request without the path carrier of its scope.
 
     `mistake` says what is wrong with a carrier that names no scope; the request is then to be refused, since its sender
@@ -62,8 +61,7 @@ class Scoped:
     mistake: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Performance:
+class Performance(NamedTuple):
     """A scenario that answers: its playback and the speed of its pauses (None: the simulator's own)."""
 
     scenario: Scenario
@@ -71,8 +69,7 @@ class Performance:
     speed: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What the stage has for a request: a performance, or why there is none, nearest miss first (at most three)."""
 
     performance: Performance | None

@@ -6,6 +6,8 @@ A rule gives a message or None; the first message refuses the request with a pla
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from understudy.scenario.json_subset import snake_case
+
 from ..catalogue import model_of
 from ..google_errors import GoogleError, invalid_argument
 from .asked import Rule, asked_of, members_of
@@ -34,6 +36,22 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
 """The rules of each method, in the order in which they are asked."""
 
 
+_SPELLINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
+    functions_declared: ("tools",),
+    allowed_functions: ("toolConfig",),
+    answer_schema: ("responseSchema",),
+    format_possible: ("responseMimeType", "responseSchema", "responseJsonSchema"),
+    modalities_possible: ("responseModalities",),
+    thinking_possible: ("thinkingConfig",),
+}
+
+_NEEDS: Final = {
+    rule: frozenset(spelling for name in names for spelling in (name, snake_case(name)))
+    for rule, names in _SPELLINGS.items()
+}
+"""What must be there for a rule to have anything to say: most requests have little, and need not be asked all."""
+
+
 def request_rules(service: Literal["gemini", "vertex"], method: str, model: str, value: Any) -> GoogleError | None:
     """The refusal of a request that fits its description and still means nothing; None for one to be answered.
 
@@ -46,7 +64,11 @@ def request_rules(service: Literal["gemini", "vertex"], method: str, model: str,
         return None
     is_vertex = service == "vertex"
     asked = asked_of(is_vertex, method, model, model_of(model, is_vertex), members_of(value))
+    present = {*asked.body, *asked.config}
     for rule in rules:
+        needs = _NEEDS.get(rule)
+        if needs is not None and needs.isdisjoint(present):
+            continue
         message = rule(asked)
         if message is not None:
             return invalid_argument(message)

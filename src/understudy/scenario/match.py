@@ -6,9 +6,9 @@ the body at most once, only if a matcher got so far that it needs it.
 
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import translate
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from ..messages import RawHeaders
@@ -17,8 +17,7 @@ from .json_subset import LazyJson, json_mismatch, last_text, shown
 from .model import CallRange, Match, Scenario
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a request when it must be decided who answers it.
 
     `path` and `query` are raw, the path without a scope prefix; `model` is the bare model id (surfaces.model_id);
@@ -32,7 +31,7 @@ class Facts:
     model: str | None = None
     headers: RawHeaders = ()
     query: str = ""
-    body: LazyJson = field(default_factory=lambda: LazyJson(b""))
+    body: LazyJson = LazyJson(b"")
     scope: str = ""
     call: int = 1
 
