@@ -299,3 +299,18 @@ def test_a_spool_goes_with_who_holds_it(tmp_path: Path):
     del spool
     gc.collect()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_bytes_that_found_no_room_none_stay(tmp_path: Path):
+    spool = Spool(tmp_path)
+    file = spool.new()
+    file.append(b"abc")
+    soft, hard = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(NoRoomError):
+            file.append(b"x" * 200)
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, (soft, hard))
+    assert (file.size, file.read()) == (3, b"abc")
+    assert file.sha256_hash() == shown_hash(b"abc")
