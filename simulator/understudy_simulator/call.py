@@ -21,9 +21,9 @@ Service = Literal["gemini", "vertex"]
 _VIDEO_METHODS: Final = frozenset({"predictLongRunning", "fetchPredictOperation"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request, and that would take three times as long
 class Call:
-    """One request, admitted and with a body that fits its description.
+    """One request, admitted and with a body that fits its description. Nobody changes it.
 
     `request` is without the path carrier of its scope. `rpc` is the method's name as in Google's texts; `names` are the
     variables of its path, decoded; `version` is empty on bare paths; `project` and `location` are None in express form

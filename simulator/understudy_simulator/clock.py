@@ -71,7 +71,8 @@ class RealClock:
         self._sleepers = _Sleepers()
 
     def now(self) -> datetime:
-        return self.wall() + timedelta(seconds=self._sleepers.advanced)
+        now = datetime.now(UTC)
+        return now + timedelta(seconds=self._sleepers.advanced) if self._sleepers.advanced else now
 
     def wall(self) -> datetime:
         return datetime.now(UTC)

@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final, NoReturn
 
+from understudy.messages import RawHeaders
 from understudy.scenario.model import Fault, Pause
 
 from .clock import Clock
@@ -115,16 +116,14 @@ class Delivery:
 
     def _head(self, outgoing: Outgoing) -> bytes:
         """The head as bytes; writes it down."""
-        connection = self._connection
-        framing = framing_of(
-            connection.method, connection.is_http_11, connection.keeps_alive, outgoing.status, outgoing.headers
-        )
+        connection, date = self._connection, http_date(self._clock.now())
+        wish = (connection.method, connection.is_http_11, connection.keeps_alive, outgoing.status)
+        framing, headers, head = _head_of(wish, outgoing.headers, date)
         self._framing = framing
         if framing.closes:
             connection.end_after_this()
-        headers = completed(outgoing.headers, framing, http_date(self._clock.now()), connection.is_http_11)
         self._entry.respond(outgoing.status, headers)
-        return head_bytes(outgoing.status, headers)
+        return head
 
     async def _send(self, outgoing: Outgoing) -> None:
         for wait in outgoing.before:
@@ -191,6 +190,15 @@ class Delivery:
     def _close(self) -> None:
         if self._connection.transport is not None:
             self._connection.transport.close()
+
+
+@lru_cache(maxsize=1024)
+def _head_of(wish: tuple[str, bool, bool, int], headers: RawHeaders, date: bytes) -> tuple[Framing, RawHeaders, bytes]:
+    """Framing, header fields and bytes of a head; many answers of one second have the same."""
+    method, is_http_11, keeps_alive, status = wish
+    framing = framing_of(method, is_http_11, keeps_alive, status, headers)
+    whole = completed(headers, framing, date, is_http_11)
+    return framing, whole, head_bytes(status, whole)
 
 
 def http_date(moment: datetime) -> bytes:

@@ -4,7 +4,7 @@ A client's requests differ in their bodies, hardly in their heads; what is read 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -45,9 +45,14 @@ class Heads:
         self._stage = stage
         self._router = router
         self._known: dict[tuple[str, Request], Head] = {}
+        self._latest: dict[int, Head] = {}
 
     def read(self, request: Request, scheme: str) -> Head:
         """The head of a request that came by `scheme`, `http` or `https`; it has no body yet."""
+        # The server gives the same request again where a head is the same as the one before it.
+        known = self._latest.get(id(request))
+        if known is not None and known.whole is request:
+            return known
         key = (scheme, request)
         known = self._known.get(key)
         if known is None:
@@ -55,6 +60,11 @@ class Heads:
             if len(self._known) >= _KNOWN_LIMIT:
                 self._known.clear()
             self._known[key] = known
+        if known.whole is not request:
+            known = replace(known, whole=request)
+        if len(self._latest) >= _KNOWN_LIMIT:
+            self._latest.clear()
+        self._latest[id(request)] = known
         return known
 
     def _read(self, request: Request, scheme: str) -> Head:

@@ -85,14 +85,14 @@ class HttpExchange:
         self._head = head = side.heads.read(request, scheme)
         self._entry = side.stage.recorder.begin_exchange(head.request, Origin(head.scope))
 
-    def takes_pieces(self, body: AsyncIterator[bytes]) -> Awaitable[None] | None:
+    @property
+    def wants_pieces(self) -> bool:
         """An upload's body is read piece by piece."""
         matched = self._head.matched
-        if matched is None or matched.route.upload is None or self._head.mistake:
-            return None
-        return self._upload(body)
+        return matched is not None and matched.route.upload is not None and not self._head.mistake
 
-    async def _upload(self, body: AsyncIterator[bytes]) -> None:
+    async def take_pieces(self, body: AsyncIterator[bytes]) -> None:
+        """Serve an upload to its end."""
         seen = _Seen(body, self._entry)
         try:
             decision = await self._side.service.upload(self._head, seen)

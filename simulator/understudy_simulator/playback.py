@@ -99,12 +99,16 @@ class _Inbox:
 
 
 class SingleReply:
-    """The performance of a script of one reply, which nearly all HTTP scenarios are: nothing to step through."""
+    """The performance of a script of one reply, which nearly all HTTP scenarios are: nothing to step through.
+
+    `is_constant`: the reply has no slots, so that it is the same each time.
+    """
 
     finished = True
 
     def __init__(self, reply: Reply) -> None:
         self._actions = (Answer(reply), Finished())
+        self.is_constant = all(isinstance(piece, bytes) for piece in reply.payload.pieces)
 
     def answer(self, request: LazyJson) -> tuple[Action, ...]:
         """As `Playback.answer`."""

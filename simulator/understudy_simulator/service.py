@@ -36,16 +36,16 @@ from .ids import Identity
 from .incoming import inflated
 from .media import sample_video
 from .operations import VideoSource, begun, operation_answer
+from .playback import Playback, SingleReply
 from .rendering import manner_of, rendered
 from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
 from .routing import Matched, Route, Router
 from .scripted import Begun, Mismatch, Waits, outcome_of
 from .stage import Choice, Performance, Sort, Stage
-from .validation.loading import descriptions
-from .validation.reading import request_error
-from .validation.rules import request_rules
+from .validation.verdicts import Verdicts
 
 _USUAL_VERSION: Final = "v1beta"
+_PREBUILT_LIMIT: Final = 4096
 _GATEWAY_PREFIXES: Final = frozenset({"gemini", "vertex_ai", "vertex-ai"})
 """First parts of the routes by which gateways with LiteLLM's words serve these APIs."""
 
@@ -83,6 +83,8 @@ class Service:
     def __init__(self, stage: Stage, router: Router) -> None:
         self._stage = stage
         self._router = router
+        self._verdicts = Verdicts()
+        self._prebuilt: dict[tuple[Playback | SingleReply, Manner], Outgoing] = {}
 
     def answer(self, head: Head, request: Request, scope: str) -> Decision:
         """The answer to a whole request, which is stripped of the path carrier of its scope."""
@@ -145,7 +147,8 @@ class Service:
                 return None if refusal is None else case.refused(refusal)
         if route is None or not route.message or self._stage.takes_any_body(call.scope):
             return None
-        mistake = _mistake_in(call, route.message)
+        model = call.names.get("model", "")
+        mistake = self._verdicts.on(call.service, call.version, call.rpc, model, route.message, call.body)
         # A scenario that names the path answers whatever comes there.
         return None if mistake is None else self._placed(case) or case.refused(mistake)
 
@@ -243,8 +246,8 @@ class Service:
         return self._stage.choose(self._facts(case), self._values(case), sort)
 
     def _played(self, case: _Case, performance: Performance) -> Decision:
-        scenario, values = performance.scenario, self._values(case)
-        outcome = outcome_of(performance.playback.answer(case.call.body), values, case.manner)
+        scenario, playback = performance.scenario, performance.playback
+        outcome = self._outcome(playback, case)
         origin = Origin(case.call.scope, _surface_of(case, scenario.surface), scenario.id)
         match outcome:
             case Outgoing():
@@ -257,6 +260,19 @@ class Service:
                 return Decision(error_answer(error, case.manner), replace(origin, misses=(why,)))
             case _:
                 assert_never(outcome)
+
+    def _outcome(self, playback: Playback | SingleReply, case: _Case) -> Outgoing | Begun | Mismatch:
+        """What a scenario says to a call. A reply that is the same each time is put together once."""
+        key = (playback, case.manner)
+        known = self._prebuilt.get(key)
+        if known is not None:
+            return known
+        outcome = outcome_of(playback.answer(case.call.body), self._values(case), case.manner)
+        if isinstance(playback, SingleReply) and playback.is_constant and isinstance(outcome, Outgoing):
+            if len(self._prebuilt) >= _PREBUILT_LIMIT:
+                self._prebuilt.clear()
+            self._prebuilt[key] = outcome
+        return outcome
 
     def _begun(
         self, case: _Case, start: StartOperation, scenario: str | None, storage_uri: str, before: Waits
@@ -308,14 +324,6 @@ def video_resource(call: Call, size: int, host: str) -> dict[str, object]:
 
 def _refuses(answer: Answer) -> bool:
     return isinstance(answer, GoogleError) or (isinstance(answer, Outgoing) and answer.status == 404)
-
-
-def _mistake_in(call: Call, message: str) -> GoogleError | None:
-    """What Google would refuse in a body: its form first, then what it means."""
-    mistake = request_error(descriptions(call.service, call.version), message, call.body)
-    if mistake is not None:
-        return mistake
-    return request_rules(call.service, call.rpc, call.names.get("model", ""), call.body.value)
 
 
 def _handled(route: Route, call: Call) -> Answer:

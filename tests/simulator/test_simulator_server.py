@@ -24,10 +24,11 @@ class Echo:
     def __init__(self, side, connection, request):
         self.side, self.connection, self.request = side, connection, request
 
-    def takes_pieces(self, body):
-        return self._pieces(body) if self.request.target == "/pieces" else None
+    @property
+    def wants_pieces(self):
+        return self.request.target == "/pieces"
 
-    async def _pieces(self, body):
+    async def take_pieces(self, body):
         sizes = []
         try:
             async for part in body:

@@ -11,11 +11,11 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from understudy.messages import RawHeaders, Request
+from understudy.messages import Request
 
 from .exchange import Exchange
 from .framing import CONTINUE
-from .intake import Incoming, facts_of
+from .intake import HeadFacts, Incoming, facts_of
 from .pieces import ClientLeft, Pieces
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_size = 0
         self._held = b""
+        self._latest: tuple[tuple[bytes, list[bytes], list[tuple[bytes, bytes]]], Request, HeadFacts] | None = None
         self._reading: Incoming | None = None
         self._waiting: deque[Incoming] = deque()
         self._answering: Incoming | None = None
@@ -221,18 +222,21 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        method = self._parser.get_method().decode("latin-1")
-        headers: RawHeaders = tuple(self._headers)
-        target = b"".join(self._target).decode("latin-1")
+        raw = (self._parser.get_method(), self._target, self._headers)
         self._headers, self._target, self._head_size = [], [], 0
-        length, expects, hosts = facts_of(headers)
+        if self._latest is None or raw != self._latest[0]:
+            method, target, headers = raw[0].decode("latin-1"), b"".join(raw[1]).decode("latin-1"), tuple(raw[2])
+            self._latest = (raw, Request(method, target, headers), facts_of(headers))
+        # A client's heads are alike: what the one before it said need not be found out again.
+        _, request, (length, expects, hosts) = self._latest
         if hosts > 1:
             self._is_ambiguous = True
             return
-        incoming = Incoming(method, self._parser.get_http_version() != "1.0", self._parser.should_keep_alive(), expects)
+        is_11, keeps_alive = self._parser.get_http_version() != "1.0", self._parser.should_keep_alive()
+        incoming = Incoming(request.method, is_11, keeps_alive, expects)
         self._reading = incoming
         self._expect_within(PATIENCE_S)
-        incoming.exchange = self._host.begin(self, Request(method, target, headers))
+        incoming.exchange = self._host.begin(self, request)
         incoming.is_too_large = length > self._host.body_limit
         if self._answering is None and not self._waiting:
             self._prepare(incoming)
@@ -241,9 +245,10 @@ class Connection(asyncio.Protocol):
         """The request is the next to be answered: ask for its body, and see who wants it."""
         exchange = incoming.exchange
         assert exchange is not None
-        pieces = Pieces(self.pause_reading, self.resume_reading, PATIENCE_S)
-        task = exchange.takes_pieces(pieces)
-        if task is not None:
+        task: Awaitable[None] | None = None
+        if exchange.wants_pieces:
+            pieces = Pieces(self.pause_reading, self.resume_reading, PATIENCE_S)
+            task = exchange.take_pieces(pieces)
             for part in incoming.body:
                 pieces.add(part)
             incoming.body = []

@@ -11,8 +11,13 @@ class Exchange(Protocol):
         """The whole body is there. Answers at once (None) or gives what is to be awaited."""
         ...
 
-    def takes_pieces(self, body: AsyncIterator[bytes]) -> Awaitable[None] | None:
-        """Asked before the body comes: who wants it piece by piece gives what is to be awaited, else None."""
+    @property
+    def wants_pieces(self) -> bool:
+        """Asked before the body comes: whether it is to be given piece by piece."""
+        ...
+
+    def take_pieces(self, body: AsyncIterator[bytes]) -> Awaitable[None]:
+        """The body comes; gives what is to be awaited."""
         ...
 
     def broke_off(self, body: bytes, why: str) -> None:

@@ -32,7 +32,11 @@ class Incoming:
         self.is_too_large = False
 
 
-def facts_of(headers: RawHeaders) -> tuple[int, bool, int]:
+HeadFacts = tuple[int, bool, int]
+"""See facts_of."""
+
+
+def facts_of(headers: RawHeaders) -> HeadFacts:
     """`Content-Length` (0 if there is none), whether the client waits for `100 Continue`, how many `Host` there are."""
     length, expects, hosts = 0, False, 0
     for name, value in headers:
