@@ -3,9 +3,11 @@
 A tuned model, or an endpoint that serves one, answers as its base model does.
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-from understudy.scenario.json_subset import NOT_JSON
+from understudy.scenario.json_subset import NOT_JSON, decode_json
 from understudy.scenario.model import StartOperation, Videos
 
 from .answers.counting import count_answer
@@ -22,6 +24,8 @@ from .tuned import tuned_base
 _POLLS_BEFORE_DONE: Final = 1
 _EXCERPT: Final = 60
 _TEXT: Final = "TEXT"
+_REMEMBERED_SIZE: Final = 16 * 1024
+"""Bodies of so many bytes at most may be remembered with their answers."""
 
 
 def generate(call: Call) -> Answer:
@@ -53,7 +57,22 @@ def generate(call: Call) -> Answer:
     )
     if call.rpc == "streamGenerateContent":
         return Chunks(tuple(stream_answer(body, stamp)))
+    if len(call.body.raw) <= _REMEMBERED_SIZE and not cached and _is_only_said(body):
+        said = _said(call.body.raw, stamp.is_vertex, stamp.model, stamp.seed)
+        own = {"createTime": stamp.create_time, "responseId": stamp.response_id}
+        return Json({name: own.get(name, value) for name, value in said.items()})
     return Json(whole_answer(body, stamp))
+
+
+def _is_only_said(body: Any) -> bool:
+    """Whether nothing in the answer follows from the ids of the request: those of function calls would."""
+    return "tools" not in body
+
+
+@lru_cache(maxsize=256)
+def _said(raw: bytes, is_vertex: bool, model: str, seed: int) -> Mapping[str, Any]:
+    """The answer to a body, but for its id and time: the same body always gets the same."""
+    return whole_answer(decode_json(raw), Stamp(is_vertex, model, "", "", "", seed))
 
 
 def _model(call: Call) -> Model | None:

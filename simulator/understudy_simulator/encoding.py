@@ -22,7 +22,7 @@ def pretty_json(value: Any) -> bytes:
     except (TypeError, ValueError):
         # A mapping that is no dict, a lone surrogate: rare, and not worth a slower way for all.
         return json_text(value, "google").encode("utf-8", "replace")
-    if _EXPONENT.search(text):
+    if b"0.0000" in text or _EXPONENT.search(text):
         # Exponents have two digits at Google (wire-http 2), as they have in Python's own encoder.
         return json_text(value, "google").encode("utf-8", "replace")
     if b"<" in text or b">" in text:
@@ -53,7 +53,7 @@ def relaid_array_element(text: bytes) -> bytes:
         return text
 
 
-_EXPONENT: Final = re.compile(rb"[0-9]e-?[0-9]|0\.0000")
+_EXPONENT: Final = re.compile(rb"[ \n]-?[0-9][0-9.]*e")
 """What looks like a number that Python writes with an exponent; texts that look so too just take the slower way."""
 
 

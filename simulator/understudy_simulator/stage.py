@@ -234,6 +234,7 @@ class Stage:
         self._scopes: dict[str, _Room] = {}
         self._everywhere = _Room()
         self._reads_markers = False
+        self._latest_misses: tuple[tuple[Miss, ...], tuple[str, ...]] = ((), ())
 
     def arm(
         self,
@@ -351,7 +352,13 @@ class Stage:
             if isinstance(found, Arm):
                 return Choice(found.perform(facts.scope, values))
             misses += found
-        return Choice(None, tuple(str(miss) for miss in nearest_misses(misses, _MISSES_SHOWN)))
+        return Choice(None, self._told(misses))
+
+    def _told(self, misses: tuple[Miss, ...]) -> tuple[str, ...]:
+        """The nearest misses in words; of the same misses, which a matcher gives again and again, found out once."""
+        if misses is not self._latest_misses[0]:
+            self._latest_misses = misses, tuple(str(miss) for miss in nearest_misses(misses, _MISSES_SHOWN))
+        return self._latest_misses[1]
 
     def armed_elsewhere(self, scope: str) -> tuple[str, ...]:
         """Other scopes in which something is armed that was not played to its end, sorted: at most three."""

@@ -10,8 +10,10 @@ Members = Mapping[str, Any]
 
 def member(value: Any, name: str) -> Any:
     """The member `name` (given in camelCase) of a JSON object in either spelling; None if there is none."""
-    # A dict nearly always; asking for the abstract class costs ten times as much.
-    if not isinstance(value, dict) and not isinstance(value, Mapping):
+    if value.__class__ is dict:
+        found = value.get(name)
+        return value.get(snake_case(name)) if found is None else found
+    if not isinstance(value, Mapping):
         return None
     members = cast("Members", value)
     return members[name] if name in members else members.get(snake_case(name))

@@ -101,13 +101,26 @@ def said_to(body: Any, seed: object = 0) -> Said:
     return Said(text, finish_reason=reason)
 
 
+_PLAIN_SETTINGS: Final = frozenset(
+    {
+        *("temperature", "topP", "topK", "maxOutputTokens", "presencePenalty", "frequencyPenalty"),
+        *("top_p", "top_k", "max_output_tokens", "presence_penalty", "frequency_penalty"),
+    }
+)
+"""Settings of generationConfig that ask for no other way of answering."""
+
+
 def reply_to(body: Any, prompt: str, model: Model | None, seed: object, call_id: str, is_vertex: bool) -> Reply:
     """The candidates that answer a request with the last text `prompt` to `model` (None: one of the user's own)."""
     config = member(body, "generationConfig")
     tools = _tools(body)
-    if not config and not tools and (model is None or model.kind == "text") and "[[" not in prompt:
-        # The measured path: text in, text out, nothing asked for.
-        return Reply((Turn(({"text": _text(body, prompt, seed, 0)},)),))
+    is_plain = not tools and (model is None or model.kind == "text") and "[[" not in prompt
+    if is_plain and (not config or _PLAIN_SETTINGS.issuperset(config)):
+        # The measured path: text in, text out, nothing asked for but settings that have no effect, and a limit.
+        text, reason = (
+            _cut(_text(body, prompt, seed, 0), config, 0, model) if config else (_text(body, prompt, seed, 0), "STOP")
+        )
+        return Reply((Turn(({"text": text},) if text else (), reason),))
     thinking = thinking_of(config, model is None or model.is_thinking, count_in(config, "maxOutputTokens"))
     wish = _Wish(body, config, without_markers(prompt), model, tools, thinking, seed, call_id, is_vertex)
     count = min(count_in(config, "candidateCount") or 1, _MOST_CANDIDATES)
