@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from understudy.messages import Request
 from understudy.scenario.json_subset import LazyJson
-from understudy_simulator.call import Call
+from understudy_simulator.call import Begin, Call
 from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.ids import Identity
 from understudy_simulator.rendering import manner_of, rendered
@@ -91,6 +91,7 @@ class World:
         assert matched is not None
         assert matched.route.handler is not None
         answer = mistake_in(call, matched.route.message) or matched.route.handler(call)
+        assert not isinstance(answer, Begin)
         manner = manner_of(call, matched.route.pattern)
         return said(rendered(answer, manner))
 

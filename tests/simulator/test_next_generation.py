@@ -46,7 +46,7 @@ def gemini() -> World:
 
 # ---- what all have in common
 
-CREATED: dict[str, tuple[Any, Any]] = {
+CREATED: dict[str, Any] = {
     "agents": ({"base_agent": "antigravity", "id": "a1"}, {"base_agent": "antigravity", "id": "a2"}),
     "credentials": (
         {"id": "c1", "token": "x", "type": "bearer_token"},

@@ -104,7 +104,7 @@ def test_requests_about_what_is_there_are_done(request: tuple[str, dict[str, Any
     assume(name in ("CreateModelInteraction", "CreateAgentInteraction", "CreateEnvironment", "CreateAgent"))
     body = {key: KNOWN.get(key, value) for key, value in body.items() if key not in ABSENT}
     if "Interaction" in name:
-        config = body.get("generation_config") or {}
+        config: Any = body.get("generation_config") or {}
         body = {**body, "input": "hi", "store": True, "generation_config": _within(config)}
         if name == "CreateAgentInteraction":
             body.pop("generation_config")

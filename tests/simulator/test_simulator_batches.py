@@ -1,6 +1,7 @@
 """Batches of the Gemini API: their life, their files, and that their answers are those of generateContent."""
 
 import json
+from typing import Any
 
 import pytest
 from resource_rig import Desk
@@ -57,7 +58,7 @@ def test_a_batch_is_pending_then_running_then_done(desk: Desk):
 
 def test_each_answer_is_that_of_the_request_by_itself(desk: Desk):
     schema = {"type": "OBJECT", "properties": {"n": {"type": "INTEGER"}}, "required": ["n"]}
-    shaped = {"contents": [{"parts": [{"text": "a number"}]}]}
+    shaped: dict[str, Any] = {"contents": [{"parts": [{"text": "a number"}]}]}
     shaped["generationConfig"] = {"responseMimeType": "application/json", "responseSchema": schema}
     body = ask_for("hello")
     body["batch"]["inputConfig"]["requests"]["requests"].append({"request": shaped, "metadata": {"key": "k2"}})

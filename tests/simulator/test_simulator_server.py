@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -73,6 +74,7 @@ class Side:
 
     def __init__(self):
         self.log = []
+        self.traffic: Any = None
         self.gate = asyncio.Event()
 
     def begin(self, connection, request, scheme):
@@ -89,7 +91,7 @@ class Other(asyncio.Protocol):
     """The protocol that takes over: says what it was given."""
 
     def connection_made(self, transport):
-        self.transport = transport
+        self.transport: Any = transport
 
     def data_received(self, data):
         self.transport.write(b"other:" + data)
