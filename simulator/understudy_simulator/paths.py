@@ -1,8 +1,12 @@
 """Raw request paths taken apart: the version, the verb, the name of the resource (wire-http 1.1, 1.2). Pure."""
 
+from typing import Final
 from urllib.parse import unquote
 
 from understudy.surfaces import VERSION
+
+DOWNLOAD: Final = "download"
+"""First segment of the paths to which downloads are redirected; what follows is the path as it was."""
 
 
 def cut_verb(segment: str) -> tuple[str, str]:
@@ -18,6 +22,8 @@ def cut_verb(segment: str) -> tuple[str, str]:
 def cut_version(raw_path: str) -> tuple[str, list[str]]:
     """The API version (empty on bare paths) and the raw segments after it; `upload` stays in front of them."""
     segments = raw_path.lstrip("/").split("/")
+    if segments[0] == DOWNLOAD:
+        segments = segments[1:]
     front: list[str] = []
     if segments[0] == "upload":
         front, segments = ["upload"], segments[1:]

@@ -36,6 +36,7 @@ from .ids import Identity
 from .incoming import inflated
 from .media import sample_video
 from .operations import VideoSource, begun, operation_answer
+from .paths import DOWNLOAD
 from .playback import Playback, SingleReply
 from .rendering import manner_of, rendered
 from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
@@ -195,6 +196,10 @@ class Service:
     def _answered(self, case: _Case, answer: Answer, scenario: str | None, misses: tuple[str, ...]) -> Decision:
         if isinstance(answer, Begin):
             return case.answered(self._begun(case, answer.start, scenario, answer.storage_uri, ()), scenario, misses)
+        if isinstance(answer, Media) and self._stage.settings.redirects_downloads:
+            redirect = _redirect(case.call)
+            if redirect is not None:
+                return case.answered(redirect, scenario, misses)
         asked = case.call.header("range") if isinstance(answer, Media) else None
         return case.answered(rendered(answer, case.manner, asked), scenario, misses)
 
@@ -228,8 +233,8 @@ class Service:
         if call.rpc == "get":
             shown = video_resource(call, len(video), self._stage.settings.file_host)
             return case.answered(json_answer(shown, case.manner), operation.scenario)
-        outgoing = rendered(Media(video, "video/mp4", len(video)), case.manner, call.header("range"))
-        return case._replace(call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
+        found = case._replace(call=replace(call, scope=operation.scope))
+        return self._answered(found, Media(video, "video/mp4", len(video)), operation.scenario, ())
 
     # -- scenarios
 
@@ -320,6 +325,16 @@ def video_resource(call: Call, size: int, host: str) -> dict[str, object]:
         "state": "ACTIVE",
         "source": "GENERATED",
     }
+
+
+def _redirect(call: Call) -> Outgoing | None:
+    """The redirect to where the bytes of a download are (wire-http 6.4); None if the call came there."""
+    path = call.request.path.lstrip("/")
+    if path.startswith(DOWNLOAD + "/"):
+        return None
+    query = f"?{call.request.query}" if call.request.query else ""
+    location = f"{call.origin}/{DOWNLOAD}/{path}{query}".encode()
+    return Outgoing(302, ((b"Location", location), (b"Content-Length", b"0")))
 
 
 def _refuses(answer: Answer) -> bool:

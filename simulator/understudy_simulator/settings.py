@@ -19,10 +19,10 @@ class SimulatorSettings:
     `auth` "any" takes every bearer token but JWTs of strangers, "issued" only those of the simulator's own endpoints
     and self-signed JWTs. `api_keys` empty: any key. What contains "invalid" or "expired" is refused as that;
     `expired_keys` are refused as expired. `denied_projects` may not be used by anybody, in `disabled_projects` the API
-    is not enabled. `quotas` are counted per key or project;
-    `retry_after` adds that field to their refusals. `file_host` is the address in the URIs of finished videos
-    (wire-http 6.4). The transcript forgets its oldest entries beyond `transcript_limit` entries or `transcript_bytes`
-    bytes. Bodies beyond `body_limit` bytes get 413.
+    is not enabled. `quotas` are counted per key or project; `retry_after` adds that field to their refusals.
+    `redirects_downloads` answers downloads by a redirect first. `file_host` is the address in the URIs of finished
+    videos (wire-http 6.4). The transcript forgets its oldest entries beyond `transcript_limit` entries or
+    `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +41,7 @@ class SimulatorSettings:
     quotas: tuple[QuotaRule, ...] = ()
     retry_after: bool = False
     control_key: Secret | None = None
+    redirects_downloads: bool = False
     file_host: str = "https://generativelanguage.googleapis.com"
     transcript_limit: int = 10_000
     transcript_bytes: int = 512 * 1024 * 1024

@@ -1,5 +1,6 @@
 """The Files API: resources, lists, downloads; all of it over sockets at the end."""
 
+import asyncio
 import hashlib
 import struct
 from base64 import b64encode
@@ -10,7 +11,7 @@ import pytest
 from call_rig import UploadDesk
 from hypothesis import given
 from hypothesis import strategies as st
-from simulator_rig import KEY, ask, simulator
+from simulator_rig import KEY, ask, simulator, until
 
 from understudy_simulator.clock import ManualClock
 from understudy_simulator.film_length import film_seconds
@@ -205,3 +206,57 @@ async def test_downloads_heed_range():
         assert (part.status, part.body, part.values("content-range")) == (206, b"234", ["bytes 2-4/10"])
         beyond = await ask(url, "GET", target, KEY, ("Range", "bytes=10-"))
         assert (beyond.status, beyond.values("content-range")) == (416, ["bytes */10"])
+
+
+async def test_a_download_may_be_redirected_and_comes_all_the_same():
+    async with simulator(redirects_downloads=True) as running:
+        film = {"instances": [{"prompt": "x"}]}
+        start = await ask(
+            running.http_url, "POST", "/~s/v1beta/models/veo-3.0-generate-001:predictLongRunning", KEY, body=film
+        )
+        for _ in range(2):
+            done = (await ask(running.http_url, "GET", f"/~s/v1beta/{start.json['name']}", KEY)).json
+        uri = urlsplit(done["response"]["generateVideoResponse"]["generatedSamples"][0]["video"]["uri"])
+        moved = await ask(running.http_url, "GET", f"/~s{uri.path}?{uri.query}", KEY)
+        target = urlsplit(moved.values("location")[0])
+        assert (moved.status, f"{target.scheme}://{target.netloc}") == (302, running.http_url)
+        assert target.path == f"/~s/download{uri.path}"
+        answer = await ask(running.http_url, "GET", f"{target.path}?{target.query}", KEY, ("Range", "bytes=0-9"))
+        assert (answer.status, answer.body) == (206, sample_video()[:10])
+
+
+async def test_a_raw_client_that_is_killed_asks_where_it_was_and_goes_on():
+    data = bytes(range(256)) * 4000
+    async with simulator() as running:
+        begin = (
+            ("X-Goog-Upload-Protocol", "resumable"),
+            ("X-Goog-Upload-Command", "start"),
+            ("X-Goog-Upload-Header-Content-Length", str(len(data))),
+        )
+        started = await ask(running.http_url, "POST", "/upload/v1beta/files", KEY, *begin, body={})
+        url = urlsplit(started.values("x-goog-upload-url")[0])
+        target = f"{url.path}?{url.query}"
+        _, writer = await asyncio.open_connection(url.hostname, url.port)
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: h\r\nX-Goog-Upload-Command: upload, finalize\r\n"
+            f"X-Goog-Upload-Offset: 0\r\nContent-Length: {len(data)}\r\n\r\n"
+        )
+        writer.write(head.encode() + data[:700_000])
+        await writer.drain()
+        query = ("X-Goog-Upload-Command", "query")
+
+        async def received():
+            asked = await ask(running.http_url, "POST", target, query)
+            return int(asked.values("x-goog-upload-size-received")[0])
+
+        async with asyncio.timeout(20):
+            while not await received():  # noqa: ASYNC110 - the simulator says so only when it is asked
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+        await until(lambda: running.stage.recorder.transcript().exchanges[1].failure == "client left")
+        offset = await received()
+        assert 0 < offset <= 700_000
+        fields = (("X-Goog-Upload-Command", "upload, finalize"), ("X-Goog-Upload-Offset", str(offset)))
+        answer = await ask(running.http_url, "POST", target, *fields, body=data[offset:])
+        digest = b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
+        assert (answer.json["file"]["sizeBytes"], answer.json["file"]["sha256Hash"]) == (str(len(data)), digest)

@@ -45,6 +45,9 @@ QuotaTexts = Annotated[
 DeniedProjects = Annotated[
     list[str] | None, typer.Option("--deny-project", metavar="ID", help="Refuse this project. May be repeated.")
 ]
+RedirectDownloads = Annotated[
+    bool, typer.Option("--redirect-downloads", help="Answer a download by a redirect to where its bytes are.")
+]
 Speed = Annotated[float, typer.Option(min=0, metavar="X", help="1 as scripted, 2 twice as fast, 0 without pauses.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="What all ids and made-up answers are derived from.")]
 BearerTokens = Annotated[Auth, typer.Option("--auth", help="Bearer tokens to accept: any, or only issued ones.")]

@@ -27,6 +27,7 @@ from .options import (
     JsonLine,
     KeyFile,
     QuotaTexts,
+    RedirectDownloads,
     ScenarioNames,
     Seed,
     Speed,
@@ -60,6 +61,7 @@ def simulator(
     auth: BearerTokens = Auth.ANY,
     quota: QuotaTexts = None,
     deny_project: DeniedProjects = None,
+    redirect_downloads: RedirectDownloads = False,
     service_account: KeyFile = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
@@ -93,6 +95,7 @@ def simulator(
         *(host, port, tls_port, admin_port, strict, any_body, speed, seed, auth.value),
         quotas=tuple(quota_rule(text) for text in quota or ()),
         denied_projects=tuple(deny_project or ()),
+        redirects_downloads=redirect_downloads,
         control_key=_control_key(),
     )
 
