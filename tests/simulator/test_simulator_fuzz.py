@@ -1,0 +1,235 @@
+"""Requests made from Google's descriptions, over the wire: what fits is answered, one mistake is refused by its path.
+
+What is counted: of requests that fit, at least 95 in 100 get an answer that fits its own description; of requests with
+one mistake, all get a 400 that names where; none gets a 500 and none hangs.
+"""
+
+import asyncio
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from description_strategies import meant_request, mutations
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from simulator_rig import BEARER, FLASH, KEY, VERTEX_FLASH, simulator
+
+from understudy_simulator.validation.answers import answer_mistakes
+from understudy_simulator.validation.loading import descriptions
+
+LIMIT_S = 20
+SHARE = 0.95
+HELLO = {"role": "user", "parts": [{"text": "hello"}]}
+FEW = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Wire:
+    """One kept connection to a simulator that runs beside the test."""
+
+    def __init__(self, url: str) -> None:
+        place = urlsplit(url)
+        self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=LIMIT_S)
+
+    def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        return self.send(method, target, json.dumps(body).encode())
+
+    def send(self, method: str, target: str, body: bytes) -> tuple[int, Any]:
+        headers = dict([BEARER if "/projects/" in target else KEY])
+        self._connection.request(method, target, body, headers | {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if text.startswith(b"data: "):
+            return answer.status, [json.loads(event[6:]) for event in text.split(b"\r\n\r\n") if event]
+        return answer.status, json.loads(text) if text else None
+
+
+@contextmanager
+def beside() -> Iterator[str]:
+    """The URL of a simulator in a thread of its own."""
+    started: list[str] = []
+    ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with simulator() as running:
+            started.append(running.http_url)
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        assert ready.wait(LIMIT_S)
+        yield started[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(LIMIT_S)
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with beside() as url:
+        yield Wire(url)
+
+
+GENERATING = [
+    (f"{FLASH}:generateContent", "gemini", "v1beta", "GenerateContentRequest", "GenerateContentResponse"),
+    (f"{FLASH}:countTokens", "gemini", "v1beta", "CountTokensRequest", "CountTokensResponse"),
+    (f"{VERTEX_FLASH}:generateContent", "vertex", "v1beta1", "GenerateContentRequest", "GenerateContentResponse"),
+    (f"{VERTEX_FLASH}:countTokens", "vertex", "v1beta1", "CountTokensRequest", "CountTokensResponse"),
+]
+
+
+@pytest.mark.parametrize(("target", "service", "version", "message", "answer"), GENERATING)
+def test_what_fits_is_answered_by_what_fits(wire, target, service, version, message, answer):
+    described = descriptions(service, version)
+    seen: list[int] = []
+    refusals: list[Any] = []
+
+    @FEW
+    @given(meant_request(described, message, service == "vertex"))
+    def play(body: dict[str, Any]) -> None:
+        status, value = wire.ask("POST", target, body)
+        assert status < 500, value
+        seen.append(status)
+        if status != 200:
+            refusals.append((body, value))
+            return
+        assert not answer_mistakes(described, answer, value), value
+
+    play()
+    share = seen.count(200) / len(seen)
+    assert share >= SHARE, refusals[:2]
+
+
+@pytest.mark.parametrize("target", [f"{FLASH}:streamGenerateContent", f"{VERTEX_FLASH}:streamGenerateContent"])
+def test_streams_too(wire, target):
+    service = "vertex" if "projects" in target else "gemini"
+    described = descriptions(service, "v1beta1" if service == "vertex" else "v1beta")
+    seen: list[int] = []
+
+    @settings(FEW, max_examples=30)
+    @given(meant_request(described, "GenerateContentRequest", service == "vertex"))
+    def play(body: dict[str, Any]) -> None:
+        status, value = wire.ask("POST", target, body)
+        assert status < 500, value
+        seen.append(status)
+        if status == 200:
+            for chunk in value:
+                assert not answer_mistakes(described, "GenerateContentResponse", chunk)
+
+    play()
+    assert seen.count(200) / len(seen) >= SHARE
+
+
+CONTENT = {"contents": [HELLO], "generationConfig": {"temperature": 0.5, "stopSequences": ["a"], "topK": 3}}
+SAFETY = CONTENT | {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]}
+TOOLS = CONTENT | {"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]}]}
+P = "/v1beta1/projects/p/locations/us-central1"
+EXAMPLES = [
+    (f"{FLASH}:generateContent", "GenerateContentRequest", SAFETY),
+    (f"{FLASH}:generateContent", "GenerateContentRequest", TOOLS),
+    (f"{FLASH}:streamGenerateContent?alt=sse", "GenerateContentRequest", SAFETY),
+    (f"{FLASH}:countTokens", "CountTokensRequest", {"contents": [HELLO]}),
+    (
+        "/v1beta/models/gemini-embedding-001:embedContent",
+        "EmbedContentRequest",
+        {"content": HELLO, "taskType": "CLUSTERING"},
+    ),
+    (
+        "/v1beta/models/gemini-embedding-001:batchEmbedContents",
+        "BatchEmbedContentsRequest",
+        {"requests": [{"model": "models/gemini-embedding-001", "content": HELLO}]},
+    ),
+    (
+        "/v1beta/cachedContents",
+        "CachedContent",
+        {"model": "models/gemini-2.5-flash", "ttl": "60s", "contents": [HELLO]},
+    ),
+    ("/v1beta/files", "CreateFileRequest", {"file": {"displayName": "f", "mimeType": "text/plain"}}),
+    ("/v1beta/files:register", "RegisterFilesRequest", {"uris": ["gs://b/o"]}),
+    (
+        f"{FLASH}:batchGenerateContent",
+        "BatchGenerateContentRequest",
+        {
+            "batch": {
+                "displayName": "b",
+                "inputConfig": {"requests": {"requests": [{"request": {"contents": [HELLO]}}]}},
+            }
+        },
+    ),
+    ("/v1beta/fileSearchStores", "FileSearchStore", {"displayName": "s"}),
+    ("/v1alpha/auth_tokens", "AuthToken", {"uses": 1, "expireTime": "2030-01-01T00:00:00Z"}),
+    (f"{VERTEX_FLASH}:generateContent", "GenerateContentRequest", SAFETY | {"labels": {"a": "b"}}),
+    (f"{VERTEX_FLASH}:computeTokens", "ComputeTokensRequest", {"contents": [HELLO]}),
+    (f"{P}/publishers/google/models/text-embedding-005:predict", "PredictRequest", {"instances": [{"content": "x"}]}),
+    (
+        f"{P}/publishers/google/models/veo-3.0-generate-001:predictLongRunning",
+        "PredictLongRunningRequest",
+        {"instances": [{"prompt": "x"}], "parameters": {"sampleCount": 1}},
+    ),
+    (
+        f"{P}/cachedContents",
+        "CachedContent",
+        {"model": f"{P[9:]}/publishers/google/models/gemini-2.5-flash", "ttl": "60s", "contents": [HELLO]},
+    ),
+    (
+        f"{P}/batchPredictionJobs",
+        "BatchPredictionJob",
+        {
+            "displayName": "j",
+            "model": "publishers/google/models/gemini-2.5-flash",
+            "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/i"]}},
+            "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://b/o"}},
+        },
+    ),
+    (
+        f"{P}/tuningJobs",
+        "TuningJob",
+        {"baseModel": "gemini-2.5-flash", "supervisedTuningSpec": {"trainingDatasetUri": "gs://b/t.jsonl"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "message", "body"), EXAMPLES, ids=[f"{row[0]}-{at}" for at, row in enumerate(EXAMPLES)]
+)
+def test_one_mistake_is_refused_by_its_path(wire, target, message, body):
+    service = "vertex" if "projects" in target else "gemini"
+    described = descriptions(service, target.split("/")[1])
+    status, value = wire.ask("POST", target, body)
+    assert status == 200, value
+
+    @settings(FEW, max_examples=40)
+    @given(st.data())
+    def play(data: st.DataObject) -> None:
+        mutation = data.draw(mutations(described, message, body))
+        status, value = wire.ask("POST", target, mutation.value)
+        error = (value[0] if isinstance(value, list) else value)["error"]
+        assert (status, error["status"]) == (400, "INVALID_ARGUMENT"), (mutation, value)
+        said = json.dumps(error)
+        assert (f"'{mutation.path}" if mutation.path else "") in said or mutation.path in said, (mutation, error)
+
+    play()
+
+
+def test_any_bytes_at_all(wire):
+    @FEW
+    @given(st.binary(max_size=200))
+    def play(body: bytes) -> None:
+        status, value = wire.send("POST", f"{FLASH}:generateContent", body)
+        assert 400 <= status < 500, value
+
+    play()
