@@ -242,3 +242,15 @@ async def test_with_a_control_key_every_route_wants_it(method, word):
             assert (await control(running, method, word, None, *headers)).status == 401
         right = await control(running, method, word, None, ("x-understudy-control-key", "k-1"))
         assert right.status in (200, 400)
+
+
+async def test_a_reset_says_whether_any_body_passes():
+    async with simulator() as running:
+        wrong = {"contents": [{"parts": [{"text": "x"}]}], "colour": 1}
+        assert (await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=wrong)).status == 400
+        await ask(running.admin_url, "POST", "/__understudy__/v1/reset", body={"any_body": True})
+        assert (await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=wrong)).status == 200
+        refused = await ask(running.admin_url, "POST", "/__understudy__/v1/reset", body={"any_body": "yes"})
+        assert refused.status == 400
+        await ask(running.admin_url, "POST", "/__understudy__/v1/reset", body={})
+        assert (await ask(running.http_url, "POST", f"{FLASH}:generateContent", KEY, body=wrong)).status == 400
