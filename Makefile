@@ -21,7 +21,7 @@ test: $(VENV)/test.stamp ## all tests that need no client environment and no Nod
 	$(BIN)/python -m pytest -m 'not interop' -n auto
 
 interop: $(VENV)/test.stamp ## Google's clients for Python and JavaScript against simulator and gateway (needs Node)
-	$(BIN)/python -m pytest -m 'interop and not other_clients' tests/interop
+	$(BIN)/python -m pytest -m 'interop and not other_clients' -n 2 --dist loadfile tests/interop
 
 .PHONY: interop-clients client-coverage
 interop-clients: $(VENV)/test.stamp ## OpenAI's, Anthropic's, LangChain's and LiteLLM's clients against the simulator

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from description_strategies import meant_request, mutations
+from description_strategies import Meant, durations, meant_for, meant_request, mutations, valid_value
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from simulator_rig import BEARER, FLASH, KEY, VERTEX_FLASH, simulator
@@ -41,6 +41,9 @@ class Wire:
     def __init__(self, url: str) -> None:
         place = urlsplit(url)
         self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=LIMIT_S)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         return self.send(method, target, json.dumps(body).encode())
@@ -81,7 +84,11 @@ def beside() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
     with beside() as url:
-        yield Wire(url)
+        kept = Wire(url)
+        try:
+            yield kept
+        finally:
+            kept.close()
 
 
 GENERATING = [
@@ -207,22 +214,136 @@ EXAMPLES = [
     ("target", "message", "body"), EXAMPLES, ids=[f"{row[0]}-{at}" for at, row in enumerate(EXAMPLES)]
 )
 def test_one_mistake_is_refused_by_its_path(wire, target, message, body):
-    service = "vertex" if "projects" in target else "gemini"
-    described = descriptions(service, target.split("/")[1])
     status, value = wire.ask("POST", target, body)
     assert status == 200, value
+    refuses_each_mistake(wire, "POST", target, message, body)
 
-    @settings(FEW, max_examples=80)
+
+def refuses_each_mistake(wire: Wire, method: str, target: str, message: str, body: dict[str, Any]) -> None:
+    """Holds that `body` with any one mistake in it gets a 400 that names the mistake's path."""
+    _, described = described_at(target)
+
+    @settings(FEW, max_examples=60)
     @given(st.data())
     def play(data: st.DataObject) -> None:
         mutation = data.draw(mutations(described, message, body))
-        status, value = wire.ask("POST", target, mutation.value)
+        status, value = wire.ask(method, target, mutation.value)
         error = (value[0] if isinstance(value, list) else value)["error"]
         assert (status, error["status"]) == (400, "INVALID_ARGUMENT"), (mutation, value)
-        said = json.dumps(error)
-        assert (f"'{mutation.path}" if mutation.path else "") in said or mutation.path in said, (mutation, error)
+        assert f'"{mutation.name}"' in error["message"] or not mutation.name, (mutation, error)
+        assert f"'{mutation.path}'" in error["message"] or not mutation.path, (mutation, error)
 
     play()
+
+
+CACHE = {"model": "models/gemini-2.5-flash", "ttl": "60s", "contents": [HELLO]}
+BATCH = {"batch": {"displayName": "b", "inputConfig": {"requests": {"requests": [{"request": {"contents": [HELLO]}}]}}}}
+TUNED = {
+    "baseModel": "models/gemini-1.5-flash-001-tuning",
+    "tuningTask": {"trainingData": {"examples": {"examples": [{"textInput": "a", "output": "b"}]}}},
+}
+EMBEDDED = {
+    "EmbedContentRequest.content": st.just(HELLO),
+    "EmbedContentRequest.model": None,
+    "EmbedContentRequest.outputDimensionality": st.integers(1, 3072),
+}
+ITEM = st.just({"model": "models/gemini-embedding-001", "content": HELLO})
+BATCHED = {"BatchEmbedContentsRequest.requests": st.lists(ITEM, min_size=1, max_size=3)}
+CONTENTS = st.lists(st.just(HELLO), min_size=1, max_size=3)
+ASKED = {"PredictLongRunningRequest.instances": st.just([{"prompt": "x"}])}
+ASKED |= {"PredictLongRunningRequest.parameters": st.just({"sampleCount": 1})}
+KEPT = {
+    "CachedContent.model": st.just("models/gemini-2.5-flash"),
+    "CachedContent.contents": CONTENTS,
+    "CachedContent.ttl": st.just("60s"),
+    "CachedContent.expireTime": None,
+    "CachedContent.name": None,
+    "CachedContent.toolConfig": None,
+}
+ONLY_TTL = {"CachedContent": st.fixed_dictionaries({"ttl": durations})}
+TIMELESS = {"AuthToken.expireTime": None, "AuthToken.newSessionExpireTime": None, "AuthToken.uses": st.integers(0, 9)}
+GOOGLE = f"{P}/publishers/google/models"
+SHARES = [
+    ("/v1beta/models/gemini-embedding-001:embedContent", "EmbedContentRequest", "EmbedContentResponse", EMBEDDED),
+    (f"{GOOGLE}/gemini-embedding-001:embedContent", "EmbedContentRequest", "EmbedContentResponse", EMBEDDED),
+    (
+        "/v1beta/models/gemini-embedding-001:batchEmbedContents",
+        "BatchEmbedContentsRequest",
+        "BatchEmbedContentsResponse",
+        BATCHED,
+    ),
+    (
+        f"{VERTEX_FLASH}:computeTokens",
+        "ComputeTokensRequest",
+        "ComputeTokensResponse",
+        {"ComputeTokensRequest.contents": CONTENTS, "ComputeTokensRequest.instances": None},
+    ),
+    ("/v1beta/cachedContents", "CachedContent", "CachedContent", KEPT),
+    ("/v1beta/files", "CreateFileRequest", "CreateFileResponse", {"File.name": None}),
+    ("/v1beta/fileSearchStores", "FileSearchStore", "FileSearchStore", {}),
+    ("/v1alpha/auth_tokens", "AuthToken", "AuthToken", TIMELESS),
+    ("/v1beta/models/veo-3.0-generate-001:predictLongRunning", "PredictLongRunningRequest", "Operation", ASKED),
+    (f"{GOOGLE}/veo-3.0-generate-001:predictLongRunning", "PredictLongRunningRequest", "", ASKED),
+]
+
+
+def described_at(target: str) -> tuple[bool, Any]:
+    """Whether Vertex AI is called at `target`, and its descriptions."""
+    is_vertex = "/projects/" in target
+    return is_vertex, descriptions("vertex" if is_vertex else "gemini", target.split("/")[1])
+
+
+def share_answered(wire: Wire, method: str, target: str, message: str, answer: str, fields: dict[str, Any]) -> None:
+    """Holds that nearly all requests that fit are answered by what fits `answer`; an empty one is not compared."""
+    is_vertex, described = described_at(target)
+    seen: list[int] = []
+    refusals: list[Any] = []
+
+    @settings(FEW, max_examples=60)
+    @given(valid_value(described, message, 3, Meant(meant_for(is_vertex).fields | fields)))
+    def play(body: dict[str, Any]) -> None:
+        status, value = wire.ask(method, target, body)
+        assert status < 500, value
+        seen.append(status)
+        if status != 200:
+            refusals.append((body, value))
+        elif answer:
+            assert not answer_mistakes(described, answer, value), value
+
+    play()
+    assert seen.count(200) / len(seen) >= SHARE, refusals[:2]
+
+
+@pytest.mark.parametrize(("target", "message", "answer", "fields"), SHARES, ids=[row[0] for row in SHARES])
+def test_other_methods_answer_what_fits_too(wire, target, message, answer, fields):
+    share_answered(wire, "POST", target, message, answer, fields)
+
+
+CHANGES = [
+    ("cachedContents", CACHE, "CachedContent", {"ttl": "90s"}, ONLY_TTL),
+    ("fileSearchStores", {"displayName": "s"}, "FileSearchStore", {"displayName": "t"}, {}),
+    ("tunedModels", TUNED, "TunedModel", {"displayName": "t"}, {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "message", "change", "fields"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_what_exists_is_changed_by_what_fits_and_by_nothing_else(wire, kind, body, message, change, fields):
+    status, made = wire.ask("POST", f"/v1beta/{kind}", body)
+    assert status == 200, made
+    target = f"/v1beta/{made['metadata']['tunedModel'] if kind == 'tunedModels' else made['name']}"
+    share_answered(wire, "PATCH", target, message, message, fields)
+    refuses_each_mistake(wire, "PATCH", target, message, change)
+
+
+def test_what_exists_is_cancelled_and_polled(wire):
+    batch = wire.ask("POST", f"{FLASH}:batchGenerateContent", BATCH)[1]["name"]
+    share_answered(wire, "POST", f"/v1beta/{batch}:cancel", "CancelOperationRequest", "", {})
+    refuses_each_mistake(wire, "POST", f"/v1beta/{batch}:cancel", "CancelOperationRequest", {})
+    veo = f"{GOOGLE}/veo-3.0-generate-001"
+    film = wire.ask("POST", f"{veo}:predictLongRunning", {"instances": [{"prompt": "x"}]})[1]["name"]
+    poll = {"operationName": film}
+    assert wire.ask("POST", f"{veo}:fetchPredictOperation", poll)[0] == 200
+    refuses_each_mistake(wire, "POST", f"{veo}:fetchPredictOperation", "FetchPredictOperationRequest", poll)
 
 
 def test_any_bytes_at_all(wire):
