@@ -53,7 +53,7 @@ def relaid_array_element(text: bytes) -> bytes:
         return text
 
 
-_EXPONENT: Final = re.compile(rb"[ \n]-?[0-9][0-9.]*e")
+_EXPONENT: Final = re.compile(rb"(?:\A|[ \n])-?[0-9][0-9.]*e")
 """What looks like a number that Python writes with an exponent; texts that look so too just take the slower way."""
 
 

@@ -420,7 +420,7 @@ def test_every_default_has_only_slots_that_can_be_filled(name):
     assert set(VALUES) <= set(SLOTS)
 
 
-@given(st.sampled_from(sorted(ERRORS)), st.text(max_size=40))
+@given(st.sampled_from(sorted(ERRORS)), st.text(min_size=1, max_size=40))
 def test_any_text_is_fit_for_a_parameter(name, text):
     for parameter in ERRORS[name].parameters:
         given_parameters = {parameter: text}
