@@ -263,7 +263,51 @@ KEPT = {
 ONLY_TTL = {"CachedContent": st.fixed_dictionaries({"ttl": durations})}
 TIMELESS = {"AuthToken.expireTime": None, "AuthToken.newSessionExpireTime": None, "AuthToken.uses": st.integers(0, 9)}
 GOOGLE = f"{P}/publishers/google/models"
+VERTEX_KEPT = KEPT | {
+    "CachedContent.model": st.just(f"{P[9:]}/publishers/google/models/gemini-2.5-flash"),
+    "CachedContent.encryptionSpec": None,
+}
+OBJECT = {"uris": ["gs://b/i.jsonl"]}
+JOB = {
+    "BatchPredictionJob.displayName": st.just("j"),
+    "BatchPredictionJob.model": st.just("publishers/google/models/gemini-2.5-flash"),
+    "BatchPredictionJob.inputConfig": st.just({"instancesFormat": "jsonl", "gcsSource": OBJECT}),
+    "BatchPredictionJob.outputConfig": st.just(
+        {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://b/o"}}
+    ),
+}
+TUNING = {
+    "TuningJob.baseModel": st.sampled_from(["gemini-2.5-flash", "gemini-2.5-pro"]),
+    "TuningJob.supervisedTuningSpec": st.just({"trainingDatasetUri": "gs://b/t.jsonl"}),
+    "TuningJob.preTunedModel": None,
+    **{f"TuningJob.{kind}TuningSpec": None for kind in ("preference", "distillation", "reinforcement", "veo")},
+}
+LINE = st.just({"request": {"contents": [HELLO]}})
+LINES = st.lists(LINE, min_size=1, max_size=3).map(lambda lines: {"requests": {"requests": lines}})
+WORK = {
+    "BatchGenerateContentRequest.batch": LINES.map(lambda lines: {"displayName": "b", "inputConfig": lines}),
+}
+WORDS = {"PredictRequest.instances": st.lists(st.just({"content": "x"}), min_size=1, max_size=3)}
+PICTURE = {"PredictRequest.instances": st.just([{"prompt": "x"}])}
+URIS = {"RegisterFilesRequest.uris": st.lists(st.just("gs://b/o"), min_size=1, max_size=3)}
 SHARES = [
+    (f"{P}/cachedContents", "CachedContent", "CachedContent", VERTEX_KEPT),
+    (f"{P}/batchPredictionJobs", "BatchPredictionJob", "BatchPredictionJob", JOB),
+    (f"{P}/tuningJobs", "TuningJob", "TuningJob", TUNING),
+    (f"{FLASH}:batchGenerateContent", "BatchGenerateContentRequest", "", WORK),
+    ("/v1beta/files:register", "RegisterFilesRequest", "RegisterFilesResponse", URIS),
+    (
+        f"{GOOGLE}/text-embedding-005:predict",
+        "PredictRequest",
+        "PredictResponse",
+        WORDS | {"PredictRequest.parameters": st.just({"outputDimensionality": 8})},
+    ),
+    (
+        f"{GOOGLE}/imagen-4.0-generate-001:predict",
+        "PredictRequest",
+        "PredictResponse",
+        PICTURE | {"PredictRequest.parameters": st.just({"sampleCount": 1})},
+    ),
     ("/v1beta/models/gemini-embedding-001:embedContent", "EmbedContentRequest", "EmbedContentResponse", EMBEDDED),
     (f"{GOOGLE}/gemini-embedding-001:embedContent", "EmbedContentRequest", "EmbedContentResponse", EMBEDDED),
     (
