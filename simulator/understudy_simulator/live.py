@@ -6,10 +6,11 @@ client's first message is there.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Literal, cast
 
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -20,9 +21,11 @@ from understudy.scenario.match import Facts
 from understudy.scenario.model import Reply
 from understudy.surfaces import Place, model_id
 
+from .answers.reading import member, text_in
+from .auth.ephemeral import constrained
 from .auth.presented import presented_in
 from .conversation import Conversation
-from .google_errors import credentials_error
+from .google_errors import credentials_error, quota_error
 from .ids import Identity
 from .incoming import request_of
 from .live_connection import MESSAGE_LIMIT, LiveConnection
@@ -41,6 +44,16 @@ logger = logging.getLogger(__name__)
 logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 
 _LONGEST_LINE: Final = 900
+_CONSTRAINED: Final = "bidiGenerateContentConstrained"
+"""What clients with an ephemeral token dial (wire-live 1)."""
+
+_POLICY_VIOLATION: Final = 1008
+_TOKEN_REFUSALS: Final[Mapping[str, str]] = {
+    "unknown": "The ephemeral token is not known.",
+    "expired": "The ephemeral token has expired.",
+    "spent": "The ephemeral token has no uses left.",
+}
+"""The words are assumed (wire-live 5.1 has none)."""
 
 
 class LiveSide:
@@ -62,7 +75,11 @@ class LiveSide:
             if scoped.mistake:
                 entry.accepted(400, ())
                 return web.Response(status=400, text=f"understudy: {scoped.mistake}\n")
-            return await self._serve(request, _Casting(place, stage, scoped.request, entry))
+            casting = _Casting(place, stage, scoped.request, entry)
+            try:
+                return await self._serve(request, casting)
+            finally:
+                casting.release()
         finally:
             entry.end()
             logger.info("%s", session_line(entry.written()))
@@ -127,11 +144,16 @@ class _Casting:
         self._request = request
         self._values: dict[str, str] = {}
         self._chosen: Performance | None = None
+        self._opened: tuple[Literal["gemini", "vertex"], str, str] | None = None
 
     def cast(self, message: LazyJson) -> Cast | Refusal:
         """A scenario that fits; else, unless the simulator is strict, a free conversation; else why not."""
+        locked = self._locked(message)
+        if isinstance(locked, Refusal):
+            return locked
+        sent, message = message, locked
         model_path = setup_model(message) or ""
-        refusal = self._refusal(model_path)
+        refusal = self._refusal(model_path) or self._beyond_quota(model_path)
         if refusal is not None:
             return refusal
         scope = self.entry.origin.scope
@@ -150,11 +172,11 @@ class _Casting:
             self._chosen, misses = choice.performance, choice.misses
         if self._chosen is not None and isinstance(self._chosen.playback, Playback):
             self.entry.origin = replace(self.entry.origin, scenario=self._chosen.scenario.id)
-            return Cast(self._chosen.playback, self._chosen.speed)
+            return Cast(self._chosen.playback, self._chosen.speed, None if message is sent else message)
         self.entry.origin = replace(self.entry.origin, misses=misses)
         if self.stage.is_strict(scope):
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
-        return Cast(Conversation(self._place, identity))
+        return Cast(Conversation(self._place, identity), message=None if message is sent else message)
 
     def refused_handshake(self) -> Outgoing | None:
         """The answer of a scenario that begins with a reply; None if there is none.
@@ -192,9 +214,50 @@ class _Casting:
         error = credentials_error(verdict, self._place, gate.refused_project(project, presented.user_project))
         if error is not None:
             return refusal_of(error)
-        if self._place.method != "bidiGenerateContent":
+        if self._place.method not in ("bidiGenerateContent", _CONSTRAINED):
             return own_refusal(f"{self._place.method} is not simulated.")
         return query_refusal(self._request.query)
+
+    def _locked(self, message: LazyJson) -> LazyJson | Refusal:
+        """The setup message with what the session's ephemeral token locks; the token's use is counted.
+
+        Tokens that the simulator did not issue lock nothing, and are admitted as any other credential is.
+        """
+        presented = presented_in(self._request).ephemeral
+        tokens = self.stage.gate.ephemeral
+        token = None if presented is None else tokens.find(presented.reveal())
+        if token is None:
+            return message
+        setup = member(message.value, "setup")
+        resumes = bool(text_in(member(setup, "sessionResumption"), "handle"))
+        admission = tokens.admit(token.name, self.stage.clock.now(), resumes=resumes)
+        if admission != "admitted":
+            return Refusal(_POLICY_VIOLATION, _TOKEN_REFUSALS[admission])
+        if token.setup is None or not isinstance(setup, dict):
+            return message
+        kept = constrained(token, cast("dict[str, Any]", setup))
+        return LazyJson(msgspec.json.encode({"setup": kept}))
+
+    def _beyond_quota(self, model_path: str) -> Refusal | None:
+        """The refusal of a session for which there is no room, or None: then it counts until `release`."""
+        quotas = self.stage.quotas
+        if not quotas:
+            return None
+        presented = presented_in(self._request)
+        secret = presented.token or presented.key or presented.ephemeral
+        who = "" if secret is None else secret.digest().hex()
+        wish = ("vertex" if self._place.surface.is_vertex else "gemini", who, model_id(model_path))
+        exceeded = quotas.open(*wish)
+        if exceeded is not None:
+            return refusal_of(quota_error(exceeded))
+        self._opened = wish
+        return None
+
+    def release(self) -> None:
+        """The session is over: it counts for its quota no more."""
+        if self._opened is not None:
+            self.stage.quotas.close(*self._opened)
+            self._opened = None
 
     def _facts(self, message: LazyJson, model: str, scope: str) -> Facts:
         place, request = self._place, self._request

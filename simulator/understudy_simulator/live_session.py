@@ -69,10 +69,15 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The machine that was found for a session, and the speed of its waits (None: the clock's own)."""
+    """The machine that was found for a session, and the speed of its waits (None: the clock's own).
+
+    `message` is what it gets in place of the client's first message: a setup of which an ephemeral token has locked
+    fields. None: the client's own.
+    """
 
     machine: Machine
     speed: float | None = None
+    message: LazyJson | None = None
 
 
 class LiveSession:
@@ -126,6 +131,8 @@ class LiveSession:
             await self._connection.close(found.code, found.reason)
             return
         self._speed = found.speed
+        if found.message is not None:
+            first = Arrived(found.message)
         await self._play(found.machine, first, tasks)
 
     async def _play(self, machine: Machine, first: Event, tasks: asyncio.TaskGroup) -> None:

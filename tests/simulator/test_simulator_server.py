@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -293,3 +293,28 @@ def test_chunks_are_as_rfc_9112_has_them():
     assert chunk_bytes(b"x" * 26) == b"1a\r\n" + b"x" * 26 + b"\r\n"
     assert LAST_CHUNK == b"0\r\n\r\n"
     assert OK == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\n\r\n"])
+async def test_a_head_with_bare_line_ends_is_refused_at_once(end):
+    async with server() as (_, reader, writer):
+        writer.write(b"GET /a HTTP/1.1\r\nHost: h" + end)
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_http_10_is_not_told_to_go_on():
+    async with server() as (_, reader, writer):
+        writer.write(b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_mistake_of_ours_ends_the_connection_and_is_logged(caplog, monkeypatch):
+    def fail(self, body):
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Echo, "took_whole", fail)
+    async with server() as (_, reader, writer):
+        writer.write(request("/a"))
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    assert "a mistake" in caplog.text

@@ -5,6 +5,7 @@ once, without a task. A handshake for a WebSocket at a Live path leaves for anot
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, cast
@@ -17,6 +18,8 @@ from .exchange import Exchange
 from .framing import CONTINUE
 from .intake import HeadFacts, Incoming, facts_of
 from .pieces import ClientLeft, Pieces
+
+logger = logging.getLogger("understudy_simulator.wire")
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes that a request's head may have."""
@@ -182,7 +185,7 @@ class Connection(asyncio.Protocol):
             self._held = b""
             if data[:4] == b"GET "[: len(data)]:
                 end = data.find(b"\r\n\r\n")
-                if end < 0 and len(data) <= HEAD_LIMIT and b"\n\n" not in data:
+                if end < 0 and len(data) <= HEAD_LIMIT and b"\n\n" not in data and b"\n\r\n" not in data:
                     self._held = data
                     return
                 protocol = None if self._answering else self._host.takes_over(data[: end + 4])
@@ -202,6 +205,11 @@ class Connection(asyncio.Protocol):
             rest = data[upgrade.args[0] :]
             if rest:
                 self.data_received(rest)
+            return
+        except httptools.HttpParserCallbackError as error:
+            # A mistake of ours, not of the client: told in the log, and the client does not wait in vain.
+            logger.error("a connection failed", exc_info=error.__context__ or error)
+            self.abort()
             return
         except httptools.HttpParserError:
             self._refuse_malformed()
@@ -233,7 +241,8 @@ class Connection(asyncio.Protocol):
             self._is_ambiguous = True
             return
         is_11, keeps_alive = self._parser.get_http_version() != "1.0", self._parser.should_keep_alive()
-        incoming = Incoming(request.method, is_11, keeps_alive, expects)
+        # HTTP/1.0 has no 100 (RFC 9110 section 10.1.1).
+        incoming = Incoming(request.method, is_11, keeps_alive, expects and is_11)
         self._reading = incoming
         self._expect_within(PATIENCE_S)
         incoming.exchange = self._host.begin(self, request)
