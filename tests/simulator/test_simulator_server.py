@@ -318,3 +318,49 @@ async def test_a_mistake_of_ours_ends_the_connection_and_is_logged(caplog, monke
         with suppress(ConnectionError):
             assert await reader.read() == b""
     assert "a mistake" in caplog.text
+
+
+async def test_very_many_pipelined_requests_are_all_answered():
+    async with server() as (side, reader, writer):
+        writer.write(request("/later", b"1") + request("/c", b"", "GET") * 3000)
+        await asyncio.sleep(0.05)
+        side.gate.set()
+        assert len(await bodies(reader, 3001)) == 3001
+
+
+async def test_very_many_ignored_upgrades_are_all_answered():
+    async with server() as (_, reader, writer):
+        writer.write(request("/a", b"", "GET", b"Upgrade: h2c", b"Connection: upgrade") * 1500)
+        assert len(await bodies(reader, 1500)) == 1500
+
+
+async def test_a_body_too_large_waits_for_its_turn_to_be_refused():
+    async with server() as (side, reader, writer):
+        writer.write(request("/later", b"1") + request("/b", b"x" * 5000))
+        await asyncio.sleep(0.05)
+        side.gate.set()
+        assert await bodies(reader, 1) == [b"POST /later 1"]
+        assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_an_upload_waits_for_its_turn():
+    async with server() as (side, reader, writer):
+        writer.write(request("/later", b"1") + request("/pieces", b"x" * 500_000))
+        await asyncio.sleep(0.05)
+        side.gate.set()
+        assert await bodies(reader, 2) == [b"POST /later 1", b"POST /pieces 500000"]
+
+
+async def test_two_hosts_are_refused_whatever_follows():
+    async with server() as (_, reader, writer):
+        bad = b"POST /a HTTP/1.1\r\nHost: h\r\nHost: i\r\nContent-Length: 0\r\n\r\n"
+        writer.write(bad + request("/b"))
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 400 ") and b" 200 " not in answer
+
+
+async def test_a_malformed_chunk_of_an_upload_ends_it():
+    async with server() as (side, reader, writer):
+        writer.write(b"POST /pieces HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n")
+        await reader.read()
+        assert side.log == [("left", 3)]

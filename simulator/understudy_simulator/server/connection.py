@@ -17,21 +17,13 @@ from understudy.messages import Request
 from .exchange import Exchange
 from .framing import CONTINUE
 from .intake import HeadFacts, Incoming, facts_of
+from .patience import IDLE_S, LINGER_S, PATIENCE_S, Patience
 from .pieces import ClientLeft, Pieces
 
 logger = logging.getLogger("understudy_simulator.wire")
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes that a request's head may have."""
-
-IDLE_S: Final = 75.0
-"""How long a connection may stay open between requests."""
-
-PATIENCE_S: Final = 600.0
-"""How long a request may take to come."""
-
-_LINGER_S: Final = 2.0
-"""How long what is left of a refused request is read, so that its sender sees the answer and no reset."""
 
 
 class Host(Protocol):
@@ -82,8 +74,9 @@ class Connection(asyncio.Protocol):
         self._ends = False
         self._is_deaf = False
         self._is_ambiguous = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
+        self._is_settling = False
+        self._is_done = False
+        self._patience: Patience | None = None
         self.transport: asyncio.Transport | None = None
 
     # -- what the answering side uses
@@ -146,15 +139,14 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are none of asyncio's classes.
         self.transport = cast("asyncio.Transport", transport)
         self._host.opened(self)
-        self._expect_within(PATIENCE_S)
-        self._timer = self._loop.call_later(IDLE_S, self._look_at_the_clock)
+        self._patience = Patience(self._loop, IDLE_S, lambda: self._answering is not None, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: what is under way ends."""
         self.transport = None
         self._host.closed(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._patience is not None:
+            self._patience.stop()
         self._wake()
         if self._pieces is not None:
             # Who reads them is told so by the pieces, and may keep what came.
@@ -178,8 +170,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        while data:
+            data = self._take(data)
+
+    def _take(self, data: bytes) -> bytes:
+        """Read on; gives what is left to be read after a request for an upgrade that is ignored."""
         if self._is_deaf:
-            return
+            return b""
         if self._reading is None and not self._head_size:
             data = self._held + data
             self._held = b""
@@ -187,14 +184,15 @@ class Connection(asyncio.Protocol):
                 end = data.find(b"\r\n\r\n")
                 if end < 0 and len(data) <= HEAD_LIMIT and b"\n\n" not in data and b"\n\r\n" not in data:
                     self._held = data
-                    return
+                    return b""
                 protocol = None if self._answering else self._host.takes_over(data[: end + 4])
                 if protocol is not None:
                     self._leave_to(protocol(), data)
-                    return
-        self._feed(data)
+                    return b""
+        return self._feed(data)
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> bytes:
+        rest = b""
         if self._reading is None:
             self._head_size += len(data)
         try:
@@ -203,19 +201,18 @@ class Connection(asyncio.Protocol):
             # An upgrade that is none of ours is ignored: a plain request, and what follows it is the next.
             self._parser = httptools.HttpRequestParser(self)
             rest = data[upgrade.args[0] :]
-            if rest:
-                self.data_received(rest)
-            return
         except httptools.HttpParserCallbackError as error:
             # A mistake of ours, not of the client: told in the log, and the client does not wait in vain.
             logger.error("a connection failed", exc_info=error.__context__ or error)
             self.abort()
-            return
+            return b""
         except httptools.HttpParserError:
             self._refuse_malformed()
-            return
-        if self._is_ambiguous or (self._reading is None and self._head_size > HEAD_LIMIT):
+            return b""
+        if self._is_ambiguous or (self._reading is None and not rest and self._head_size > HEAD_LIMIT):
             self._refuse_malformed()
+            return b""
+        return rest
 
     # -- httptools callbacks
 
@@ -230,6 +227,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
+        if self._is_ambiguous:
+            return
         raw = (self._parser.get_method(), self._target, self._headers)
         self._headers, self._target, self._head_size = [], [], 0
         if self._latest is None or raw != self._latest[0]:
@@ -244,7 +243,7 @@ class Connection(asyncio.Protocol):
         # HTTP/1.0 has no 100 (RFC 9110 section 10.1.1).
         incoming = Incoming(request.method, is_11, keeps_alive, expects and is_11)
         self._reading = incoming
-        self._expect_within(PATIENCE_S)
+        self._expect(PATIENCE_S)
         incoming.exchange = self._host.begin(self, request)
         incoming.is_too_large = length > self._host.body_limit
         if self._answering is None and not self._waiting:
@@ -282,9 +281,18 @@ class Connection(asyncio.Protocol):
             self._pieces.add(body)
             return
         incoming.size += len(body)
-        incoming.body.append(body)
-        if incoming.size > self._host.body_limit:
+        if incoming.size <= self._host.body_limit:
+            incoming.body.append(body)
+        elif self._answering is None:
             self._refuse_size(incoming)
+        elif incoming.exchange is not None and incoming.exchange.wants_pieces:
+            # Its turn has not come: what is there waits, and no more is read until it has.
+            incoming.body.append(body)
+            self.pause_reading()
+        else:
+            incoming.is_too_large = True
+            incoming.body.clear()
+            self.pause_reading()
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -332,7 +340,19 @@ class Connection(asyncio.Protocol):
         self._answered()
 
     def _answered(self) -> None:
-        """The answer has been written, or given up."""
+        """The answer has been written, or given up; what waits is next, one after the other, not one in the other."""
+        self._is_done = True
+        if self._is_settling:
+            return
+        self._is_settling = True
+        try:
+            while self._is_done:
+                self._is_done = False
+                self._settle()
+        finally:
+            self._is_settling = False
+
+    def _settle(self) -> None:
         incoming, self._answering = self._answering, None
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -341,7 +361,7 @@ class Connection(asyncio.Protocol):
         if unread or self._ends or (incoming is not None and not incoming.keeps_alive):
             self._finish(linger=unread)
             return
-        self._expect_within(IDLE_S)
+        self._expect(IDLE_S)
         if self._waiting:
             following = self._waiting.popleft()
             self._prepare(following)
@@ -365,7 +385,7 @@ class Connection(asyncio.Protocol):
         self.resume_reading()
         if transport.can_write_eof():
             transport.write_eof()
-        self._loop.call_later(_LINGER_S, transport.close)
+        self._loop.call_later(LINGER_S, transport.close)
 
     def _refuse_size(self, incoming: Incoming) -> None:
         self._is_deaf = True
@@ -380,6 +400,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse_malformed(self) -> None:
         self._is_deaf = True
+        if self._pieces is not None:
+            self._pieces.break_off()
+            self._pieces = None
         self._give_up_reading("the request broke off")
         if self._answering is None and not self.is_gone:
             self._host.malformed(self)
@@ -410,27 +433,17 @@ class Connection(asyncio.Protocol):
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
-    def _expect_within(self, seconds: float) -> None:
-        self._deadline = self._loop.time() + seconds
-
-    def _look_at_the_clock(self) -> None:
-        """Close a connection on which nothing was asked for too long, or a request did not come to its end."""
-        left = self._deadline - self._loop.time()
-        if self._answering is not None:
-            left = IDLE_S
-        elif left <= 0:
-            if self.transport is not None:
-                self.transport.close()
-            return
-        self._timer = self._loop.call_later(left, self._look_at_the_clock)
+    def _expect(self, seconds: float) -> None:
+        if self._patience is not None:
+            self._patience.expect_within(seconds)
 
     def _leave_to(self, protocol: asyncio.Protocol, data: bytes) -> None:
         transport = self.transport
         if transport is None:
             return
         self._host.closed(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._patience is not None:
+            self._patience.stop()
         self.transport = None
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
