@@ -56,11 +56,6 @@ class Exceeded:
     wait_us: int
 
     @property
-    def wait_seconds(self) -> float:
-        """The wait in seconds."""
-        return self.wait_us / 1_000_000
-
-    @property
     def retry_delay(self) -> str:
         """The wait as a proto Duration: `12.5s`."""
         seconds, fraction = divmod(self.wait_us, 1_000_000)

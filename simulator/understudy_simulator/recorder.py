@@ -92,11 +92,6 @@ class ExchangeEntry(_Entry):
             self._chunks.append(Chunk(data, self._recorder.clock.monotonic()))
             self._grow(len(data))
 
-    @property
-    def body_size(self) -> int:
-        """Bytes of the response body so far."""
-        return sum(len(chunk.data) for chunk in self._chunks)
-
     def end(self, failure: str | None = None) -> None:
         """The exchange is over; `failure` says how if not by a complete response. Only the first end counts."""
         if self.ended is None:

@@ -230,10 +230,6 @@ class Case:
         """What the client asked beside what the provider was asked, in order, as far as both go."""
         return zip(self.asked, self.upstream.exchanges, strict=False)
 
-    def session_pairs(self) -> Iterator[tuple[Conversed, Session]]:
-        """Sessions as the client and as the provider saw them, in order, as far as both go."""
-        return zip(self.conversed, self.upstream.sessions, strict=False)
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

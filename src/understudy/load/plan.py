@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from ..conformance.target import KeyPlace, Target
 from ..errors import ConfigError
@@ -18,8 +18,6 @@ KEY_VARIABLE: Final = "UNDERSTUDY_KEY"
 """The gateway key, for the locustfile; it stands in no file."""
 
 MAX_IN_FLIGHT: Final = 1000
-
-Role = Literal["gateway", "simulator", "generator"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from ..target import FEATURES, Deviation
 
 STATUSES: Final[tuple[Status, ...]] = ("passed", "warned", "failed", "errored", "skipped")
 KNOWN_DEVIATION: Final = "known deviation"
-UNDECLARED: Final = "undeclared"
 
 _WORST_FIRST: Final = ("failed", "errored", "warned", KNOWN_DEVIATION, "passed", "skipped")
 """A known deviation outweighs what passed beside it: a skip is never a pass."""
