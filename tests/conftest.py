@@ -5,6 +5,7 @@ import inspect
 import os
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("dev", max_examples=25, deadline=None)
@@ -19,8 +20,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(_run(pyfuncitem.obj(**arguments)), debug=False)
+    factory = uvloop.new_event_loop if pyfuncitem.funcargs.get("each_loop") == "uvloop" else None
+    with asyncio.Runner(debug=False, loop_factory=factory) as runner:
+        runner.run(_run(pyfuncitem.obj(**arguments)))
     return True
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def each_loop(request: pytest.FixtureRequest) -> str:
+    """A test that uses this runs on asyncio's own event loop and on uvloop, whose transports differ."""
+    return request.param
 
 
 async def _run(test) -> None:

@@ -15,6 +15,8 @@ from understudy_simulator.server.framing import LAST_CHUNK, chunk_bytes, framing
 from understudy_simulator.server.listening import TrafficServer
 from understudy_simulator.server.pieces import ClientLeft
 
+pytestmark = pytest.mark.usefixtures("each_loop")
+
 OK = head_bytes(200, ((b"Content-Length", b"2"),))
 WAIT_S = 20
 
@@ -54,10 +56,11 @@ class Echo:
         self._say(body)
 
     def _say(self, body):
+        body += b"x" * int(self.request.target.partition("/long")[2] or 0)
         text = f"{self.request.method} {self.request.target} ".encode() + body
         connection = self.connection
         framing = framing_of(connection.method, connection.is_http_11, connection.keeps_alive, 200, ())
-        if framing.closes:
+        if framing.closes or self.request.target == "/last":
             connection.end_after_this()
         connection.write(head_bytes(200, ((b"Content-Length", str(len(text)).encode()),)) + text)
 
@@ -74,10 +77,12 @@ class Side:
 
     def __init__(self):
         self.log = []
+        self.begun = []
         self.traffic: Any = None
         self.gate = asyncio.Event()
 
     def begin(self, connection, request, scheme):
+        self.begun.append(request.target)
         return Echo(self, connection, request)
 
     def is_live(self, request):
@@ -364,3 +369,38 @@ async def test_a_malformed_chunk_of_an_upload_ends_it():
         writer.write(b"POST /pieces HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n")
         await reader.read()
         assert side.log == [("left", 3)]
+
+
+async def test_whole_requests_before_a_malformed_one_are_answered_first():
+    async with server() as (side, reader, writer):
+        writer.write(request("/later", b"1") + request("/b", b"2") + b"rubbish\r\n\r\n")
+        await asyncio.sleep(0.05)
+        side.gate.set()
+        assert await bodies(reader, 2) == [b"POST /later 1", b"POST /b 2"]
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_what_follows_an_answer_that_closes_is_not_looked_at():
+    async with server() as (side, reader, writer):
+        writer.write(request("/last", b"1") + request("/b", b"2"))
+        answer = await reader.read()
+        assert answer.endswith(b"POST /last 1")
+        assert side.begun == ["/last"]
+
+
+async def test_who_sends_and_does_not_read_waits():
+    """Answers of 20 kB each to 2000 pipelined requests: no more than the first few are made before they are read."""
+    async with server() as (side, reader, writer):
+        writer.write(request("/long20000", b"", "GET") * 2000)
+        await asyncio.sleep(0.1)
+        buffered = [connection.transport.get_write_buffer_size() for connection in side.traffic.connections]
+        assert max(buffered) < 1_000_000
+        assert len(await bodies(reader, 2000)) == 2000
+
+
+async def test_who_never_reads_is_given_up(monkeypatch):
+    monkeypatch.setattr("understudy_simulator.server.connection.IDLE_S", 0.1)
+    async with server() as (side, _, writer):
+        writer.write(request("/long20000", b"", "GET") * 2000)
+        await until(lambda: side.traffic.connections)
+        await until(lambda: not side.traffic.connections)

@@ -17,8 +17,9 @@ from understudy.messages import Request
 from .exchange import Exchange
 from .framing import CONTINUE
 from .intake import HeadFacts, Incoming, facts_of
+from .outlet import Outlet
 from .patience import IDLE_S, LINGER_S, PATIENCE_S, Patience
-from .pieces import ClientLeft, Pieces
+from .pieces import Pieces
 
 logger = logging.getLogger("understudy_simulator.wire")
 
@@ -69,22 +70,27 @@ class Connection(asyncio.Protocol):
         self._answering: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
         self._pieces: Pieces | None = None
-        self._drained: asyncio.Future[None] | None = None
-        self._is_choked = False
+        self._rests = False
+        self._refuses_next = False
         self._ends = False
         self._is_deaf = False
         self._is_ambiguous = False
         self._is_settling = False
         self._is_done = False
         self._patience: Patience | None = None
-        self.transport: asyncio.Transport | None = None
+        self._outlet = Outlet(loop)
 
     # -- what the answering side uses
 
     @property
+    def transport(self) -> asyncio.Transport | None:
+        """The connection's transport; None when the client is gone."""
+        return self._outlet.transport
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing can be sent any more."""
-        return self.transport is None or self.transport.is_closing()
+        return self._outlet.is_gone
 
     @property
     def method(self) -> str:
@@ -103,17 +109,11 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the connection. Raises ClientLeft if it has ended."""
-        if self.transport is None or self.transport.is_closing():
-            raise ClientLeft
-        self.transport.write(data)
+        self._outlet.write(data)
 
     async def drain(self) -> None:
-        """Wait until the connection takes more. Raises ClientLeft if it ends meanwhile."""
-        if self._is_choked and not self.is_gone:
-            self._drained = self._loop.create_future()
-            await self._drained
-        if self.is_gone:
-            raise ClientLeft
+        """Wait until the connection takes more. Raises ClientLeft if it ends meanwhile, or takes nothing for long."""
+        await self._outlet.drain()
 
     def end_after_this(self) -> None:
         """Close the connection when the answer in hand has been written."""
@@ -137,32 +137,36 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         # uvloop's transports are none of asyncio's classes.
-        self.transport = cast("asyncio.Transport", transport)
+        self._outlet.transport = cast("asyncio.Transport", transport)
         self._host.opened(self)
-        self._patience = Patience(self._loop, IDLE_S, lambda: self._answering is not None, self.transport.close)
+        self._patience = Patience(self._loop, IDLE_S, lambda: self._answering is not None, self._outlet.give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: what is under way ends."""
-        self.transport = None
+        self._outlet.lost()
         self._host.closed(self)
         if self._patience is not None:
             self._patience.stop()
-        self._wake()
         if self._pieces is not None:
             # Who reads them is told so by the pieces, and may keep what came.
             self._pieces.break_off()
         elif self._task is not None:
             self._task.cancel()
-        self._give_up_reading("client left")
+        for incoming in (*self._waiting, self._reading):
+            self._broke_off(incoming, "client left")
+        self._waiting.clear()
+        self._reading = None
 
     def pause_writing(self) -> None:
         """The client reads slower than is written."""
-        self._is_choked = True
+        self._outlet.is_choked = True
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        self._is_choked = False
-        self._wake()
+        self._outlet.relieve()
+        if self._rests:
+            self._rests = False
+            self._answered()
 
     def eof_received(self) -> bool:
         """The client sends no more: it is taken to have left, since a gateway that gives up looks just the same."""
@@ -207,7 +211,8 @@ class Connection(asyncio.Protocol):
             self.abort()
             return b""
         except httptools.HttpParserError:
-            self._refuse_malformed()
+            if not self._is_deaf:
+                self._refuse_malformed()
             return b""
         if self._is_ambiguous or (self._reading is None and not rest and self._head_size > HEAD_LIMIT):
             self._refuse_malformed()
@@ -227,7 +232,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        if self._is_ambiguous:
+        if self._is_ambiguous or self._is_deaf:
             return
         raw = (self._parser.get_method(), self._target, self._headers)
         self._headers, self._target, self._head_size = [], [], 0
@@ -243,10 +248,10 @@ class Connection(asyncio.Protocol):
         # HTTP/1.0 has no 100 (RFC 9110 section 10.1.1).
         incoming = Incoming(request.method, is_11, keeps_alive, expects and is_11)
         self._reading = incoming
-        self._expect(PATIENCE_S)
+        self._expect(IDLE_S if self._rests else PATIENCE_S)
         incoming.exchange = self._host.begin(self, request)
         incoming.is_too_large = length > self._host.body_limit
-        if self._answering is None and not self._waiting:
+        if self._answering is None and not self._waiting and not self._rests:
             self._prepare(incoming)
 
     def _prepare(self, incoming: Incoming) -> None:
@@ -255,7 +260,7 @@ class Connection(asyncio.Protocol):
         assert exchange is not None
         task: Awaitable[None] | None = None
         if exchange.wants_pieces:
-            pieces = Pieces(self.pause_reading, self.resume_reading, PATIENCE_S)
+            pieces = Pieces(self._outlet.pause_reading, self._outlet.resume_reading, PATIENCE_S)
             task = exchange.take_pieces(pieces)
             for part in incoming.body:
                 pieces.add(part)
@@ -288,11 +293,11 @@ class Connection(asyncio.Protocol):
         elif incoming.exchange is not None and incoming.exchange.wants_pieces:
             # Its turn has not come: what is there waits, and no more is read until it has.
             incoming.body.append(body)
-            self.pause_reading()
+            self._outlet.pause_reading()
         else:
             incoming.is_too_large = True
             incoming.body.clear()
-            self.pause_reading()
+            self._outlet.pause_reading()
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -306,9 +311,9 @@ class Connection(asyncio.Protocol):
             return
         if self._answering is incoming:
             return
-        if self._answering is not None or self._waiting:
+        if self._answering is not None or self._waiting or self._rests:
             self._waiting.append(incoming)
-            self.pause_reading()
+            self._outlet.pause_reading()
             return
         self._answer(incoming)
 
@@ -362,14 +367,22 @@ class Connection(asyncio.Protocol):
             self._finish(linger=unread)
             return
         self._expect(IDLE_S)
-        if self._waiting:
+        if self._outlet.is_choked:
+            # Who sends without reading waits until what was answered is read.
+            self._rests = True
+            self._outlet.pause_reading()
+        elif self._waiting:
             following = self._waiting.popleft()
             self._prepare(following)
             if self._answering is None:
                 self._answer(following)
+        elif self._refuses_next:
+            self._host.malformed(self)
+            self._finish(linger=True)
         else:
-            self.resume_reading()
+            self._outlet.resume_reading()
             if self._reading is not None:
+                self._expect(PATIENCE_S)
                 self._prepare(self._reading)
 
     def _finish(self, *, linger: bool) -> None:
@@ -382,10 +395,10 @@ class Connection(asyncio.Protocol):
         if not linger:
             transport.close()
             return
-        self.resume_reading()
+        self._outlet.resume_reading()
         if transport.can_write_eof():
             transport.write_eof()
-        self._loop.call_later(LINGER_S, transport.close)
+        self._loop.call_later(LINGER_S, self._outlet.give_up)
 
     def _refuse_size(self, incoming: Incoming) -> None:
         self._is_deaf = True
@@ -400,38 +413,25 @@ class Connection(asyncio.Protocol):
 
     def _refuse_malformed(self) -> None:
         self._is_deaf = True
+        is_cut = self._pieces is not None
         if self._pieces is not None:
             self._pieces.break_off()
             self._pieces = None
-        self._give_up_reading("the request broke off")
-        if self._answering is None and not self.is_gone:
+        self._broke_off(self._reading, "the request broke off")
+        self._reading = None
+        if is_cut:
+            # The malformed request is the one in hand.
+            self._ends = True
+        elif self._answering is not None or self._rests:
+            # Those before it are whole, and answered first.
+            self._refuses_next = True
+        elif not self.is_gone:
             self._host.malformed(self)
             self._finish(linger=True)
-        else:
-            self._ends = True
 
-    def _give_up_reading(self, why: str) -> None:
-        for incoming in (*self._waiting, self._reading):
-            if incoming is not None and incoming.exchange is not None and incoming is not self._answering:
-                incoming.exchange.broke_off(b"".join(incoming.body), why)
-        self._waiting.clear()
-        self._reading = None
-
-    # -- the flow of bytes, and time
-
-    def pause_reading(self) -> None:
-        """Read no more for now."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def _wake(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+    def _broke_off(self, incoming: Incoming | None, why: str) -> None:
+        if incoming is not None and incoming.exchange is not None and incoming is not self._answering:
+            incoming.exchange.broke_off(b"".join(incoming.body), why)
 
     def _expect(self, seconds: float) -> None:
         if self._patience is not None:
@@ -444,7 +444,7 @@ class Connection(asyncio.Protocol):
         self._host.closed(self)
         if self._patience is not None:
             self._patience.stop()
-        self.transport = None
+        self._outlet.transport = None
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(data)
