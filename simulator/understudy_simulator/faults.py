@@ -87,6 +87,7 @@ class Delivery:
                 self._connection.write(head + b"".join(parts))
             for part in parts:
                 entry.chunk(part)
+            self._end_beyond(sum(map(len, parts)))
             entry.end()
         except _Broken as broken:
             entry.end(f"fault injected: {broken.fault}")
@@ -147,6 +148,12 @@ class Delivery:
             self._break_off("truncate")
         if self._framing.is_chunked:
             self._connection.write(LAST_CHUNK)
+        self._end_beyond(self._sent)
+
+    def _end_beyond(self, sent: int) -> None:
+        """What was sent beyond the length that the head tells must not be read as the next answer."""
+        if self._framing.length is not None and sent > self._framing.length:
+            self._connection.end_after_this()
 
     async def _wait(self, wait: Pause | Fault) -> None:
         if isinstance(wait, Fault):

@@ -1,5 +1,6 @@
 """The HTTP side's skin: a request has its scope found, is answered, and leaves a transcript and a terminal line."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
@@ -99,6 +100,9 @@ class HttpExchange:
             # What an early refusal left unread belongs to this request, not to the next.
             async for _ in seen:
                 pass
+        except asyncio.CancelledError:
+            self._end("simulator stopped")
+            raise
         except ConnectionError:
             self._end("client left")
             return

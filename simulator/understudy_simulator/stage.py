@@ -159,9 +159,12 @@ class _Unasked:
 
 
 class SlotValues(Mapping[str, str]):
-    """What fills the slots of a scenario's payloads, each found out when it is asked for."""
+    """What fills the slots of a scenario's payloads, each found out when it is asked for.
 
-    __slots__ = ("_clock", "_identity", "_path", "_place", "_scope")
+    The time is that of the first asking: all chunks of a stream have the same (wire-http 3).
+    """
+
+    __slots__ = ("_clock", "_create_time", "_identity", "_path", "_place", "_scope")
 
     def __init__(self, scope: str, identity: Identity, clock: Clock, place: Place, path: str) -> None:
         self._scope = scope
@@ -169,6 +172,7 @@ class SlotValues(Mapping[str, str]):
         self._clock = clock
         self._place = place
         self._path = path
+        self._create_time = ""
 
     def __getitem__(self, name: str) -> str:
         match name:
@@ -181,7 +185,8 @@ class SlotValues(Mapping[str, str]):
             case "response_id":
                 return self._identity.response_id
             case "create_time":
-                return rfc3339(self._clock.now())
+                self._create_time = self._create_time or rfc3339(self._clock.now())
+                return self._create_time
             case _:
                 return request_slots(self._place, self._path)[name]
 

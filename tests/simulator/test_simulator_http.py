@@ -102,6 +102,15 @@ async def test_slots_are_filled():
     assert len(response_id) == 23 and created.endswith("Z")
 
 
+async def test_the_chunks_of_a_stream_have_one_time():
+    chunks = [{"json": {"createTime": "{{create_time}}"}}] * 50
+    async with simulator() as running:
+        running.stage.arm(scenario([{"stream": {"chunks": chunks}}]))
+        answer = await ask(running.http_url, "POST", f"{FLASH}:streamGenerateContent", KEY, body=HELLO)
+    assert len(answer.json) == 50
+    assert len({chunk["createTime"] for chunk in answer.json}) == 1
+
+
 # ---- routes
 
 

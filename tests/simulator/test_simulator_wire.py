@@ -142,6 +142,13 @@ async def test_a_length_beyond_the_body_ends_with_the_connection_too():
     assert exchange.origin.faults == ("truncate 4",)
 
 
+@pytest.mark.parametrize("fault", [{}, {"fault": {"slice": 3}}])
+async def test_a_body_beyond_its_length_is_not_taken_for_the_next_answer(fault):
+    async with played({"reply": {"text": "0123456789", "headers": {"Content-Length": "4"}}} | fault) as running:
+        data = await whole(running, head("GET") + head("GET"))
+    assert data.count(b"HTTP/1.1 200") == 1 and data.endswith(b"\r\n\r\n0123456789")
+
+
 async def test_a_scenario_that_says_close_closes():
     async with played({"reply": {"text": "last", "headers": {"Connection": "X-Hop, Close"}}}) as running:
         data = await whole(running, head("GET"))

@@ -78,6 +78,8 @@ class Hit:
 _GLOB_MARKS: Final = "*?["
 
 _KNOWN_LIMIT: Final = 4096
+_KNOWN_MISSES_LIMIT: Final = 128
+"""Each holds a miss for every scenario."""
 
 _Test = Callable[[Facts], str | None]
 """Gives None if the word fits, else what was found."""
@@ -152,7 +154,7 @@ class Matcher:
                 misses.append(miss)
         found = tuple(misses)
         if all(miss.nearness <= _AT_MODEL for miss in found):
-            if len(self._known_misses) >= _KNOWN_LIMIT:
+            if len(self._known_misses) >= _KNOWN_MISSES_LIMIT:
                 self._known_misses.clear()
             self._known_misses[key] = found
         return found
