@@ -75,23 +75,6 @@ def test_vertex_ai_has_the_messages_of_its_routes(version: str):
     assert known.package == f"google.cloud.aiplatform.{version}"
 
 
-def test_the_files_are_what_their_sources_give():
-    """Runs where the sources are installed, in the versions that the files name."""
-    made = script()
-    data = {name: json.loads(text_of(name)) for name in NAMES}
-    for package in ("google-ai-generativelanguage", "google-api-python-client"):
-        try:
-            version = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            pytest.skip(f"{package} is not installed")
-        if not any(known["sources"][0].startswith(f"{package} {version},") for known in data.values()):
-            pytest.skip(f"the files were not made from {package} {version}")
-    roots = made._overlay("roots")
-    assert made.written(made.describe_gemini(roots["gemini"])) == text_of("gemini")
-    for version in made.VERTEX_VERSIONS:
-        assert made.written(made.describe_vertex(version, roots["vertex"])) == text_of(f"vertex_{version}")
-
-
 def test_every_line_of_the_overlays_is_in_the_data():
     """All that an overlay adds to a message that ships must be there, with its type."""
     made = script()
