@@ -18,6 +18,7 @@ CONNECT_LIMIT_S: Final = 10.0
 IN_FLIGHT: Final = 4
 """Frames of one Live session that are on their way at any time."""
 
+NUMBER_DIGITS: Final = 16
 _SHOWN: Final = 300
 _KEY: Final = b"dGhlIHNhbXBsZSBub25jZQ=="
 _STATUS_OK: Final = b"HTTP/1.1 200"
@@ -141,6 +142,44 @@ class HttpClient(Client):
             self._tally.idle += 1
         else:
             self.send(self._request)
+
+
+class FreshClient(Client):
+    """One request after the other on one connection, each with a body that was never sent before.
+
+    `before` and `after` are what stands around the number in the request, which has NUMBER_DIGITS digits and begins
+    with `serial`, a number of this connection. Answers may differ in length.
+    """
+
+    def __init__(self, engine: Engine, aim: Aim, tally: Tally, around: tuple[bytes, bytes], serial: int) -> None:
+        super().__init__(engine, aim, tally)
+        self._before, self._after = around
+        self._number = serial * 10 ** (NUMBER_DIGITS // 2)
+        self._is_ready = False
+        self._ask()
+
+    def _first(self, size: int) -> None:
+        seen = self._grown(size)
+        end = seen.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        if not seen.startswith(_STATUS_OK):
+            raise self._wrong("not answered with 200", seen)
+        is_chunked = b"transfer-encoding: chunked" in seen[:end].lower()
+        if not (seen.endswith(CHUNKED_END) if is_chunked else len(seen) >= end + _length_in(seen[:end])):
+            return
+        self._first_bytes = b""
+        self._tally.ready += not self._is_ready
+        self._is_ready = True
+        self._tally.done += 1
+        if self._tally.is_ending:
+            self._tally.idle += 1
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._number += 1
+        self.send(b"%s%0*d%s" % (self._before, NUMBER_DIGITS, self._number, self._after))
 
 
 class LiveClient(Client):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from .engine import Engine
-from .load import Aim, Client, HttpClient, LiveClient, Tally, request_of
+from .load import NUMBER_DIGITS, Aim, Client, FreshClient, HttpClient, LiveClient, Tally, request_of
 from .payloads import (
     EVENTS,
     MASK,
@@ -36,6 +37,8 @@ LIVE_PATH: Final = b"/ws/google.ai.generativelanguage.v1beta.GenerativeService.B
 
 _BETWEEN: Final = (DIRECT, ECHO, GATEWAY, RELAY, NGINX)
 _CONNECTIONS: Final = 16
+_TEXT: Final = b'"text": "'
+"""Behind it stands what the user says in the unary request."""
 
 MakeClient = Callable[[Engine, Aim, Tally], Client]
 
@@ -67,6 +70,7 @@ def workloads() -> tuple[Workload, ...]:
         _live("live-64k", "Live frames of 64 KiB, there and back", 65536),
         unary("simulator", "JSON of 1 KB, answered from one of 200 scenarios", (ECHO, SIMULATOR)),
         _unscripted(),
+        _unseen(),
     )
 
 
@@ -90,6 +94,21 @@ def _unscripted() -> Workload:
 
     title = "JSON of 1 KB, answered by the simulator itself"
     return Workload("simulator-unscripted", title, "us/request", script, client, (ECHO, SIMULATOR))
+
+
+def _unseen() -> Workload:
+    """The same with bodies of which none is like another."""
+    script = Script(unary_request()[-TAIL:], (http_answer(unary_answer()),))
+    serials = count(1)
+
+    def client(engine: Engine, aim: Aim, tally: Tally) -> Client:
+        whole = request_of(aim, UNSCRIPTED_PATH, unary_request())
+        at = len(whole) - len(unary_request()) + unary_request().index(_TEXT) + len(_TEXT)
+        around = whole[:at], whole[at + NUMBER_DIGITS :]
+        return FreshClient(engine, aim, tally, around, next(serials))
+
+    title = "the same, each body a new one"
+    return Workload("simulator-unseen", title, "us/request", script, client, (ECHO, SIMULATOR))
 
 
 def _stream() -> Workload:

@@ -53,8 +53,8 @@ def relaid_array_element(text: bytes) -> bytes:
         return text
 
 
-_EXPONENT: Final = re.compile(rb"(?:\A|[ \n])-?[0-9][0-9.]*e")
-"""What looks like a number that Python writes with an exponent; texts that look so too just take the slower way."""
+_EXPONENT: Final = re.compile(rb"e-?[0-9]{1,3}(?:,?\n|\Z)")
+"""The end of a number with an exponent: on a line of its own, as every value is; texts end with a quote."""
 
 
 class ArrayFraming:
