@@ -14,7 +14,7 @@ from .answers.counting import count_answer
 from .answers.generate import Stamp, stream_answer, whole_answer
 from .answers.reading import text_in
 from .answers.videos import wish_of
-from .cached_content import cache_named
+from .cached_content import cached_tokens
 from .call import Answer, Begin, Call, Chunks, Json
 from .catalogue import Model, model_of
 from .clock import rfc3339
@@ -41,7 +41,7 @@ def generate(call: Call) -> Answer:
     if call.rpc == "predictLongRunning":
         wish = wish_of(body)
         return Begin(StartOperation(Videos(wish.count), _POLLS_BEFORE_DONE), wish.storage_uri)
-    cached = _cached(call, body)
+    cached = _cached(call, body, model)
     if isinstance(cached, GoogleError):
         return cached
     if call.rpc == "countTokens":
@@ -85,13 +85,9 @@ def _model(call: Call) -> Model | None:
     return None if base is None else model_of(base, call.is_vertex, now=call.now)
 
 
-def _cached(call: Call, body: Any) -> dict[str, int] | GoogleError:
+def _cached(call: Call, body: Any, model: Model) -> dict[str, int] | GoogleError:
     """The tokens of the cached content that a request names, by modality; none if it names none."""
-    name = text_in(body, "cachedContent")
-    if not name:
-        return {}
-    found = cache_named(call, name)
-    if isinstance(found, GoogleError):
-        return found
-    usage = found.value.get("usageMetadata", {})
-    return {_TEXT: int(usage.get("totalTokenCount", 0))}
+    tokens = cached_tokens(call, text_in(body, "cachedContent"), model.id)
+    if isinstance(tokens, GoogleError):
+        return tokens
+    return {_TEXT: tokens} if tokens else {}

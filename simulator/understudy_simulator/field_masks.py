@@ -6,6 +6,11 @@ from typing import Any
 from understudy.scenario.json_subset import camel_case
 
 
+def mask_of(query: Mapping[str, str]) -> str:
+    """The mask in the query of a PATCH, in either spelling of its name; empty without one."""
+    return query.get("updateMask") or query.get("update_mask", "")
+
+
 def masked(body: Mapping[str, Any], mask: str, changeable: frozenset[str]) -> dict[str, Any]:
     """The changes that a body (in lowerCamelCase) makes to `changeable` members; a value of None takes one away.
 

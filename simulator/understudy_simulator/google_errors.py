@@ -155,13 +155,15 @@ def quota_error(exceeded: Exceeded, *, has_retry_after: bool = False) -> GoogleE
 
 
 def unknown_model(place: Place) -> GoogleError:
-    """The model does not exist on that service, or cannot do what was asked."""
+    """The model does not exist on that service, or cannot do what was asked. An endpoint: text from public reports."""
+    if place.surface.is_vertex and place.model is None and "endpoints/" in place.name:
+        return google_error(ProviderError(404, f"Endpoint `{place.name}` not found."))
     if place.surface.is_vertex:
         project, location = place.project or "unknown", place.location or "global"
         publisher = place.publisher or "google"
         name = f"projects/{project}/locations/{location}/publishers/{publisher}/models/{place.model or ''}"
         return google_error(requests.unknown_vertex_model(name))
-    name = f"{place.name.partition('/')[0]}/{place.model or ''}"
+    name = place.name if place.model is None else f"{place.name.partition('/')[0]}/{place.model}"
     method = requests.rpc_in_text(place.method)
     return google_error(requests.unknown_gemini_model(name, place.version or "v1beta", method))
 

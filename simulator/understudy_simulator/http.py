@@ -21,7 +21,17 @@ from .server.connection import Connection
 from .server.framing import Framing, completed, head_bytes
 from .service import Decision, Service
 from .stage import Stage
-from .surfaces import auth_tokens, file_search, files, impersonation, oauth
+from .surfaces import (
+    auth_tokens,
+    caches,
+    environments,
+    file_search,
+    files,
+    impersonation,
+    oauth,
+    openai_files,
+    operations,
+)
 from .surfaces.table import ROUTES
 
 logger = logging.getLogger(__name__)
@@ -45,7 +55,11 @@ class HttpSide:
             (
                 *ROUTES,
                 *auth_tokens.routes(stage.gate.ephemeral),
+                *caches.routes(has_minimum=stage.settings.cache_minimum),
+                *environments.upload_routes(stage.spool),
                 *files.routes(stage.spool),
+                *openai_files.routes(stage.spool),
+                *operations.routes(stage.operations, stage.settings.file_host),
                 *file_search.upload_routes(stage.spool),
                 *(replace(route, surface="oauth") for route in tokens),
             )

@@ -14,6 +14,16 @@ class Readable(Protocol):
         ...
 
 
+@runtime_checkable
+class Content(Readable, Protocol):
+    """Bytes that are complete, so that their number is known."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeptBytes:
     """Bytes in memory."""

@@ -10,13 +10,14 @@ from .answers.openai_requests import (
     CHAT_MEMBERS,
     generate_request,
     message_mistake,
+    readable,
     strangers_in,
     thinks_twice,
     wrong_types_in,
 )
 from .answers.reading import text_in
 from .answers.said import Reply
-from .cached_content import cache_named, cached_tokens
+from .cached_content import cached_tokens
 from .call import Call
 from .catalogue import Model
 from .foreign import reply_to
@@ -25,8 +26,8 @@ from .openai_models import named_model
 from .validation.rules import request_rules
 
 
-def chat_reply(call: Call, body: Mapping[str, Any]) -> Reply | GoogleError:
-    """What the model that a chat request names says to it, or the refusal."""
+def chat_mistake(call: Call, body: Mapping[str, Any]) -> GoogleError | None:
+    """What is refused of a chat request: its members, its messages, their values for the model that it names."""
     refusal = member_mistake(body, CHAT_MEMBERS)
     if refusal is not None:
         return refusal
@@ -34,20 +35,27 @@ def chat_reply(call: Call, body: Mapping[str, Any]) -> Reply | GoogleError:
     if mistake is not None:
         return invalid_argument(mistake)
     model = named_model(call, text_in(body, "model") or "")
+    # Which model there is not is told when the request is answered: a scenario may know it.
+    return None if isinstance(model, GoogleError) else value_mistake(call, body, model)
+
+
+def value_mistake(call: Call, body: Mapping[str, Any], model: Model) -> GoogleError | None:
+    """What is refused of the values of a chat request whose members and messages are fine."""
+    request = generate_request(body, has_levels=_has_levels(model))
+    return request_rules(call.service, "generateContent", model.id, request)
+
+
+def chat_reply(call: Call, body: Mapping[str, Any]) -> Reply | GoogleError:
+    """What the model that a chat request names says to it, or the refusal of the model."""
+    model = named_model(call, text_in(body, "model") or "")
     return model if isinstance(model, GoogleError) else model_reply(call, body, model)
 
 
 def model_reply(call: Call, body: Mapping[str, Any], model: Model) -> Reply | GoogleError:
-    """What `model` says to a chat request whose members and messages are fine, or the refusal of their values."""
-    request = generate_request(body, has_levels=_has_levels(model))
-    refusal = request_rules(call.service, "generateContent", model.id, request)
-    if refusal is not None:
-        return refusal
-    name = text_in(request, "cachedContent")
-    cache = cache_named(call, name) if name else None
-    if isinstance(cache, GoogleError):
-        return cache
-    return reply_to(request, model, call, (cached_tokens(call.shelf, cache.name) or 0) if cache else 0)
+    """What `model` says to a chat request, or the refusal of the cached content that it names."""
+    request = generate_request(readable(body, CHAT_MEMBERS), has_levels=_has_levels(model))
+    cached = cached_tokens(call, text_in(request, "cachedContent"), model.id)
+    return cached if isinstance(cached, GoogleError) else reply_to(request, model, call, cached)
 
 
 def member_mistake(body: Mapping[str, Any], known: Mapping[str, str]) -> GoogleError | None:

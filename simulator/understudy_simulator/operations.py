@@ -88,6 +88,9 @@ def _vertex_videos(operation: Operation, source: VideoSource) -> Mapping[str, An
     return {"@type": _VERTEX_TYPE, "raiMediaFilteredCount": 0, "videos": videos}
 
 
+_CANCELLED: Final = OperationError(1, "The operation was cancelled.")
+"""google.longrunning says code 1; the words are assumed."""
+
 OPERATION_LIMIT: Final = 10_000
 """Operations that are kept; beyond that the oldest are forgotten, so that a long load run does not fill the memory."""
 
@@ -120,6 +123,25 @@ class OperationDesk:
         polled = found.polled()
         self._by_name[polled.name] = polled
         return polled
+
+    def below(self, scope: str, parent: str) -> tuple[Operation, ...]:
+        """The operations of a scope whose names are `parent/operations/ID`, in order of creation."""
+        front = f"{parent}/operations/"
+        return tuple(op for op in self._by_name.values() if op.scope == scope and op.name.startswith(front))
+
+    def cancel(self, name: str) -> Operation | None:
+        """End an operation that is not done with code 1; gives it, or None if there is none of that name."""
+        found = self.find(name)
+        if found is None or found.is_done:
+            return found
+        ended = replace(found, outcome=_CANCELLED, files=(), is_done=True)
+        self._by_name[ended.name] = ended
+        return ended
+
+    def remove(self, name: str) -> Operation | None:
+        """Forget an operation, and the videos that it delivered; gives it, or None if there is none of that name."""
+        found = self.find(name)
+        return None if found is None else self._by_name.pop(found.name)
 
     def of_file(self, file_id: str) -> Operation | None:
         """The finished operation that delivered the video `file_id`, or None."""

@@ -19,12 +19,13 @@ from .replies import (
 
 Rendered = Json | Chunks | Events | Plain | Media | GoogleError | Outgoing
 
+_STREAMS: Final = ("streamGenerateContent", "serverStreamingPredict")
 _WITH_TIER: Final = ("generateContent", "streamGenerateContent")
 
 
 def manner_of(call: Call, pattern: str) -> Manner:
     """How the service dresses its answer to a call of the route with that pattern."""
-    is_stream = call.rpc == "streamGenerateContent"
+    is_stream = call.rpc in _STREAMS
     is_sse = is_stream and call.query.get("alt") == "sse"
     wraps = (is_stream and not is_sse) or pattern.startswith(("openai/", "endpoints/openapi"))
     return Manner(

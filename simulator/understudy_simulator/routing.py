@@ -17,6 +17,9 @@ from .paths import cut_verb, cut_version
 
 Handler = Callable[[Call], Answer]
 
+Check = Callable[[Call], Answer | None]
+"""Why a body is refused that no description of Google's is known of, or None. Pure: the call is not admitted yet."""
+
 UploadHandler = Callable[[Upload], Awaitable[Answer]]
 """Handles a call whose body is too large to be kept in memory."""
 
@@ -43,7 +46,8 @@ class Route:
     Exactly one of `handler` and `upload` is given. `service` None: both services have it. `pattern` as above; the verb
     is part of it. `rpc` is the name of the method in Google's texts and in a scenario's `match.method`; without it the
     verb, or `get`, `list`, `create`, `patch`, `delete` by method and pattern. `message` names the description that the
-    request's body must fit; empty: none is known. `versions` empty: all. `surface` is what the transcript says in place
+    request's body must fit; empty: none is known, and `check` may be asked in its place. Neither is where any body
+    passes: the handler does with it what it can. `versions` empty: all. `surface` is what the transcript says in place
     of the service's name.
     """
 
@@ -58,6 +62,7 @@ class Route:
     needs_credentials: bool = True
     upload: UploadHandler | None = None
     surface: str = ""
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)

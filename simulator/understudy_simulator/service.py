@@ -146,8 +146,11 @@ class Service:
                 about = gate.refused_project(call.project, presented.user_project)
                 refusal = credentials_error(verdict, case.place, about)
                 return None if refusal is None else case.refused(refusal)
-        if route is None or not route.message or self._stage.takes_any_body(call.scope):
+        if route is None or not (route.message or route.check) or self._stage.takes_any_body(call.scope):
             return None
+        if route.check is not None:
+            answer = route.check(call)
+            return None if answer is None else self._placed(case) or self._answered(case, answer, None, ())
         model = call.names.get("model", "")
         mistake = self._verdicts.on(call.service, call.version, call.rpc, model, route.message, call.body)
         # A scenario that names the path answers whatever comes there.

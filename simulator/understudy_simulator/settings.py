@@ -20,9 +20,9 @@ class SimulatorSettings:
     and self-signed JWTs. `api_keys` empty: any key. What contains "invalid" or "expired" is refused as that;
     `expired_keys` are refused as expired. `denied_projects` may not be used by anybody, in `disabled_projects` the API
     is not enabled. `quotas` are counted per key or project; `retry_after` adds that field to their refusals.
-    `redirects_downloads` answers downloads by a redirect first. `file_host` is the address in the URIs of finished
-    videos (wire-http 6.4). The transcript forgets its oldest entries beyond `transcript_limit` entries or
-    `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
+    `redirects_downloads` answers downloads by a redirect first, `cache_minimum` refuses caches that are too small for
+    Google. `file_host` is the address in the URIs of finished videos (wire-http 6.4). The transcript forgets its oldest
+    entries beyond `transcript_limit` entries or `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +42,7 @@ class SimulatorSettings:
     retry_after: bool = False
     control_key: Secret | None = None
     redirects_downloads: bool = False
+    cache_minimum: bool = False
     file_host: str = "https://generativelanguage.googleapis.com"
     transcript_limit: int = 10_000
     transcript_bytes: int = 512 * 1024 * 1024

@@ -5,13 +5,17 @@ Lists take `page_size` and `page_token` and give `next_page_token` (wire-http 2)
 assumed for the others. Refused credentials and quotas are told in Google's usual form, by who refuses them.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
+
+from understudy.scenario.json_subset import LazyJson
 
 from .call import Answer, Call, Json
 from .clock import rfc3339
-from .next_generation.shapes import mistake_in
-from .routing import Handler
+from .next_generation.shapes import fitting, mistake_in
+from .routing import Check, Handler, Route
 from .store import Resource, page_of
 
 STATUSES: Final[Mapping[str, int]] = {
@@ -38,21 +42,53 @@ def unknown(kind: str, name: str) -> Json:
     return refusal("not_found", f"{kind} '{name}' was not found.")
 
 
-def checked(request: str, handler: Handler) -> Handler:
-    """The handler behind the check of the body; an empty body is an empty object."""
+def route(method: str, pattern: str, request: str | Callable[[Call], str], handler: Handler, **members: Any) -> Route:
+    """A route whose body is checked against `request`, a description, or what names it; `members` are the Route's."""
+    return Route(method, pattern, forgiving(request, handler), check=fits(request), **members)
 
-    def check(call: Call) -> Answer:
+
+def fits(request: str | Callable[[Call], str]) -> Check:
+    """The check of a body; an empty body is an empty object."""
+
+    def check(call: Call) -> Answer | None:
         if not call.has_json and call.body.raw.strip():
             return refusal("invalid_request", "The request body is not valid JSON.")
-        mistake = mistake_in(request, call.body.value if call.has_json else {})
-        return handler(call) if mistake is None else refusal(mistake.code, mistake.text)
+        name = request if isinstance(request, str) else request(call)
+        mistake = mistake_in(name, call.body.value if call.has_json else {})
+        return None if mistake is None else refusal(mistake.code, mistake.text)
 
     return check
 
 
+def forgiving(request: str | Callable[[Call], str], handler: Handler) -> Handler:
+    """The handler for bodies of any kind: it gets as much of them as fits, and is not asked if something is missing.
+
+    Where bodies are checked they all fit, and are what the handler gets.
+    """
+    check = fits(request)
+
+    def handle(call: Call) -> Answer:
+        if check(call) is None:
+            return handler(call)
+        name = request if isinstance(request, str) else request(call)
+        body = json.dumps(fitting(name, call.body.value if call.has_json else {})).encode()
+        readable = replace(call, body=LazyJson(body))
+        return check(readable) or handler(readable)
+
+    return handle
+
+
+def kept_below(call: Call, collection: str) -> str:
+    """Where the resources of a collection are kept: below the project and location of Vertex AI, if the path has them.
+
+    Its express form has none, and is kept apart from the Gemini API all the same.
+    """
+    return (call.parent or ("express/" if call.is_vertex else "")) + collection
+
+
 def full_name(call: Call, collection: str, last: str) -> str:
-    """The name under which a resource is kept: with the project and location of Vertex AI, if the path has them."""
-    return f"{call.parent}{collection}/{last}"
+    """The name under which a resource is kept."""
+    return f"{kept_below(call, collection)}/{last}"
 
 
 def found_in(call: Call, collection: str, last: str) -> Resource | None:
@@ -79,7 +115,7 @@ def lister(collection: str) -> Handler:
     """A handler that lists a collection under its own name."""
 
     def list_all(call: Call) -> Answer:
-        return page(call, call.shelf.of(call.parent + collection), collection)
+        return page(call, call.shelf.of(kept_below(call, collection)), collection)
 
     return list_all
 

@@ -231,7 +231,7 @@ class Stage:
         self.gate = Gatekeeper(settings, account, clock)
         self.recorder = Recorder(clock, settings.transcript_limit, settings.transcript_bytes)
         self.operations = OperationDesk()
-        self.store = Store(clock.now)
+        self.store = Store(clock.now, discard)
         self.spool = Spool()
         self._strict = settings.strict
         self._any_body = settings.any_body

@@ -58,18 +58,24 @@ class Page:
 class Store:
     """The resources of all scopes."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        """`now` is the time by which resources expire."""
+    def __init__(self, now: Callable[[], datetime], let_go: Callable[[Any], None] | None = None) -> None:
+        """`now` is the time by which resources expire; `let_go` gets the `hidden` of each that has."""
         self._now = now
+        self._let_go = let_go
         self._scopes: dict[str, dict[str, Resource]] = {}
+        self._next_end: datetime | None = None
 
     def shelf(self, scope: str) -> "Shelf":
-        """The resources of one scope."""
+        """The resources of one scope. What has expired by now, in any scope, is dropped."""
+        if self._next_end is not None:
+            self._sweep()
         return Shelf(self, scope)
 
     def put(self, scope: str, resource: Resource) -> None:
         """Keep a resource, in the place of one of the same name."""
         self._scopes.setdefault(scope, {})[resource.name] = resource
+        if resource.expires is not None and (self._next_end is None or resource.expires < self._next_end):
+            self._next_end = resource.expires
 
     def find(self, scope: str, name: str) -> tuple[str, Resource] | None:
         """The resource of that name that has not expired, and its scope."""
@@ -92,6 +98,24 @@ class Store:
         """Forget one scope, or (None) all; gives what was forgotten."""
         scopes = tuple(self._scopes) if scope is None else (scope,)
         return tuple(resource for name in scopes for resource in self._scopes.pop(name, {}).values())
+
+    def _sweep(self) -> None:
+        """Drop what has expired; looks at nothing before the first moment at which something can have."""
+        now = self._now()
+        if self._next_end is None or now < self._next_end:
+            return
+        self._next_end = None
+        for kept in self._scopes.values():
+            for resource in tuple(kept.values()):
+                ends = resource.expires
+                if ends is None:
+                    continue
+                if ends <= now:
+                    del kept[resource.name]
+                    if self._let_go is not None:
+                        self._let_go(resource.hidden)
+                elif self._next_end is None or ends < self._next_end:
+                    self._next_end = ends
 
     def _is_alive(self, resource: Resource) -> bool:
         return resource.expires is None or self._now() < resource.expires

@@ -123,6 +123,7 @@ class Uploads:
     """The uploads of one kind: what their first call must fit, and what becomes of them."""
 
     def __init__(self, spool: Spool, message: str, finalize: Finalizer) -> None:
+        """`message` is the description of the first call's body; empty: that body is not read."""
         self._spool = spool
         self._message = message
         self._finalize = finalize
@@ -148,8 +149,7 @@ class Uploads:
         except _Refused as refused:
             return _with_status(refused.error, refused.status)
         except NoRoomError as error:
-            why = f"understudy: the upload cannot be kept on this machine's disk: {error}."
-            return _with_status(own_error(507, "DISK_FULL", why), "active" if is_known else "final")
+            return _with_status(no_room(error), "active" if is_known else "final")
 
     # -- resumable
 
@@ -232,14 +232,19 @@ class Uploads:
         return _final(self._finalize(call, Received(file, file.size, parts.media_type or _BINARY, ""), metadata))
 
     def _metadata(self, call: Call, body: bytes) -> Members:
-        given = LazyJson(body)
-        if not body.strip():
+        if not self._message or not body.strip():
             return {}
+        given = LazyJson(body)
         mistake = request_error(descriptions(call.service, call.version), self._message, given)
         if mistake is not None:
             raise _Refused(mistake)
         value = given.value
         return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def no_room(error: NoRoomError) -> GoogleError:
+    """The refusal of bytes for which the disk has no room."""
+    return own_error(507, "DISK_FULL", f"understudy: the upload cannot be kept on this machine's disk: {error}.")
 
 
 # ---- the data of a resumable upload

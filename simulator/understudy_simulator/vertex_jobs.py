@@ -11,8 +11,9 @@ from .clock import rfc3339
 from .google_errors import GoogleError, invalid_argument
 from .list_filters import filter_of
 from .long_running import EMPTY, not_there, vertex_operation
+from .pages import paged
 from .routing import Handler
-from .store import Resource, page_of
+from .store import Resource
 
 PENDING: Final = "JOB_STATE_PENDING"
 RUNNING: Final = "JOB_STATE_RUNNING"
@@ -66,14 +67,11 @@ def listing(collection: str) -> Handler:
     """The handler that lists a collection, the latest first, by `filter` and in pages, under its own name."""
 
     def list_them(call: Call) -> Answer:
-        query = call.query
-        is_wanted = filter_of(query.get("filter", ""))
+        is_wanted = filter_of(call.query.get("filter", ""))
         if is_wanted is None:
             return invalid_argument("Invalid filter expression.")
         latest = (job for job in reversed(call.shelf.of(place_of_jobs(call, collection))) if is_wanted(job))
-        size, token = query.get("pageSize", ""), query.get("pageToken", "")
-        page = page_of(latest, size, token, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
-        return invalid_argument() if page is None else Json(page.value(collection))
+        return paged(call, latest, collection, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
 
     return list_them
 

@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl
 
 from understudy.messages import Request
 from understudy.scenario.json_subset import LazyJson
-from understudy_simulator.call import Begin, Call
-from understudy_simulator.google_errors import GoogleError
+from understudy_simulator.call import Answer, Begin, Call
 from understudy_simulator.ids import Identity
 from understudy_simulator.rendering import manner_of, rendered
 from understudy_simulator.replies import Outgoing
@@ -52,11 +51,12 @@ class Said:
 class World:
     """A small simulator: these routes, one store, a number for every request."""
 
-    def __init__(self, *routes: Route, seed: int = 1) -> None:
+    def __init__(self, *routes: Route, seed: int = 1, any_body: bool = False) -> None:
         self.router = Router(routes)
         self.now = NOW
         self.store = Store(lambda: self.now)
         self.seed = seed
+        self.any_body = any_body
         self.number = 0
 
     def call(self, method: str, target: str, body: Any = None, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Call:
@@ -90,7 +90,7 @@ class World:
         matched = self.router.find(method, call.request.path)
         assert matched is not None
         assert matched.route.handler is not None
-        answer = mistake_in(call, matched.route.message) or matched.route.handler(call)
+        answer = (None if self.any_body else mistake_in(call, matched.route)) or matched.route.handler(call)
         assert not isinstance(answer, Begin)
         manner = manner_of(call, matched.route.pattern)
         return said(rendered(answer, manner))
@@ -99,12 +99,12 @@ class World:
         return self.ask("POST", target, body, headers)
 
 
-def mistake_in(call: Call, message: str) -> GoogleError | None:
+def mistake_in(call: Call, route: Route) -> Answer | None:
     """The refusal of a body that does not fit its description, or the rules of its method: as the service has it."""
-    if not message:
-        return None
+    if not route.message:
+        return route.check(call) if route.check else None
     known = descriptions(call.service, call.version)
-    refusal = request_error(known, message, call.body)
+    refusal = request_error(known, route.message, call.body)
     return refusal or request_rules(call.service, call.rpc, call.names.get("model", ""), call.body.value)
 
 

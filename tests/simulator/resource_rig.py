@@ -13,7 +13,7 @@ from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.ids import Identity
 from understudy_simulator.replies import Media
 from understudy_simulator.routing import Route, Router
-from understudy_simulator.spool import Spool
+from understudy_simulator.spool import Spool, discard
 from understudy_simulator.store import Store
 from understudy_simulator.validation.answers import answer_mistakes
 from understudy_simulator.validation.loading import descriptions
@@ -28,7 +28,7 @@ class Desk:
     def __init__(self, *families: Iterable[Route]) -> None:
         self.router = Router(route for family in families for route in family)
         self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
-        self.store = Store(lambda: self.now)
+        self.store = Store(lambda: self.now, discard)
         self.spool = Spool()
         self.numbers: dict[str, int] = {}
 

@@ -477,6 +477,26 @@ def test_what_is_not_stored_is_not_found(world: World) -> None:
     assert not world.store.shelf("").below("interactions")
 
 
+def test_who_follows_the_events_to_their_end_has_waited_for_it(gemini: World) -> None:
+    begun = made(gemini, background=True)
+
+    events = gemini.events("GET", f"interactions/{begun['id']}?stream=true")
+
+    assert events[-1]["event_type"] == "interaction.completed"
+    assert gemini.ask("GET", f"interactions/{begun['id']}")["status"] == "completed"
+
+
+def test_a_model_that_is_retired_by_then_is_not_found(gemini: World) -> None:
+    assert made(gemini, model="gemini-omni-flash-preview")["status"] == "completed"
+    gemini.later(days=365)
+
+    code, text = gemini.refused(
+        "POST", "interactions", {"model": "gemini-omni-flash-preview", "input": "hi"}, status=404
+    )
+
+    assert (code, text) == ("model_not_found", "Model 'gemini-omni-flash-preview' was not found.")
+
+
 def test_the_background_must_be_stored(gemini: World) -> None:
     body = {"model": MODEL, "input": "hi", "store": False, "background": True}
 

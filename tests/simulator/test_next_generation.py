@@ -1,10 +1,5 @@
 """Agents, credentials, decisions, environments, triggers, voices and webhooks without sockets (sdk-surface)."""
 
-import io
-import tarfile
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snake_rig import World
 
-from understudy.messages import Request
-from understudy_simulator.call import Answer, Call, Json, Media, Upload
-from understudy_simulator.replies import Outgoing
+from understudy_simulator.call import Media
 from understudy_simulator.surfaces import (
     agents,
     credentials,
@@ -101,6 +94,15 @@ def test_scopes_do_not_see_one_another(gemini: World, collection: str) -> None:
 
     gemini.ask("GET", f"{collection}/{value['id']}", scope="b", status=404)
     listed = gemini.ask("GET", collection, scope="b").get(collection, [])
+    assert value["id"] not in [entry["id"] for entry in listed]
+
+
+@pytest.mark.parametrize("collection", CREATED)
+def test_vertex_ai_does_not_see_what_the_gemini_api_has(gemini: World, collection: str) -> None:
+    value = gemini.ask("POST", collection, CREATED[collection][0])
+
+    gemini.ask("GET", f"/v1beta1/{collection}/{value['id']}", status=404)
+    listed = gemini.ask("GET", f"/v1beta1/{collection}").get(collection, [])
     assert value["id"] not in [entry["id"] for entry in listed]
 
 
@@ -257,95 +259,6 @@ def test_sources_that_cannot_be_mounted_leave_nothing_behind(gemini: World) -> N
     assert not gemini.store.shelf("").below("environments")
 
 
-def with_headers(call: Call, **headers: str) -> Call:
-    """The call with header fields."""
-    named = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
-    request = call.request
-    return replace(call, request=Request(request.method, request.target, named, request.body))
-
-
-class Uploading:
-    """A client of the upload protocol, on handlers."""
-
-    def __init__(self, world: World, path: str, size: int, query: str = "") -> None:
-        self.world = world
-        self.path = path
-        call = with_headers(
-            world.call("PUT", path + query),
-            X_Goog_Upload_Protocol="resumable",
-            X_Goog_Upload_Command="start",
-            X_Goog_Upload_Header_Content_Length=str(size),
-            X_Goog_Upload_Header_Content_Type="text/plain",
-        )
-        matched = world.router.find("PUT", call.request.path)
-        assert matched is not None and matched.route.handler is not None
-        self.started = matched.route.handler(call)
-
-    @property
-    def url(self) -> str:
-        assert isinstance(self.started, Outgoing)
-        return dict(self.started.headers)[b"X-Goog-Upload-URL"].decode()
-
-    async def send(self, command: str, data: bytes = b"", offset: int = 0) -> Answer:
-        call = with_headers(
-            self.world.call("POST", self.url.removeprefix("http://sim")),
-            X_Goog_Upload_Command=command,
-            X_Goog_Upload_Offset=str(offset),
-        )
-        matched = self.world.router.find("POST", call.request.path)
-        assert matched is not None and matched.route.upload is not None
-
-        async def pieces() -> AsyncGenerator[bytes, None]:
-            yield data[:2]
-            yield data[2:]
-
-        async with aclosing(pieces()) as body:
-            return await matched.route.upload(Upload(call, body))
-
-
-def status_of(answer: Answer) -> tuple[str, str | None]:
-    assert isinstance(answer, Outgoing)
-    headers = dict(answer.headers)
-    size = headers.get(b"X-Goog-Upload-Size-Received")
-    return headers[b"X-Goog-Upload-Status"].decode(), None if size is None else size.decode()
-
-
-UPLOADS = {
-    "gemini": "/upload/v1beta/environments/{}/files/d/f.txt",
-    # google-genai leaves project and location out.
-    "vertex": "/upload/v1beta1/environments/{}/files/d/f.txt",
-    "express": "/upload/v1beta1/environments/{}/files/d/f.txt",
-}
-
-
-async def test_a_file_is_uploaded_in_pieces(world: World) -> None:
-    made = world.ask("POST", "environments", {})
-    upload = Uploading(world, UPLOADS[world.mode].format(made["id"]), 10)
-
-    assert status_of(upload.started) == ("active", None)
-    assert upload.url.startswith(f"http://sim{upload.path}?upload_id=")
-    assert upload.url.endswith("&upload_protocol=resumable")
-    assert status_of(await upload.send("upload", b"01234")) == ("active", None)
-    assert status_of(await upload.send("query")) == ("active", "5")
-    wrong = await upload.send("upload", b"01234")
-    assert isinstance(wrong, Json)
-    assert wrong.status == 400
-    early = await upload.send("finalize")
-    assert isinstance(early, Json)
-    assert early.status == 400
-    done = await upload.send("upload, finalize", b"56789", 5)
-    assert isinstance(done, Json)
-    assert (b"X-Goog-Upload-Status", b"final") in done.headers
-    (file,) = done.value["files"]
-    assert (file["path"], file["size_bytes"], file["mime_type"]) == ("d/f.txt", 10, "text/plain")
-    media = world.answer("GET", f"environments/{made['id']}/files/d/f.txt?alt=media")
-    assert isinstance(media, Media)
-    assert media.source == b"0123456789"
-    shown = world.ask("GET", f"environments/{made['id']}")
-    assert (shown["file_count"], shown["size_bytes"]) == (1, 10)
-    assert status_of(await upload.send("query")) == ("final", "0")
-
-
 def test_what_is_below_goes_with_it(gemini: World) -> None:
     source = {"type": "inline", "content": "1", "target": "a.txt"}
     environment = gemini.ask("POST", "environments", {"sources": [source]})
@@ -357,86 +270,6 @@ def test_what_is_below_goes_with_it(gemini: World) -> None:
         assert shelf.below(name)
         gemini.ask("DELETE", name)
         assert not shelf.below(name)
-
-
-async def test_a_file_is_not_overwritten_by_chance(gemini: World) -> None:
-    source = {"type": "inline", "content": "1", "target": "d/f.txt"}
-    made = gemini.ask("POST", "environments", {"sources": [source]})
-    path = UPLOADS["gemini"].format(made["id"])
-
-    refused = Uploading(gemini, path, 2).started
-    assert isinstance(refused, Json)
-    assert refused.status == 409
-    again = await Uploading(gemini, path, 2, "?overwrite=true").send("upload, finalize", b"23")
-    assert isinstance(again, Json)
-    assert again.value["files"][0]["size_bytes"] == 2
-
-
-async def test_an_archive_is_unpacked(gemini: World) -> None:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, data in (("a.txt", b"one"), ("in/b.py", b"two2")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    made = gemini.ask("POST", "environments", {})
-    path = UPLOADS["gemini"].format(made["id"]).removesuffix("/f.txt")
-    data = packed.getvalue()
-
-    done = await Uploading(gemini, path, len(data), "?extract=true").send("upload, finalize", data)
-
-    assert isinstance(done, Json)
-    assert [file["path"] for file in done.value["files"]] == ["d/a.txt", "d/in/b.py"]
-    bad = await Uploading(gemini, path, 3, "?extract=true").send("upload, finalize", b"abc")
-    assert isinstance(bad, Json)
-    assert bad.status == 400
-
-
-def refused_start(world: World, path: str, **headers: str) -> str:
-    """The message with which the start of an upload is refused."""
-    usual = {
-        "X_Goog_Upload_Protocol": "resumable",
-        "X_Goog_Upload_Command": "start",
-        "X_Goog_Upload_Header_Content_Length": "3",
-    }
-    call = with_headers(world.call("PUT", path), **(usual | headers))
-    matched = world.router.find("PUT", call.request.path)
-    assert matched is not None and matched.route.handler is not None
-    answer = matched.route.handler(call)
-    assert isinstance(answer, Json)
-    return answer.value["error"]["message"]
-
-
-async def test_uploads_that_go_wrong_are_refused(gemini: World) -> None:
-    made = gemini.ask("POST", "environments", {})
-    path = UPLOADS["gemini"].format(made["id"])
-
-    assert "start" in refused_start(gemini, path, X_Goog_Upload_Command="upload")
-    assert "start" in refused_start(gemini, path, X_Goog_Upload_Protocol="raw")
-    assert "Content-Length" in refused_start(gemini, path, X_Goog_Upload_Header_Content_Length="many")
-    assert "larger" in refused_start(gemini, path, X_Goog_Upload_Header_Content_Length=str(2**40))
-    assert "not found" in refused_start(gemini, UPLOADS["gemini"].format("none"))
-    upload = Uploading(gemini, path, 3)
-    for sent, text in (
-        (await upload.send("upload, finalize", b"0123"), "more than its 3 bytes"),
-        (await upload.send("dance"), "not found"),
-    ):
-        assert isinstance(sent, Json)
-        assert text in sent.value["error"]["message"]
-    gemini.ask("DELETE", f"environments/{made['id']}")
-    late = await upload.send("upload, finalize", b"012")
-    assert isinstance(late, Json)
-    assert (late.status, gemini.store.shelf("").below("environments")) == (404, ())
-
-
-async def test_an_upload_can_be_cancelled(gemini: World) -> None:
-    made = gemini.ask("POST", "environments", {})
-    upload = Uploading(gemini, UPLOADS["gemini"].format(made["id"]), 4)
-
-    assert status_of(await upload.send("cancel")) == ("cancelled", None)
-    after = await upload.send("upload, finalize", b"1234")
-    assert isinstance(after, Json)
-    assert after.value["error"]["code"] == "failed_precondition"
 
 
 # ---- triggers

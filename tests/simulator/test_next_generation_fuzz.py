@@ -64,9 +64,9 @@ ABSENT = (
 """Members that may name what is not there."""
 
 
-def peopled() -> tuple[World, dict[str, str]]:
+def peopled(any_body: bool = False) -> tuple[World, dict[str, str]]:
     """A world with one of each, and their ids."""
-    world = World(ROUTES)
+    world = World(ROUTES, any_body=any_body)
     world.ask("POST", "credentials", {"id": "c", "token": "x", "type": "bearer_token"})
     trigger = {"interaction": {"agent": "a", "input": "x"}, "schedule": "0 0 * * *", "time_zone": "UTC"}
     webhook = {"subscribed_events": ["batch.failed"], "uri": "https://x.test"}
@@ -74,9 +74,9 @@ def peopled() -> tuple[World, dict[str, str]]:
     return world, ids | {"webhook": world.ask("POST", "webhooks", webhook)["id"]}
 
 
-def answered(name: str, body: Any) -> tuple[int, Any]:
+def answered(name: str, body: Any, any_body: bool = False) -> tuple[int, Any]:
     """Status and value of the answer to a body; the value of a stream is None."""
-    world, ids = peopled()
+    world, ids = peopled(any_body)
     method, path = PATHS[name]
     answer = world.answer(method, path.format(**ids), json.dumps(body).encode())
     if isinstance(answer, Events):
@@ -142,3 +142,30 @@ def test_whatever_does_not_fit_is_refused(name: str, body: Any) -> None:
     if mistake_in(name, body) is not None:
         assert status == 400
         assert value["error"]["code"] in ("invalid_request", "parameter_unknown")
+
+
+JUNK = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "text", "high"]) | st.just([{"type": "x"}])
+
+
+@given(REQUESTS, st.dictionaries(st.sampled_from(["input", "model", "tools", "generation_config", "store"]), JUNK))
+def test_where_any_body_passes_what_does_not_fit_is_passed_over(
+    request: tuple[str, dict[str, Any]], junk: dict[str, Any]
+) -> None:
+    name, body = request
+
+    status, value = answered(name, {**body, **junk, "nobody_knows": 1}, any_body=True)
+
+    assert status in (200, 400, 404, 409)
+    if status == 400:
+        assert value["error"]["code"] in ("invalid_request", "failed_precondition")
+    assert answered(name, {**body, **junk, "nobody_knows": 1})[0] == 400
+
+
+def test_any_body_makes_an_interaction_of_what_it_can() -> None:
+    odd = {"model": "gemini-3-flash", "input": "hi", "nobody_knows": 1, "tools": [{"type": "telepathy"}, 3]}
+    odd |= {"generation_config": {"temperature": "hot", "top_p": 9, "max_output_tokens": 0}, "stream": "yes"}
+
+    assert answered("CreateModelInteraction", odd)[0] == 400
+    status, value = answered("CreateModelInteraction", odd, any_body=True)
+
+    assert (status, value["status"]) == (200, "completed")

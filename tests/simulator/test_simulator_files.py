@@ -180,6 +180,23 @@ async def test_an_upload_needs_a_key_only_to_begin():
     assert not folder.exists()
 
 
+async def test_an_expired_file_is_gone_from_the_disk_with_the_next_request():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        url, data = running.http_url, b"x" * 1000
+        raw = ("X-Goog-Upload-Protocol", "raw")
+        made = await ask(url, "POST", "/~mine/upload/v1beta/files", KEY, raw, body=data)
+        assert made.json["file"]["sizeBytes"] == "1000"
+        folder = running.stage.spool.folder
+        assert folder is not None
+        clock.advance(48 * 3600 - 1)
+        assert (await ask(url, "GET", "/v1beta/models", KEY)).status == 200
+        assert len(list(folder.iterdir())) == 1
+        clock.advance(1)
+        assert (await ask(url, "GET", "/v1beta/models", KEY)).status == 200
+        assert list(folder.iterdir()) == []
+
+
 async def test_a_data_request_without_the_scope_ends_up_in_it():
     start = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start", "x-understudy-scope": "mine"}
     async with simulator(clock=ManualClock()) as running:

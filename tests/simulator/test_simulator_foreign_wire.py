@@ -2,7 +2,8 @@
 
 import json
 
-from simulator_rig import BEARER, ask, simulator
+import pytest
+from simulator_rig import BEARER, KEY, ask, scenario, simulator
 
 CHAT = "/v1beta/openai/chat/completions"
 OPENAPI = "/v1/projects/p/locations/us-central1/endpoints/openapi"
@@ -88,3 +89,35 @@ async def test_the_same_requests_get_the_same_bytes():
             )
             bodies.append((one.body, two.body))
     assert bodies[0] == bodies[1]
+
+
+ORDER = [
+    (CHAT, KEY_AS_BEARER, HELLO),
+    (f"{CLAUDE}:rawPredict", BEARER, CLAUDE_HELLO),
+    ("/v1beta/interactions", KEY, {"model": "gemini-3-flash", "input": "hi"}),
+]
+
+
+@pytest.mark.parametrize(("target", "credential", "body"), ORDER, ids=[row[0] for row in ORDER])
+async def test_a_body_that_is_refused_uses_up_no_scenario_unless_any_body_passes(target, credential, body):
+    wrong = body | {"nobody_knows": 1}
+    surface = "vertex" if "/projects/" in target else "gemini"
+    scripted = scenario([{"reply": {"json": {"scripted": 1}}}], surface=surface, model="*")
+    async with simulator(strict=True) as running:
+        running.stage.arm(scripted)
+        refused = await ask(running.http_url, "POST", target, credential, body=wrong)
+        assert (refused.status, b"nobody_knows" in refused.body) == (400, True)
+        assert refused.values("x-understudy-error") == []
+        assert (await ask(running.http_url, "POST", target, credential, body=body)).json == {"scripted": 1}
+    async with simulator(strict=True, any_body=True) as running:
+        running.stage.arm(scripted)
+        assert (await ask(running.http_url, "POST", target, credential, body=wrong)).json == {"scripted": 1}
+    async with simulator(any_body=True) as running:
+        assert (await ask(running.http_url, "POST", target, credential, body=wrong)).status == 200
+
+
+async def test_a_scenario_that_names_the_path_answers_what_would_be_refused():
+    async with simulator() as running:
+        running.stage.arm(scenario([{"reply": {"json": {"scripted": 1}}}], match={"path": CHAT, "model": "*"}))
+        assert (await ask(running.http_url, "POST", CHAT, KEY_AS_BEARER, body={"x": 1})).json == {"scripted": 1}
+        assert (await ask(running.http_url, "POST", CHAT, KEY_AS_BEARER, body={"x": 1})).status == 400

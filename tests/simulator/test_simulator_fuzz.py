@@ -390,6 +390,74 @@ def test_what_exists_is_cancelled_and_polled(wire):
     refuses_each_mistake(wire, "POST", f"{veo}:fetchPredictOperation", "FetchPredictOperationRequest", poll)
 
 
+SOURCE = {
+    "TunedModel.baseModel": st.just(TUNED["baseModel"]),
+    "TunedModel.tuningTask": st.just(TUNED["tuningTask"]),
+    **{f"TunedModel.{name}": None for name in ("tunedModelSource", "preTunedModel", "name")},
+}
+
+
+def test_files_are_imported_into_a_store(wire):
+    store = wire.ask("POST", "/v1beta/fileSearchStores", {"displayName": "s"})[1]["name"]
+    file = wire.ask("POST", "/v1beta/files", {"file": {"displayName": "f", "mimeType": "text/plain"}})[1]["file"][
+        "name"
+    ]
+    target, message = f"/v1beta/{store}:importFile", "ImportFileRequest"
+    share_answered(wire, "POST", target, message, "Operation", {"ImportFileRequest.fileName": st.just(file)})
+    refuses_each_mistake(wire, "POST", target, message, {"fileName": file, "customMetadata": [{"key": "a"}]})
+
+
+def test_tuned_models_of_the_gemini_api_are_made_and_asked(wire):
+    share_answered(wire, "POST", "/v1beta/tunedModels", "TunedModel", "Operation", SOURCE)
+    refuses_each_mistake(wire, "POST", "/v1beta/tunedModels", "TunedModel", TUNED)
+    operation = wire.ask("POST", "/v1beta/tunedModels", TUNED)[1]["name"]
+    name = operation.partition("/operations/")[0]
+    for _ in range(3):
+        state = wire.ask("GET", f"/v1beta/{name}", None)[1]["state"]
+    assert state == "ACTIVE"
+    refuses_each_mistake(wire, "POST", f"/v1beta/{name}:generateContent", "GenerateContentRequest", SAFETY)
+    asked(wire, f"/v1beta/{name}:generateContent")
+
+
+def test_models_of_a_project_are_changed_and_their_endpoints_asked(wire):
+    job = {"baseModel": "gemini-2.5-flash", "supervisedTuningSpec": {"trainingDatasetUri": "gs://b/t.jsonl"}}
+    made = wire.ask("POST", f"{P}/tuningJobs", job)[1]["name"]
+    for _ in range(2):
+        done = wire.ask("GET", f"/v1beta1/{made}", None)[1]
+    tuned = done["tunedModel"]
+    share_answered(wire, "PATCH", f"/v1beta1/{tuned['model']}", "Model", "Model", {})
+    refuses_each_mistake(
+        wire, "PATCH", f"/v1beta1/{tuned['model']}", "Model", {"displayName": "m", "labels": {"a": "b"}}
+    )
+    endpoint = f"/v1beta1/{tuned['endpoint']}"
+    refuses_each_mistake(wire, "POST", f"{endpoint}:generateContent", "GenerateContentRequest", SAFETY)
+    asked(wire, f"{endpoint}:generateContent")
+
+
+def asked(wire: Wire, target: str) -> None:
+    """Holds that nearly all requests that fit are answered by the tuned model there."""
+    is_vertex, described = described_at(target)
+    seen: list[int] = []
+
+    @settings(FEW, max_examples=40)
+    @given(meant_request(described, "GenerateContentRequest", is_vertex))
+    def play(body: dict[str, Any]) -> None:
+        status, value = wire.ask("POST", target, body)
+        assert status < 500, value
+        seen.append(status)
+        if status == 200:
+            assert not answer_mistakes(described, "GenerateContentResponse", value), value
+
+    play()
+    assert seen.count(200) / len(seen) >= SHARE
+
+
+def test_endpoints_of_others_predict(wire):
+    target, instances = f"{P}/endpoints/77:predict", st.lists(st.just({"prompt": "x"}), min_size=1, max_size=3)
+    share_answered(wire, "POST", target, "PredictRequest", "PredictResponse", {"PredictRequest.instances": instances})
+    refuses_each_mistake(wire, "POST", target, "PredictRequest", {"instances": [1], "labels": {"a": "b"}})
+
+
 def test_any_bytes_at_all(wire):
     @FEW
     @given(st.binary(max_size=200))

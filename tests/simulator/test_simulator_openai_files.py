@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy_simulator.form_data import fields_of
+from understudy_simulator.spool import Spool
 from understudy_simulator.surfaces import openai_files, openai_videos
 
 BASE = "/v1beta/openai"
@@ -17,7 +18,7 @@ FORM = ((b"Content-Type", f"multipart/form-data; boundary={BOUNDARY}".encode()),
 
 @pytest.fixture
 def world() -> World:
-    return World(*openai_files.ROUTES, *openai_videos.ROUTES)
+    return World(*openai_files.routes(Spool()), *openai_videos.ROUTES)
 
 
 def form(*fields):
@@ -33,6 +34,14 @@ def uploaded(world, data):
     return world.post(f"{BASE}/files", form(("purpose", b"batch", None), ("file", data, "in.jsonl")), FORM).json
 
 
+def content(world, file_id):
+    """The bytes of a file as a download gives them; they are on the disk."""
+    target = f"{BASE}/files/{file_id}/content"
+    matched = world.router.find("GET", target)
+    media = matched.route.handler(world.call("GET", target))
+    return media.source.read_bytes()
+
+
 def line(custom_id, url="/v1/chat/completions", **body):
     return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": body}).encode() + b"\n"
 
@@ -44,11 +53,20 @@ def test_a_file_is_kept_listed_read_and_removed(world):
     assert made["filename"] == "in.jsonl"
     assert world.ask("GET", f"{BASE}/files/{made['id']}").json == made
     assert world.ask("GET", f"{BASE}/files/files%2F{made['id'].removeprefix('file-')}").json == made
-    assert world.ask("GET", f"{BASE}/files/{made['id']}/content").body == b"one\r\ntwo\n"
+    assert content(world, made["id"]) == b"one\r\ntwo\n"
     assert world.ask("GET", f"{BASE}/files").json["data"] == [made]
     assert world.ask("DELETE", f"{BASE}/files/{made['id']}").json["deleted"] is True
     assert world.ask("GET", f"{BASE}/files/{made['id']}").status == 403
     assert world.ask("DELETE", f"{BASE}/files/{made['id']}").status == 403
+
+
+def test_files_without_room_on_the_disk_are_refused(tmp_path):
+    full = tmp_path / "none"
+    world = World(*openai_files.routes(Spool(full)))
+    body = form(("purpose", b"batch", None), ("file", b"x", "in.jsonl"))
+    refused = world.post(f"{BASE}/files", body, FORM)
+    assert (refused.status, refused.headers["x-understudy-error"]) == (507, "DISK_FULL")
+    assert world.ask("GET", f"{BASE}/files").json["data"] == []
 
 
 def test_it_is_a_file_of_the_files_api_as_well(world):
@@ -96,7 +114,7 @@ def test_a_batch_runs_and_its_output_can_be_read(world):
     assert done["request_counts"] == {"total": 4, "completed": 2, "failed": 2}
     assert world.ask("GET", target).json == done
     assert world.ask("GET", f"{BASE}/batches").json["data"] == [done]
-    output = world.ask("GET", f"{BASE}/files/{done['output_file_id']}/content").body
+    output = content(world, done["output_file_id"])
     lines = [json.loads(entry) for entry in output.splitlines()]
     assert [entry["custom_id"] for entry in lines] == ["a", "b", "c", None]
     assert "hello there" in lines[0]["response"]["body"]["choices"][0]["message"]["content"]

@@ -121,3 +121,27 @@ async def test_a_token_is_where_live_sessions_look_for_it():
         kept = running.stage.gate.ephemeral.find(made.json["name"])
         assert kept is not None
         assert kept.uses == 2
+
+
+async def test_a_video_that_is_cancelled_says_so_to_its_polls():
+    model = "/v1beta/models/veo-3.0-generate-001"
+    async with simulator() as running:
+        url = running.http_url
+        body = {"instances": [{"prompt": "x"}]}
+        name = (await ask(url, "POST", f"{model}:predictLongRunning", KEY, body=body)).json["name"]
+        assert (await ask(url, "GET", f"{model}/operations", KEY)).json == {"operations": [{"name": name}]}
+        cancelled = await ask(url, "POST", f"/v1beta/{name}:cancel", KEY, body={})
+        assert (cancelled.status, cancelled.json) == (200, {})
+        polled = (await ask(url, "GET", f"/v1beta/{name}", KEY)).json
+        assert polled == {"name": name, "done": True, "error": {"code": 1, "message": "The operation was cancelled."}}
+        assert (await ask(url, "DELETE", f"/v1beta/{name}", KEY)).status == 200
+        assert (await ask(url, "GET", f"/v1beta/{name}", KEY)).status == 404
+
+
+async def test_caches_have_a_minimum_if_the_simulator_is_told_so():
+    body = {"model": "models/gemini-2.5-flash", "contents": [{"parts": [{"text": "hi"}]}]}
+    seen: list[int] = []
+    for has_minimum in (False, True):
+        async with simulator(cache_minimum=has_minimum) as running:
+            seen.append((await ask(running.http_url, "POST", "/v1beta/cachedContents", KEY, body=body)).status)
+    assert seen == [200, 400]

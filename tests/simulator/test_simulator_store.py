@@ -55,6 +55,40 @@ def test_what_expired_is_gone():
     assert shelf.find("files/1") is None and shelf.of("files") == ()
 
 
+def test_what_expired_is_let_go_of_in_all_scopes_with_the_next_request():
+    time, gone = Time(), list[str]()
+    store = Store(time, gone.append)
+    for scope, name, seconds in (("a", "files/1", 20), ("b", "files/2", 10), ("b", "files/3", 30)):
+        ends = START + timedelta(seconds=seconds)
+        store.shelf(scope).put(Resource(name, {}, START, ends, hidden=name))
+    store.shelf("a").put(Resource("files/4", {}, START, None, hidden="files/4"))
+    time.now = START + timedelta(seconds=9)
+    store.shelf("c")
+    assert gone == []
+    time.now = START + timedelta(seconds=20)
+    store.shelf("c")
+    assert sorted(gone) == ["files/1", "files/2"]
+    time.now = START + timedelta(seconds=30)
+    store.shelf("c")
+    store.shelf("c")
+    assert sorted(gone) == ["files/1", "files/2", "files/3"]
+    assert [found.name for found in store.forget(None)] == ["files/4"]
+
+
+def test_a_resource_that_was_prolonged_is_not_let_go_of():
+    time, gone = Time(), list[str]()
+    store = Store(time, gone.append)
+    shelf = store.shelf("")
+    shelf.put(Resource("files/1", {}, START, START + timedelta(seconds=1), hidden="old"))
+    shelf.put(Resource("files/1", {}, START, START + timedelta(seconds=5), hidden="new"))
+    time.now = START + timedelta(seconds=2)
+    assert store.shelf("").find("files/1") is not None
+    assert gone == []
+    time.now = START + timedelta(seconds=5)
+    assert store.shelf("").find("files/1") is None
+    assert gone == ["new"]
+
+
 def test_collections_are_not_mixed_up():
     shelf = Store(Time()).shelf("")
     for name in ("stores/s", "stores/s/documents/d", "stores/s2", "projects/p/locations/l/stores/s"):

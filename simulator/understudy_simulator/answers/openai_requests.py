@@ -56,6 +56,11 @@ def wrong_types_in(body: Members, known: Mapping[str, str]) -> list[tuple[str, s
     return wrong
 
 
+def readable(body: Members, known: Mapping[str, str]) -> dict[str, Any]:
+    """The members at the top that the request has, as far as they have the right type."""
+    return {name: value for name, value in body.items() if name in known and _fits(value, known[name])}
+
+
 def _fits(value: Any, kind: str) -> bool:
     match kind:
         case "TYPE_STRING":

@@ -11,12 +11,11 @@ from typing import Any, Final, cast
 from ..answers.reading import members_in, text_in
 from ..call import Call, Json
 from ..clock import rfc3339
+from ..kept_bytes import Content, KeptBytes
 from ..snake_resources import found_in, full_name, refusal, to_seconds, unknown
 from ..store import Resource
 
 COLLECTION: Final = "environments"
-LARGEST_FILE: Final = 64 * 1024 * 1024
-"""Larger uploads are refused: files of environments are kept in memory."""
 _TYPES: Final = {
     "csv": "text/csv",
     "gif": "image/gif",
@@ -81,7 +80,7 @@ def environment_for(call: Call, wish: Any) -> Resource | Json | None:
     return unknown("Environment", last) if found is None else found
 
 
-def put_file(call: Call, environment: Resource, path: str, data: bytes, mime_type: str = "") -> Resource:
+def put_file(call: Call, environment: Resource, path: str, content: Content, mime_type: str = "") -> Resource:
     """Keep a file at a path of an environment; gives its resource."""
     name = file_name(environment, path)
     before = call.shelf.find(name)
@@ -92,11 +91,11 @@ def put_file(call: Call, environment: Resource, path: str, data: bytes, mime_typ
         "path": path,
         "type": "file",
         "mime_type": kind,
-        "size_bytes": len(data),
+        "size_bytes": content.size,
         "created": now if before is None else before.value["created"],
         "modified": now,
     }
-    return call.shelf.change(Resource(name, value, call.now, hidden=data))
+    return call.shelf.change(Resource(name, value, call.now, hidden=content))
 
 
 def file_name(environment: Resource, path: str) -> str:
@@ -144,11 +143,11 @@ def _mounted(call: Call, environment: Resource, source: Mapping[str, Any], numbe
     if not path:
         return refusal("invalid_request", f"Invalid value at 'sources[{number}].target'.")
     if text_in(source, "encoding") != "base64":
-        put_file(call, environment, path, text.encode())
+        put_file(call, environment, path, KeptBytes(text.encode()))
         return None
     try:
         data = b64decode(text, validate=True)
     except ValueError:
         return refusal("invalid_request", f"Invalid value at 'sources[{number}].content': it is not base64.")
-    put_file(call, environment, path, data)
+    put_file(call, environment, path, KeptBytes(data))
     return None

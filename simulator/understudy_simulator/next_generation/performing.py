@@ -61,9 +61,6 @@ def performed(call: Call, body: Mapping[str, Any]) -> Resource | Json:
         return voice
     if isinstance(context, Json):
         return context
-    mistake = _mistake(body)
-    if mistake is not None:
-        return mistake
     environment = environment_for(call, body.get("environment"))
     if isinstance(environment, Json):
         return environment
@@ -72,7 +69,7 @@ def performed(call: Call, body: Mapping[str, Any]) -> Resource | Json:
     value = _opening(call, body, voice)
     if environment is not None:
         value["environment_id"] = environment.value["id"]
-    final, produced = _finished(call, voice.body or body, voice.model, steps, value)
+    final, produced = _ended(call, voice.body or body, voice.model, steps, value)
     waits = flag_in(body, "background") and not flag_in(body, "stream")
     kept = Kept((*steps, *produced), given, final, _POLLS_BEFORE_DONE if waits else 0)
     name = full_name(call, COLLECTION, value["id"])
@@ -87,6 +84,14 @@ def polled(call: Call, resource: Resource) -> Resource:
         return resource
     if kept.polls > 0:
         return call.shelf.change(replace(resource, hidden=replace(kept, polls=kept.polls - 1))) and resource
+    return finished(call, resource)
+
+
+def finished(call: Call, resource: Resource) -> Resource:
+    """The interaction at its end: who follows its events to the last one has waited for it."""
+    kept: Kept = resource.hidden
+    if resource.value["status"] != "in_progress":
+        return resource
     return call.shelf.change(replace(resource, value={**kept.final, "updated": to_seconds(call)}))
 
 
@@ -94,7 +99,7 @@ def _voice_of(call: Call, body: Mapping[str, Any]) -> _Voice | Json:
     agent = text_in(body, "agent")
     if agent is None:
         name = (text_in(body, "model") or "").removeprefix("models/").removeprefix("publishers/google/models/")
-        model = model_of(name, call.is_vertex)
+        model = model_of(name, call.is_vertex, now=call.now)
         if model is None or not model.can("generateContent"):
             return refusal("model_not_found", f"Model '{name}' was not found.")
         return _Voice(model)
@@ -134,7 +139,8 @@ def _context(call: Call, body: Mapping[str, Any]) -> tuple[Step, ...] | Json:
     return before
 
 
-def _mistake(body: Mapping[str, Any]) -> Json | None:
+def mistake_in_values(body: Mapping[str, Any]) -> Json | None:
+    """What is refused of the values of a body that fits its description, or None."""
     if flag_in(body, "background") and body.get("store") is False:
         return refusal("invalid_request", "Invalid value at 'store': an interaction in the background must be stored.")
     settings: Any = body.get("generation_config") or {}
@@ -162,7 +168,7 @@ def _opening(call: Call, body: Mapping[str, Any], voice: _Voice) -> dict[str, An
     return value | {"created": now, "updated": now}
 
 
-def _finished(
+def _ended(
     call: Call, body: Mapping[str, Any], model: Model, steps: tuple[Step, ...], opening: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[Step, ...]]:
     """The interaction as it ends, and the steps it adds."""

@@ -43,6 +43,16 @@ def mistake_in(request: str, value: Any) -> Mistake | None:
     return _checked(_shapes().requests[request], value, "")
 
 
+def fitting(request: str, value: Any) -> Any:
+    """As much of a body as fits: what is unknown or wrong is left away. What is missing in it is missing still.
+
+    Raises KeyError if there is no such request.
+    """
+    given = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    name = next(_fitting_messages(tuple(_alternatives(_shapes().requests[request])), given), "")
+    return _known(name, given) if name else {}
+
+
 def request_names() -> tuple[str, ...]:
     """The requests that are described."""
     return tuple(_shapes().requests)
@@ -146,6 +156,41 @@ def _message(name: str, value: dict[str, Any], path: str) -> Mistake | None:
         if key.endswith("!") and value.get(key[:-1]) is None:
             return Mistake("invalid_request", f"Missing required parameter '{_below(path, key[:-1])}'.")
     return None
+
+
+def _fitting(kind: Any, value: Any) -> Any:
+    """As much of a value as fits; None if nothing of it does."""
+    if _checked(kind, value, "_") is None:
+        return value
+    kinds = tuple(_alternatives(kind))
+    if isinstance(value, list):
+        inner = _inner(kinds, "[]")
+        entries = (_fitting(inner, _some(item)) for item in cast("list[Any]", value)) if inner else ()
+        return [entry for entry in entries if entry is not None]
+    if not isinstance(value, dict):
+        return None
+    given = cast("dict[str, Any]", value)
+    for name in _fitting_messages(kinds, given):
+        known = _known(name, given)
+        if _checked(name, known, "_") is None:
+            return known
+    maps = _inner(kinds, "{}")
+    fitted = {name: _fitting(maps, item) for name, item in given.items()} if maps else {}
+    return {name: item for name, item in fitted.items() if item is not None} or None
+
+
+def _fitting_messages(kinds: tuple[Any, ...], value: Mapping[str, Any]) -> Iterator[str]:
+    """The messages among the kinds that the value's `type` does not rule out."""
+    names = (each for each in kinds if isinstance(each, str) and each in _shapes().messages)
+    return (name for name in names if _tag(name) in ("", value.get("type")))
+
+
+def _known(message: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that the message has, as far as they fit."""
+    members = _shapes().messages[message]
+    kinds = {name: members.get(name) or members.get(name + "!") for name in value if not name.endswith("!")}
+    fitted = {name: _fitting(kind, value[name]) for name, kind in kinds.items() if kind is not None}
+    return {name: item for name, item in fitted.items() if item is not None}
 
 
 def _below(path: str, name: str) -> str:

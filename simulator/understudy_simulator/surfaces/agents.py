@@ -5,7 +5,7 @@ from typing import Any, Final
 from ..answers.reading import text_in
 from ..call import Answer, Call, Json
 from ..routing import Route
-from ..snake_resources import checked, found_in, full_name, getter, lister, refusal, remover
+from ..snake_resources import found_in, full_name, getter, lister, refusal, remover, route
 from ..store import Resource
 
 COLLECTION: Final = "agents"
@@ -22,7 +22,7 @@ def create(call: Call) -> Answer:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "agents", checked("CreateAgent", create)),
+    route("POST", "agents", "CreateAgent", create),
     Route("GET", "agents", lister(COLLECTION)),
     Route("GET", "agents/{agent}", getter(COLLECTION, "Agent", "agent")),
     Route("DELETE", "agents/{agent}", remover(COLLECTION, "Agent", "agent")),

@@ -39,25 +39,33 @@ _LEAST_CACHED: Final = 1024
 _LIFETIMES: Final = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1)}
 
 
+def check_messages(call: Call) -> Outgoing | None:
+    """What is refused of a request for a message; that there is no such model is told when it is answered."""
+    model = partner_model(call, _PUBLISHER, call.names["model"])
+    if isinstance(model, GoogleError):
+        return None
+    mistake = _unreadable(call) or request_mistake(call.members, model.output_limit, model_name(model.id))
+    if mistake is not None:
+        return _refused(call, mistake)
+    prompt = sum(tokens_of_request(generate_request(call.members)).values())
+    if prompt > model.input_limit:
+        return _refused(call, f"prompt is too long: {prompt} tokens > {model.input_limit} maximum")
+    return None
+
+
 def messages(call: Call) -> Answer:
     """A message, whole or streamed."""
     model = partner_model(call, _PUBLISHER, call.names["model"])
     if isinstance(model, GoogleError):
         return model
-    name = model_name(model.id)
-    mistake = _unreadable(call) or request_mistake(call.members, model.output_limit, name)
+    mistake = _unreadable(call)
     if mistake is not None:
         return _refused(call, mistake)
-    body = call.members
-    request = generate_request(body)
-    prompt = sum(tokens_of_request(request).values())
-    if prompt > model.input_limit:
-        return _refused(call, f"prompt is too long: {prompt} tokens > {model.input_limit} maximum")
-    return _said(call, model, request)
+    return _said(call, model, generate_request(call.members))
 
 
-def count_tokens(call: Call) -> Answer:
-    """How many tokens a request would have as its input."""
+def check_counted(call: Call) -> Outgoing | None:
+    """What is refused of a request to count tokens."""
     mistake = _unreadable(call)
     if mistake is not None:
         return _refused(call, mistake)
@@ -66,10 +74,19 @@ def count_tokens(call: Call) -> Answer:
         return _refused(call, "model: Field required")
     model = partner_model(call, _PUBLISHER, name)
     if isinstance(model, GoogleError):
-        return model
+        return None
     mistake = request_mistake(call.members, model.output_limit, model_name(model.id), counts_only=True)
+    return None if mistake is None else _refused(call, mistake)
+
+
+def count_tokens(call: Call) -> Answer:
+    """How many tokens a request would have as its input."""
+    mistake = _unreadable(call)
     if mistake is not None:
         return _refused(call, mistake)
+    model = partner_model(call, _PUBLISHER, text_in(call.members, "model") or "")
+    if isinstance(model, GoogleError):
+        return model
     return _plain(call, {"input_tokens": sum(tokens_of_request(generate_request(call.members)).values())})
 
 
@@ -154,8 +171,17 @@ def _refused(call: Call, message: str) -> Outgoing:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "publishers/anthropic/models/{model}:rawPredict", messages, "vertex", "generating"),
-    Route("POST", "publishers/anthropic/models/{model}:streamRawPredict", messages, "vertex", "generating"),
+    Route(
+        "POST", "publishers/anthropic/models/{model}:rawPredict", messages, "vertex", "generating", check=check_messages
+    ),
+    Route(
+        "POST",
+        "publishers/anthropic/models/{model}:streamRawPredict",
+        messages,
+        "vertex",
+        "generating",
+        check=check_messages,
+    ),
     Route(
         "POST",
         "publishers/anthropic/models/count-tokens:rawPredict",
@@ -163,5 +189,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         "vertex",
         "generating",
         rpc="countTokens",
+        check=check_counted,
     ),
 )

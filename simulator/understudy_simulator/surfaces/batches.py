@@ -20,8 +20,9 @@ from ..ids import Identity
 from ..kept_bytes import KeptBytes, bytes_of
 from ..line_answers import BatchLine, Verb, answered, lines_of_jsonl
 from ..long_running import CANCELLED, not_there, typed
+from ..pages import paged
 from ..routing import Route
-from ..store import Resource, page_of
+from ..store import Resource
 
 _PACKAGE: Final = "google.ai.generativelanguage.v1main."
 _LIFETIME: Final = timedelta(hours=48)
@@ -207,11 +208,7 @@ def _output(call: Call, resource: Resource, work: Work, answers: list[dict[str, 
 def list_batches(call: Call) -> Answer:
     """One page of the batches, the latest first, under `operations`."""
     mine = [_aged(call, resource) for resource in call.shelf.of("batches")]
-    query = call.query
-    page = page_of(
-        reversed(mine), query.get("pageSize", ""), query.get("pageToken", ""), usual=_USUAL_PAGE, most=_LONGEST_PAGE
-    )
-    return invalid_argument() if page is None else Json(page.value("operations"))
+    return paged(call, reversed(mine), "operations", usual=_USUAL_PAGE, most=_LONGEST_PAGE)
 
 
 def _aged(call: Call, resource: Resource) -> Resource:

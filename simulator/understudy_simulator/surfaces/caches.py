@@ -2,31 +2,34 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from understudy.surfaces import Place, model_id
 
 from ..answers.reading import members_in, text_in
 from ..answers.tokens import tokens_of_request
-from ..cached_content import cache_named
+from ..cached_content import cache_named, is_of_service, too_small
 from ..call import Answer, Call, Json
 from ..canonical import canonical_body
 from ..catalogue import model_of
 from ..clock import rfc3339
-from ..field_masks import masked
+from ..field_masks import mask_of, masked
 from ..google_errors import GoogleError, invalid_argument, unknown_model
+from ..pages import paged
 from ..routing import Route
-from ..store import Resource, page_of
+from ..store import Resource
 
 _KIND: Final = "CachedContent"
 _USUAL_TTL: Final = timedelta(hours=1)
+_LONGEST_NAME: Final = 128
 _USUAL_PAGE: Final = 50
 _LARGEST_PAGE: Final = 1000
 _CHANGEABLE: Final = frozenset({"ttl", "expireTime"})
 
 
-def create(call: Call) -> Answer:
-    """A new cache; without `ttl` and `expireTime` it lives an hour."""
+def create(call: Call, *, has_minimum: bool = False) -> Answer:
+    """A new cache; without `ttl` and `expireTime` it lives an hour. `has_minimum`: a small one is refused."""
     body = canonical_body(call, _KIND)
     named = text_in(body, "model") or ""
     if not named:
@@ -34,11 +37,18 @@ def create(call: Call) -> Answer:
     model = model_of(model_id(named), call.is_vertex, now=call.now)
     if model is None or not model.can("createCachedContent"):
         return unknown_model(_place_of_model(call, named))
+    if len(text_in(body, "displayName") or "") > _LONGEST_NAME:
+        where = "* CreateCachedContentRequest.cached_content.display_name"
+        return invalid_argument(f"{where}: must be at most {_LONGEST_NAME} characters long\n")
     if not members_in(body, "contents") and not members_in(body, "systemInstruction") and not body.get("tools"):
         return invalid_argument("* CreateCachedContentRequest.cached_content: the content to be cached is empty\n")
     ends = _end_of(call, body, _USUAL_TTL)
     if isinstance(ends, GoogleError):
         return ends
+    tokens = sum(tokens_of_request(body).values())
+    refusal = too_small(model.id, tokens, is_vertex=call.is_vertex) if has_minimum else None
+    if refusal is not None:
+        return refusal
     name = call.parent + f"cachedContents/{_new_id(call)}"
     now = rfc3339(call.now)
     value: dict[str, Any] = {"name": name, "model": _shown_model(call, named)}
@@ -48,7 +58,7 @@ def create(call: Call) -> Answer:
         "createTime": now,
         "updateTime": now,
         "expireTime": rfc3339(ends),
-        "usageMetadata": {"totalTokenCount": sum(tokens_of_request(body).values())},
+        "usageMetadata": {"totalTokenCount": tokens},
     }
     return Json(call.shelf.put(Resource(name, value, call.now, ends, body)).value)
 
@@ -108,10 +118,8 @@ def get(call: Call) -> Answer:
 
 def list_caches(call: Call) -> Answer:
     """One page of caches."""
-    caches = call.shelf.of(f"{call.parent}cachedContents")
-    size, token = call.query.get("pageSize", ""), call.query.get("pageToken", "")
-    page = page_of(caches, size, token, usual=_USUAL_PAGE, most=_LARGEST_PAGE)
-    return invalid_argument() if page is None else Json(page.value("cachedContents"))
+    caches = (cache for cache in call.shelf.of(f"{call.parent}cachedContents") if is_of_service(call, cache))
+    return paged(call, caches, "cachedContents", usual=_USUAL_PAGE, most=_LARGEST_PAGE)
 
 
 def patch(call: Call) -> Answer:
@@ -119,7 +127,7 @@ def patch(call: Call) -> Answer:
     found = _found(call)
     if isinstance(found, GoogleError):
         return found
-    body, mask = canonical_body(call, _KIND), call.query.get("updateMask", "")
+    body, mask = canonical_body(call, _KIND), mask_of(call.query)
     fixed = [
         name for name in body if name not in _CHANGEABLE and name != "name" and body[name] != found.value.get(name)
     ]
@@ -143,10 +151,12 @@ def delete(call: Call) -> Answer:
     return Json({})
 
 
-ROUTES: Final = (
-    Route("POST", "cachedContents", create, message=_KIND),
-    Route("GET", "cachedContents", list_caches, rpc="list"),
-    Route("GET", "cachedContents/{cache}", get),
-    Route("PATCH", "cachedContents/{cache}", patch, message=_KIND),
-    Route("DELETE", "cachedContents/{cache}", delete),
-)
+def routes(*, has_minimum: bool = False) -> tuple[Route, ...]:
+    """The routes, for a simulator that holds caches to Google's minimum size, or does not."""
+    return (
+        Route("POST", "cachedContents", partial(create, has_minimum=has_minimum), message=_KIND),
+        Route("GET", "cachedContents", list_caches, rpc="list"),
+        Route("GET", "cachedContents/{cache}", get),
+        Route("PATCH", "cachedContents/{cache}", patch, message=_KIND),
+        Route("DELETE", "cachedContents/{cache}", delete),
+    )

@@ -6,18 +6,7 @@ from typing import Any, Final, cast
 from ..answers.reading import text_in
 from ..call import Answer, Call, Json
 from ..routing import Route
-from ..snake_resources import (
-    changer,
-    checked,
-    found_in,
-    full_name,
-    getter,
-    lister,
-    patched,
-    refusal,
-    remover,
-    written,
-)
+from ..snake_resources import changer, found_in, full_name, getter, lister, patched, refusal, remover, route, written
 from ..store import Resource
 
 COLLECTION: Final = "credentials"
@@ -55,13 +44,11 @@ def update(call: Call, resource: Resource) -> Answer:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "credentials", checked("CreateCredential", create)),
+    route("POST", "credentials", "CreateCredential", create),
     Route("GET", "credentials", lister(COLLECTION)),
     Route("GET", "credentials/{credential}", getter(COLLECTION, "Credential", "credential")),
-    Route(
-        "PATCH",
-        "credentials/{credential}",
-        checked("UpdateCredential", changer(COLLECTION, "Credential", "credential", update)),
+    route(
+        "PATCH", "credentials/{credential}", "UpdateCredential", changer(COLLECTION, "Credential", "credential", update)
     ),
     Route("DELETE", "credentials/{credential}", remover(COLLECTION, "Credential", "credential")),
 )

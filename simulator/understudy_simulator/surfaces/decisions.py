@@ -14,7 +14,7 @@ from ..answers.tokens import tokens_of_text
 from ..call import Answer, Call, Json
 from ..catalogue import model_of
 from ..routing import Route
-from ..snake_resources import checked, refusal
+from ..snake_resources import refusal, route
 
 _LEAST, _MOST = 2, 255
 _DIGITS: Final = 4
@@ -25,7 +25,7 @@ def create(call: Call) -> Answer:
     """Answer every question."""
     body = call.members
     name = (text_in(body, "model") or "").removeprefix("models/").removeprefix("publishers/google/models/")
-    if model_of(name, call.is_vertex) is None:
+    if model_of(name, call.is_vertex, now=call.now) is None:
         return refusal("model_not_found", f"Model '{name}' was not found.")
     questions = cast("dict[str, dict[str, Any]]", body["questions"])
     if not questions:
@@ -101,4 +101,4 @@ def _text(value: str | Sequence[Any] | Mapping[str, Any]) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-ROUTES: Final[tuple[Route, ...]] = (Route("POST", "decisions", checked("CreateDecision", create), kind="generating"),)
+ROUTES: Final[tuple[Route, ...]] = (route("POST", "decisions", "CreateDecision", create, kind="generating"),)

@@ -6,7 +6,8 @@ from ..answers.reading import Members, member, members_in, text_in
 from ..call import Answer, Call, Json
 from ..canonical import canonical, canonical_body
 from ..clock import rfc3339
-from ..field_masks import masked
+from ..downloads import media_of
+from ..field_masks import mask_of, masked
 from ..file_search_stores import (
     ACTIVE,
     PENDING,
@@ -20,12 +21,12 @@ from ..file_search_stores import (
     slug_id,
 )
 from ..google_errors import GoogleError, invalid_argument, unknown_file, unknown_operation
-from ..kept_bytes import KeptFile, bytes_of, twin_of
+from ..kept_bytes import twin_of
 from ..long_running import not_there, precondition
-from ..replies import Media
+from ..pages import paged
 from ..routing import Route
-from ..spool import Spool, SpooledFile, discard
-from ..store import Resource, page_of
+from ..spool import Spool, discard
+from ..store import Resource
 from ..uploads import Received, Uploads
 from ..validation.loading import descriptions
 
@@ -77,9 +78,7 @@ def list_stores(call: Call) -> Answer:
 
 
 def _page(call: Call, resources: tuple[Resource, ...], key: str) -> Answer:
-    size, token = call.query.get("pageSize", ""), call.query.get("pageToken", "")
-    page = page_of(resources, size, token, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
-    return invalid_argument() if page is None else Json(page.value(key))
+    return paged(call, resources, key, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
 
 
 def patch(call: Call) -> Answer:
@@ -87,7 +86,7 @@ def patch(call: Call) -> Answer:
     store = found_store(call)
     if isinstance(store, GoogleError):
         return store
-    changes = masked(canonical_body(call, _KIND), call.query.get("updateMask", ""), _CHANGEABLE)
+    changes = masked(canonical_body(call, _KIND), mask_of(call.query), _CHANGEABLE)
     changed = call.shelf.change(store.showing(**changes, updateTime=rfc3339(call.now)))
     return Json(shown_store(call.shelf, changed))
 
@@ -157,11 +156,7 @@ def download(call: Call) -> Answer:
     document = call.shelf.find(f"{store.name}/documents/{call.names['media']}")
     if document is None:
         return not_there(f"Media {store.name}/media/{call.names['media']} does not exist.")
-    kind, content = document.value["mimeType"], document.hidden
-    if isinstance(content, SpooledFile | KeptFile):
-        return Media(content.path, kind, content.size)
-    data = bytes_of(content) or b""
-    return Media(data, kind, len(data))
+    return media_of(document.hidden, document.value["mimeType"])
 
 
 # ---- how documents come

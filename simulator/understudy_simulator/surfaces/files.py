@@ -9,13 +9,13 @@ from ..answers.reading import strings_in, text_in
 from ..call import Answer, Call, Json
 from ..canonical import canonical
 from ..clock import rfc3339
+from ..downloads import media_of
 from ..film_length import film_seconds
 from ..google_errors import GoogleError, invalid_argument, unknown_file
-from ..kept_bytes import KeptBytes
-from ..replies import Media
+from ..pages import paged
 from ..routing import Route
 from ..spool import Spool, SpooledFile
-from ..store import Resource, page_of
+from ..store import Resource
 from ..uploads import Received, Uploads
 from ..validation.loading import descriptions
 
@@ -27,13 +27,10 @@ _ID: Final = re.compile(r"files/[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _LONGEST_NAME: Final = 512
 _USUAL_PAGE: Final = 10
 _LARGEST_PAGE: Final = 100
-_LARGEST: Final = 2 * 1024**3
 
 
 def uploaded(call: Call, received: Received, metadata: Mapping[str, Any]) -> Answer:
     """The file of a finished upload. A film is being processed until it has been asked for once."""
-    if received.size > _LARGEST:
-        return invalid_argument(f"The file has more than {_LARGEST} bytes.")
     given = _described(call, metadata)
     if isinstance(given, GoogleError):
         return given
@@ -120,10 +117,7 @@ def get(call: Call) -> Answer:
 
 def list_files(call: Call) -> Answer:
     """One page of files, the newest first."""
-    files = reversed(call.shelf.of("files"))
-    size, token = call.query.get("pageSize", ""), call.query.get("pageToken", "")
-    page = page_of(files, size, token, usual=_USUAL_PAGE, most=_LARGEST_PAGE)
-    return invalid_argument() if page is None else Json(page.value("files"))
+    return paged(call, reversed(call.shelf.of("files")), "files", usual=_USUAL_PAGE, most=_LARGEST_PAGE)
 
 
 def delete(call: Call) -> Answer:
@@ -143,12 +137,7 @@ def download(call: Call) -> Answer:
         return resource
     if resource.value.get("source") != "GENERATED":
         return invalid_argument(f"File {resource.name} cannot be downloaded: only generated files can be.")
-    content = resource.hidden
-    kind = text_in(resource.value, "mimeType") or "application/octet-stream"
-    if isinstance(content, SpooledFile):
-        return Media(content.path, kind, content.size)
-    data = content.read() if isinstance(content, KeptBytes) else bytes(content or b"")
-    return Media(data, kind, len(data))
+    return media_of(resource.hidden, text_in(resource.value, "mimeType") or "application/octet-stream")
 
 
 def register(call: Call) -> Answer:

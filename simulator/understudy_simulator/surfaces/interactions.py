@@ -8,9 +8,9 @@ from typing import Final
 from ..answers.reading import flag_in
 from ..call import Answer, Call, Events, Json, Service
 from ..next_generation.events import events_of
-from ..next_generation.performing import COLLECTION, Kept, performed, polled
+from ..next_generation.performing import COLLECTION, Kept, finished, mistake_in_values, performed, polled
 from ..routing import Handler, Route
-from ..snake_resources import changer, checked, refusal, remover, to_seconds
+from ..snake_resources import changer, fits, forgiving, refusal, remover, to_seconds
 from ..store import Resource
 
 _KIND: Final = "Interaction"
@@ -39,6 +39,7 @@ def get(call: Call, resource: Resource) -> Answer:
         events = events_of(final, after)
         if events is None:
             return refusal("invalid_request", f"Invalid value at 'last_event_id': there is no event '{after[:80]}'.")
+        finished(call, resource)
         return Events(events, _SSE_HEADERS)
     shown = dict(polled(call, resource).value)
     if call.query.get("include_input") == "true":
@@ -64,22 +65,28 @@ def _created(call: Call, *, is_streamed: bool) -> Answer:
     return Events(events_of(kept.final) or (), _SSE_HEADERS)
 
 
-def _creator(handler: Handler) -> Handler:
-    """The handler behind the check of a body, which is told by its members to be for a model or an agent."""
-    by_model, by_agent = checked("CreateModelInteraction", handler), checked("CreateAgentInteraction", handler)
+def _asked(call: Call) -> str:
+    """Which description a new interaction must fit: its members say whether it is for a model or an agent."""
+    return "CreateAgentInteraction" if "agent" in call.members else "CreateModelInteraction"
 
-    def check(call: Call) -> Answer:
-        if "agent" in call.members and "model" in call.members:
-            return refusal("invalid_request", "Only one of 'model' and 'agent' can be given.")
-        return by_agent(call) if "agent" in call.members else by_model(call)
 
-    return check
+def _check(call: Call) -> Answer | None:
+    if "agent" in call.members and "model" in call.members:
+        return refusal("invalid_request", "Only one of 'model' and 'agent' can be given.")
+    return _fits(call) or mistake_in_values(call.members)
+
+
+_fits: Final = fits(_asked)
+
+
+def _creator(path: str, handler: Handler, service: Service | None, rpc: str = "") -> Route:
+    return Route("POST", path, forgiving(_asked, handler), service, "generating", rpc, check=_check)
 
 
 def _routes(collection: str, service: Service | None) -> tuple[Route, ...]:
     one = f"{collection}/{{interaction}}"
     return (
-        Route("POST", collection, _creator(create), service, "generating", rpc="create"),
+        _creator(collection, create, service, "create"),
         Route("GET", one, changer(COLLECTION, _KIND, "interaction", get), service),
         Route("POST", f"{one}/cancel", changer(COLLECTION, _KIND, "interaction", cancel), service, rpc="cancel"),
         Route("DELETE", one, remover(COLLECTION, _KIND, "interaction"), service),
@@ -89,6 +96,6 @@ def _routes(collection: str, service: Service | None) -> tuple[Route, ...]:
 ROUTES: Final[tuple[Route, ...]] = (
     *_routes("interactions", None),
     *_routes("interactionsHttp", "vertex"),
-    Route("POST", "interactions:create", _creator(create), "vertex", "generating"),
-    Route("POST", "interactions:createStream", _creator(create_stream), "vertex", "generating"),
+    _creator("interactions:create", create, "vertex"),
+    _creator("interactions:createStream", create_stream, "vertex"),
 )

@@ -14,7 +14,7 @@ from ..answers.said import Reply
 from ..call import Answer, Call, Events, Service
 from ..foreign import unreadable
 from ..google_errors import GoogleError, invalid_argument
-from ..openai_chats import chat_reply, member_mistake, model_reply
+from ..openai_chats import chat_mistake, chat_reply, member_mistake, model_reply, value_mistake
 from ..openai_models import compact, heading_of, named_model
 from ..routing import Route
 
@@ -22,6 +22,11 @@ _COMPLETION_MEMBERS: Final[Mapping[str, str]] = {
     **{name: kind for name, kind in CHAT_MEMBERS.items() if name not in ("messages", "tools", "functions")},
     **dict.fromkeys(("prompt", "suffix", "echo", "best_of", "logprobs"), ANY),
 }
+
+
+def check_chat(call: Call) -> GoogleError | None:
+    """What is refused of a chat request."""
+    return unreadable(call) or chat_mistake(call, call.members)
 
 
 def chat(call: Call) -> Answer:
@@ -40,15 +45,26 @@ def chat(call: Call) -> Answer:
     return Events(tuple(chat_events(reply, heading, with_usage=with_usage)))
 
 
-def completions(call: Call) -> Answer:
-    """A text completion, whole or streamed: one choice for each prompt."""
+def check_completions(call: Call) -> GoogleError | None:
+    """What is refused of a request for completions."""
     refusal = unreadable(call) or member_mistake(call.members, _COMPLETION_MEMBERS)
     if refusal is not None:
         return refusal
-    body, name = call.members, text_in(call.members, "model") or ""
+    body = call.members
     prompts = _prompts(member(body, "prompt"))
     if not prompts:
         return invalid_argument("* GenerateContentRequest.contents: contents is not specified\n")
+    model = named_model(call, text_in(body, "model") or "")
+    return None if isinstance(model, GoogleError) else value_mistake(call, _as_chat(body, prompts[0]), model)
+
+
+def completions(call: Call) -> Answer:
+    """A text completion, whole or streamed: one choice for each prompt."""
+    refusal = unreadable(call)
+    if refusal is not None:
+        return refusal
+    body, name = call.members, text_in(call.members, "model") or ""
+    prompts = _prompts(member(body, "prompt")) or [""]
     model = named_model(call, name)
     if isinstance(model, GoogleError):
         return model
@@ -84,8 +100,10 @@ def _together(replies: list[Reply]) -> Reply:
 
 def _routes(place: str, service: Service) -> tuple[Route, ...]:
     return (
-        Route("POST", f"{place}/chat/completions", chat, service, "generating", rpc="chatCompletions"),
-        Route("POST", f"{place}/completions", completions, service, "generating", rpc="completions"),
+        Route("POST", f"{place}/chat/completions", chat, service, "generating", "chatCompletions", check=check_chat),
+        Route(
+            "POST", f"{place}/completions", completions, service, "generating", "completions", check=check_completions
+        ),
     )
 
 

@@ -6,11 +6,10 @@ All shapes are OpenAI's; what Google's endpoint makes of them is assumed.
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from hashlib import sha256
+from functools import partial
 from typing import Any, Final, cast
 
 from understudy.provider_errors.model import ProviderError
@@ -19,17 +18,20 @@ from ..answers.embeddings import embedding
 from ..answers.openai_shapes import chat_answer, embeddings_answer, laid_out
 from ..answers.reading import member, text_in
 from ..answers.tokens import tokens_of_text
-from ..call import Answer, Call, Media
+from ..call import Answer, Call
 from ..clock import rfc3339
+from ..downloads import media_of
 from ..foreign import unreadable
 from ..form_data import FormField, fields_of
 from ..google_errors import GoogleError, google_error, invalid_argument, unknown_file
 from ..ids import Identity
-from ..kept_bytes import KeptBytes, bytes_of
-from ..openai_chats import chat_reply
+from ..kept_bytes import bytes_of
+from ..openai_chats import chat_mistake, chat_reply
 from ..openai_models import compact, heading_of, named_model
 from ..routing import Route
+from ..spool import NoRoomError, Spool
 from ..store import Resource, page_of
+from ..uploads import no_room
 
 _LIFETIME: Final = timedelta(hours=48)
 _WINDOW: Final = timedelta(hours=24)
@@ -42,8 +44,8 @@ _USUAL_DIMENSION: Final = 768
 # ---- files
 
 
-def upload(call: Call) -> Answer:
-    """A new file, from a form with `file` and `purpose`."""
+def upload(spool: Spool, call: Call) -> Answer:
+    """A new file, from a form with `file` and `purpose`; its bytes go to `spool`."""
     fields = {field.name: field for field in fields_of(call.request.body, call.header("content-type") or "") or ()}
     file = fields.get("file")
     if file is None:
@@ -51,7 +53,8 @@ def upload(call: Call) -> Answer:
     if "purpose" not in fields:
         return invalid_argument("purpose is not specified")
     identity = call.identity
-    return compact(call, _file_object(_kept(call, identity.lower("file", 12), file, fields["purpose"].text)))
+    made = _kept(spool, call, identity.lower("file", 12), file, fields["purpose"].text)
+    return made if isinstance(made, GoogleError) else compact(call, _file_object(made))
 
 
 def list_files(call: Call) -> Answer:
@@ -67,8 +70,7 @@ def get_file(call: Call) -> Answer:
         return unknown_file(asked.removesuffix("/content"))
     if not asked.endswith("/content"):
         return compact(call, _file_object(resource))
-    data = bytes_of(resource.hidden) or b""
-    return Media(data, "application/octet-stream", len(data))
+    return media_of(resource.hidden, "application/octet-stream")
 
 
 def delete_file(call: Call) -> Answer:
@@ -82,10 +84,14 @@ def _file_name(asked: str) -> str:
     return f"files/{asked.removeprefix('files/').removeprefix('file-')}"
 
 
-def _kept(call: Call, file_id: str, file: FormField, purpose: str) -> Resource:
-    """A file in the shelf, in the Files API's form (wire-http 8.2)."""
+def _kept(spool: Spool, call: Call, file_id: str, file: FormField, purpose: str) -> Resource | GoogleError:
+    """A file in the shelf, in the Files API's form (wire-http 8.2); a refusal if the disk has no room for it."""
     name, now = f"files/{file_id}", call.now
-    digest = sha256(file.data).hexdigest()
+    try:
+        content = spool.new()
+        content.append(file.data)
+    except NoRoomError as error:
+        return no_room(error)
     value = {
         "name": name,
         "displayName": file.file_name or file_id,
@@ -94,12 +100,12 @@ def _kept(call: Call, file_id: str, file: FormField, purpose: str) -> Resource:
         "createTime": rfc3339(now),
         "updateTime": rfc3339(now),
         "expirationTime": rfc3339(now + _LIFETIME),
-        "sha256Hash": b64encode(digest.encode()).decode(),
+        "sha256Hash": content.sha256_hash(),
         "uri": f"https://generativelanguage.googleapis.com/v1beta/{name}",
         "state": "ACTIVE",
         "source": "GENERATED" if purpose == "batch_output" else "UPLOADED",
     }
-    return call.shelf.put(Resource(name, value, now, now + _LIFETIME, KeptBytes(file.data)))
+    return call.shelf.put(Resource(name, value, now, now + _LIFETIME, content))
 
 
 def _file_object(resource: Resource) -> dict[str, Any]:
@@ -169,10 +175,13 @@ def _batch_object(resource: Resource) -> dict[str, Any]:
     return dict(resource.value)
 
 
-def get_batch(call: Call) -> Answer:
-    """A batch, one step further than at the last look."""
+def get_batch(spool: Spool, call: Call) -> Answer:
+    """A batch, one step further than at the last look; its output goes to `spool`."""
     found = call.shelf.find(f"openaiBatches/{call.names['batch']}")
-    return _no_batch(call) if found is None else compact(call, _advanced(call, found).value)
+    if found is None:
+        return _no_batch(call)
+    batch = _advanced(spool, call, found)
+    return batch if isinstance(batch, GoogleError) else compact(call, batch.value)
 
 
 def cancel_batch(call: Call) -> Answer:
@@ -190,24 +199,27 @@ def _no_batch(call: Call) -> GoogleError:
     return google_error(ProviderError(404, f"Batch not found: {call.names['batch'][:200]}"))
 
 
-def _advanced(call: Call, batch: Resource) -> Resource:
+def _advanced(spool: Spool, call: Call, batch: Resource) -> Resource | GoogleError:
     now = int(call.now.timestamp())
     match batch.value["status"]:
         case "validating":
             return call.shelf.change(batch.showing(status="in_progress", in_progress_at=now))
         case "in_progress":
-            return call.shelf.change(_done(call, batch, now))
+            done = _done(spool, call, batch, now)
+            return done if isinstance(done, GoogleError) else call.shelf.change(done)
         case _:
             return batch
 
 
-def _done(call: Call, batch: Resource, now: int) -> Resource:
+def _done(spool: Spool, call: Call, batch: Resource, now: int) -> Resource | GoogleError:
     work: _Work = batch.hidden
     answers = [_answered(call, line, number, work.identity) for number, line in enumerate(work.lines)]
     failed = sum(1 for answer in answers if answer["error"] is not None or answer["response"]["status_code"] != 200)
     data = b"".join(laid_out(answer) + b"\n" for answer in answers)
     field = FormField("file", data, f"{batch.value['id']}_output.jsonl", "application/jsonl")
-    output = _kept(call, work.identity.lower("batch output", 12), field, "batch_output")
+    output = _kept(spool, call, work.identity.lower("batch output", 12), field, "batch_output")
+    if isinstance(output, GoogleError):
+        return output
     return batch.showing(
         status="completed",
         completed_at=now,
@@ -236,7 +248,7 @@ def _answered(call: Call, line: bytes, number: int, identity: Identity) -> dict[
 def _said(call: Call, url: str, body: dict[str, Any]) -> dict[str, Any] | GoogleError:
     name = text_in(body, "model") or ""
     if not url.endswith("/embeddings"):
-        reply = chat_reply(call, body)
+        reply = chat_mistake(call, body) or chat_reply(call, body)
         return reply if isinstance(reply, GoogleError) else chat_answer(reply, heading_of(call, name))
     model = named_model(call, name, "embedContent")
     if isinstance(model, GoogleError):
@@ -261,13 +273,15 @@ def _listed(call: Call, resources: tuple[Resource, ...], shown: Callable[[Resour
     return compact(call, {"object": "list", "data": data, "has_more": bool(page.following)} | ends)
 
 
-ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "openai/files", upload, "gemini"),
-    Route("GET", "openai/files", list_files, "gemini"),
-    Route("GET", "openai/files/{file...}", get_file, "gemini", rpc="get"),
-    Route("DELETE", "openai/files/{file...}", delete_file, "gemini"),
-    Route("POST", "openai/batches", create_batch, "gemini"),
-    Route("GET", "openai/batches", list_batches, "gemini"),
-    Route("GET", "openai/batches/{batch}", get_batch, "gemini"),
-    Route("POST", "openai/batches/{batch}/cancel", cancel_batch, "gemini", rpc="cancel"),
-)
+def routes(spool: Spool) -> tuple[Route, ...]:
+    """The routes, for a simulator that keeps files in `spool`."""
+    return (
+        Route("POST", "openai/files", partial(upload, spool), "gemini"),
+        Route("GET", "openai/files", list_files, "gemini"),
+        Route("GET", "openai/files/{file...}", get_file, "gemini", rpc="get"),
+        Route("DELETE", "openai/files/{file...}", delete_file, "gemini"),
+        Route("POST", "openai/batches", create_batch, "gemini"),
+        Route("GET", "openai/batches", list_batches, "gemini"),
+        Route("GET", "openai/batches/{batch}", partial(get_batch, spool), "gemini"),
+        Route("POST", "openai/batches/{batch}/cancel", cancel_batch, "gemini", rpc="cancel"),
+    )

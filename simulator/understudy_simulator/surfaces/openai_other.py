@@ -7,7 +7,7 @@ from understudy.provider_errors import requests
 
 from ..answers.embeddings import embedding
 from ..answers.images import predict_images
-from ..answers.openai_requests import ANY, TEXT, WHOLE
+from ..answers.openai_requests import ANY, TEXT, WHOLE, readable
 from ..answers.openai_shapes import embeddings_answer, model_object
 from ..answers.reading import member, members_in, text_in
 from ..answers.tokens import tokens_of_text
@@ -37,27 +37,40 @@ _MOST_IMAGES: Final = 10
 _RATIOS: Final = {(1, 1): "1:1", (16, 9): "16:9", (9, 16): "9:16", (4, 3): "4:3", (3, 4): "3:4"}
 
 
-def embeddings(call: Call) -> Answer:
-    """Embeddings of one text or of several: numbers, or floats in base64 (what OpenAI's Python client asks for)."""
+def check_embeddings(call: Call) -> GoogleError | None:
+    """What is refused of a request for embeddings."""
     refusal = unreadable(call) or member_mistake(call.members, _EMBEDDING_MEMBERS)
     if refusal is not None:
         return refusal
-    body, name = call.members, text_in(call.members, "model") or ""
+    body = call.members
     texts = _texts(member(body, "input"))
     if not texts:
         return invalid_argument("* EmbedContentRequest.content: contents is not specified\n")
     if len(texts) > _MOST_INPUTS:
         return invalid_argument("* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch\n")
+    form = text_in(body, "encoding_format") or "float"
+    if form not in ("float", "base64"):
+        return invalid_argument(f"Unsupported encoding_format: {form[:80]}. It must be float or base64.")
+    model, wanted = named_model(call, text_in(body, "model") or "", "embedContent"), body.get("dimensions")
+    full = _USUAL_EMBEDDER if isinstance(model, GoogleError) else model.dimension or _USUAL_EMBEDDER
+    if isinstance(model, GoogleError) or wanted is None or 1 <= wanted <= full:
+        return None
+    return invalid_argument(f"The output dimensionality must be between 1 and {full}, not {wanted}.")
+
+
+def embeddings(call: Call) -> Answer:
+    """Embeddings of one text or of several: numbers, or floats in base64 (what OpenAI's Python client asks for)."""
+    refusal = unreadable(call)
+    if refusal is not None:
+        return refusal
+    body = readable(call.members, _EMBEDDING_MEMBERS)
+    name, texts = text_in(body, "model") or "", _texts(member(body, "input")) or [""]
     model = named_model(call, name, "embedContent")
     if isinstance(model, GoogleError):
         return model
     full = model.dimension or _USUAL_EMBEDDER
-    wanted = body.get("dimensions")
-    if wanted is not None and not 1 <= wanted <= full:
-        return invalid_argument(f"The output dimensionality must be between 1 and {full}, not {wanted}.")
-    form = text_in(body, "encoding_format") or "float"
-    if form not in ("float", "base64"):
-        return invalid_argument(f"Unsupported encoding_format: {form[:80]}. It must be float or base64.")
+    wanted = min(max(body.get("dimensions") or full, 1), full)
+    form = text_in(body, "encoding_format")
     vectors = [embedding(text, full, wanted) for text in texts]
     tokens = sum(map(tokens_of_text, texts))
     return compact(call, embeddings_answer(vectors, name, tokens, in_base64=form == "base64"))
@@ -78,19 +91,29 @@ def get_model(call: Call) -> Answer:
     return compact(call, _card(model, call.is_vertex))
 
 
-def make_images(call: Call) -> Answer:
-    """Images in base64, of an Imagen model or of a model that answers with images."""
+def check_images(call: Call) -> GoogleError | None:
+    """What is refused of a request for images."""
     refusal = unreadable(call) or member_mistake(call.members, _IMAGE_MEMBERS)
     if refusal is not None:
         return refusal
-    body, prompt = call.members, text_in(call.members, "prompt")
-    if not prompt:
+    body = call.members
+    if not text_in(body, "prompt"):
         return invalid_argument("prompt is not specified")
     count = body.get("n", 1) or 1
     if not 1 <= count <= _MOST_IMAGES:
         return invalid_argument(f"n must be between 1 and {_MOST_IMAGES}, not {count}.")
     if text_in(body, "response_format") not in (None, "b64_json"):
         return invalid_argument("Only b64_json is supported as response_format.")
+    return None
+
+
+def make_images(call: Call) -> Answer:
+    """Images in base64, of an Imagen model or of a model that answers with images."""
+    refusal = unreadable(call)
+    if refusal is not None:
+        return refusal
+    body = readable(call.members, _IMAGE_MEMBERS)
+    prompt, count = text_in(body, "prompt") or "", min(max(body.get("n") or 1, 1), _MOST_IMAGES)
     name = text_in(body, "model") or ""
     model = named_model(call, name, "predict")
     if isinstance(model, GoogleError):
@@ -143,10 +166,18 @@ def _ratio(size: str) -> str:
 
 def _routes(place: str, service: Service) -> tuple[Route, ...]:
     return (
-        Route("POST", f"{place}/embeddings", embeddings, service, rpc="embeddings"),
+        Route("POST", f"{place}/embeddings", embeddings, service, rpc="embeddings", check=check_embeddings),
         Route("GET", f"{place}/models", list_models, service),
         Route("GET", f"{place}/models/{{model...}}", get_model, service, rpc="get"),
-        Route("POST", f"{place}/images/generations", make_images, service, "generating", rpc="imagesGenerations"),
+        Route(
+            "POST",
+            f"{place}/images/generations",
+            make_images,
+            service,
+            "generating",
+            "imagesGenerations",
+            check=check_images,
+        ),
     )
 
 

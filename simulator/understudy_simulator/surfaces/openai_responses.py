@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from understudy.provider_errors.model import ProviderError
 
-from ..answers.openai_requests import message_mistake
+from ..answers.openai_requests import message_mistake, readable
 from ..answers.openai_responses import (
     RESPONSE_MEMBERS,
     chat_of,
@@ -18,25 +18,38 @@ from ..answers.reading import flag_in, member, text_in
 from ..call import Answer, Call, Events, Service
 from ..foreign import unreadable
 from ..google_errors import GoogleError, google_error, invalid_argument
-from ..openai_chats import member_mistake, model_reply
+from ..openai_chats import member_mistake, model_reply, value_mistake
 from ..openai_models import compact, heading_of, named_model
 from ..routing import Route
 from ..store import Resource
 
 
-def create(call: Call) -> Answer:
-    """A response, whole or streamed; kept for the next one, unless `store` is false."""
+def check(call: Call) -> GoogleError | None:
+    """What is refused of a request for a response; not what it names, model and response."""
     refusal = unreadable(call) or member_mistake(call.members, RESPONSE_MEMBERS)
     if refusal is not None:
         return refusal
-    body = call.members
+    before = _before(call, text_in(call.members, "previous_response_id"))
+    if isinstance(before, GoogleError):
+        return None
+    asked = chat_of(call.members, before)
+    mistake = message_mistake(asked)
+    if mistake is not None:
+        return invalid_argument(mistake)
+    model = named_model(call, text_in(call.members, "model") or "")
+    return None if isinstance(model, GoogleError) else value_mistake(call, asked, model)
+
+
+def create(call: Call) -> Answer:
+    """A response, whole or streamed; kept for the next one, unless `store` is false."""
+    refusal = unreadable(call)
+    if refusal is not None:
+        return refusal
+    body = readable(call.members, RESPONSE_MEMBERS)
     before = _before(call, text_in(body, "previous_response_id"))
     if isinstance(before, GoogleError):
         return before
     asked = chat_of(body, before)
-    mistake = message_mistake(asked)
-    if mistake is not None:
-        return invalid_argument(mistake)
     name = text_in(body, "model") or ""
     model = named_model(call, name)
     if isinstance(model, GoogleError):
@@ -80,7 +93,7 @@ def _unknown(name: str) -> GoogleError:
 
 def _routes(place: str, service: Service) -> tuple[Route, ...]:
     return (
-        Route("POST", f"{place}/responses", create, service, "generating", rpc="responses"),
+        Route("POST", f"{place}/responses", create, service, "generating", "responses", check=check),
         Route("GET", f"{place}/responses/{{response}}", get, service),
         Route("DELETE", f"{place}/responses/{{response}}", delete, service),
     )

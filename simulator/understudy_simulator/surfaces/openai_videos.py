@@ -18,8 +18,22 @@ from ..routing import Route
 from ..store import Resource
 
 _SECONDS: Final = ("4", "5", "6", "8")
+_USUAL_SECONDS: Final = "8"
 _USUAL_SIZE: Final = "1280x720"
 _PROGRESS: Final = {"queued": ("in_progress", 50), "in_progress": ("completed", 100)}
+
+
+def check(call: Call) -> GoogleError | None:
+    """What is refused of a wish for a video."""
+    asked = _asked(call)
+    if asked is None:
+        return invalid_argument()
+    if not asked.get("prompt"):
+        return invalid_argument("prompt is not specified")
+    seconds = asked.get("seconds", _USUAL_SECONDS)
+    if seconds not in _SECONDS:
+        return invalid_argument(f"seconds must be one of {', '.join(_SECONDS)}, not {seconds[:20]}.")
+    return None
 
 
 def create(call: Call) -> Answer:
@@ -27,23 +41,18 @@ def create(call: Call) -> Answer:
     asked = _asked(call)
     if asked is None:
         return invalid_argument()
-    if not asked.get("prompt"):
-        return invalid_argument("prompt is not specified")
     model = named_model(call, asked.get("model", ""), "predictLongRunning")
     if isinstance(model, GoogleError):
         return model
-    seconds = asked.get("seconds", "8")
-    if seconds not in _SECONDS:
-        return invalid_argument(f"seconds must be one of {', '.join(_SECONDS)}, not {seconds[:20]}.")
     value: dict[str, Any] = {
         "id": f"video_{call.identity.lower('video', 24)}",
         "object": "video",
         "created_at": int(call.now.timestamp()),
         "model": asked.get("model", ""),
-        "prompt": asked["prompt"],
+        "prompt": asked.get("prompt", ""),
         "status": "queued",
         "progress": 0,
-        "seconds": seconds,
+        "seconds": asked.get("seconds", _USUAL_SECONDS),
         "size": asked.get("size", _USUAL_SIZE),
     }
     return compact(call, call.shelf.put(Resource(f"openaiVideos/{value['id']}", value, call.now)).value)
@@ -106,7 +115,7 @@ def _unknown(call: Call) -> GoogleError:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "openai/videos", create, "gemini", "generating", rpc="videos"),
+    Route("POST", "openai/videos", create, "gemini", "generating", "videos", check=check),
     Route("GET", "openai/videos", list_videos, "gemini"),
     Route("GET", "openai/videos/{video}", get, "gemini"),
     Route("GET", "openai/videos/{video}/content", content, "gemini", rpc="download"),

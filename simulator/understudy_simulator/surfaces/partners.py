@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..answers.anthropic_shapes import laid_out
-from ..answers.openai_requests import generate_request, message_mistake
+from ..answers.openai_requests import CHAT_MEMBERS, generate_request, message_mistake, readable, wrong_types_in
 from ..answers.openai_shapes import candidates_of, finish_of
 from ..answers.reading import flag_in, member, text_in
 from ..answers.said import Candidate, Reply, pieces_of
@@ -27,6 +27,24 @@ _READ: Final = frozenset(
     }
 )
 """What of a request bears on the answer."""
+_KINDS: Final = {name: kind for name, kind in CHAT_MEMBERS.items() if name in _READ}
+_UNREADABLE: Final = "The request body is not a valid JSON object."
+
+
+def check(call: Call) -> Outgoing | None:
+    """What a partner's model refuses of a request; that there is no such model is told when it is answered."""
+    model = partner_model(call, call.names["publisher"], call.names["model"])
+    if isinstance(model, GoogleError):
+        return None
+    if not isinstance(call.body.value, dict):
+        return _refused(call, _UNREADABLE)
+    if "ocr" in model.id:
+        return _refused(call, "document: Field required") if member(call.members, "document") is None else None
+    wrong = wrong_types_in(call.members, _KINDS)
+    if wrong:
+        return _refused(call, f"{wrong[0][0]}: Input should be a valid {wrong[0][1].removeprefix('TYPE_').lower()}")
+    mistake = message_mistake(_asked(call.members))
+    return None if mistake is None else _refused(call, mistake.strip())
 
 
 def predict(call: Call) -> Answer:
@@ -35,14 +53,11 @@ def predict(call: Call) -> Answer:
     if isinstance(model, GoogleError):
         return model
     if not isinstance(call.body.value, dict):
-        return _refused(call, "The request body is not a valid JSON object.")
+        return _refused(call, _UNREADABLE)
     body = call.members
     if "ocr" in model.id:
         return _read(call)
-    asked = _asked(body)
-    mistake = message_mistake(asked)
-    if mistake is not None:
-        return _refused(call, mistake.strip())
+    asked = readable(_asked(body), CHAT_MEMBERS)
     reply = reply_to(generate_request(asked, has_levels=False), model, call)
     if flag_in(body, "stream"):
         return Events(tuple(_events(reply, call, model.id)))
@@ -114,8 +129,6 @@ def _usage(reply: Reply) -> dict[str, int]:
 def _read(call: Call) -> Answer:
     """Mistral's OCR: one page of text for the document."""
     document = member(call.members, "document")
-    if document is None:
-        return _refused(call, "document: Field required")
     url = text_in(document, "document_url") or text_in(document, "image_url") or ""
     text = f"# Page 1\n\nThis page of {tokens_of_text(url)} tokens was read by the simulator, not by a model."
     page: dict[str, Any] = {
@@ -139,6 +152,8 @@ def _refused(call: Call, message: str) -> Outgoing:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "publishers/{publisher}/models/{model}:rawPredict", predict, "vertex", "generating"),
-    Route("POST", "publishers/{publisher}/models/{model}:streamRawPredict", predict, "vertex", "generating"),
+    Route("POST", "publishers/{publisher}/models/{model}:rawPredict", predict, "vertex", "generating", check=check),
+    Route(
+        "POST", "publishers/{publisher}/models/{model}:streamRawPredict", predict, "vertex", "generating", check=check
+    ),
 )

@@ -5,12 +5,13 @@ from typing import Any, Final
 from ..call import Answer, Call, Json
 from ..canonical import canonical_body
 from ..clock import rfc3339
-from ..field_masks import masked
+from ..field_masks import mask_of, masked
 from ..google_errors import GoogleError, invalid_argument
 from ..list_filters import filter_of
 from ..long_running import not_there
+from ..pages import paged
 from ..routing import Route
-from ..store import Resource, page_of
+from ..store import Resource
 from ..vertex_jobs import deleted
 
 _KIND: Final = "Model"
@@ -34,14 +35,11 @@ def get(call: Call) -> Answer:
 
 def list_models(call: Call) -> Answer:
     """One page of the project's models, by `filter`, the latest first."""
-    query = call.query
-    is_wanted = filter_of(query.get("filter", ""))
+    is_wanted = filter_of(call.query.get("filter", ""))
     if is_wanted is None:
         return invalid_argument("Invalid filter expression.")
     latest = (model for model in reversed(call.shelf.of(call.parent + "models")) if is_wanted(model))
-    size, token = query.get("pageSize", ""), query.get("pageToken", "")
-    page = page_of(latest, size, token, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
-    return invalid_argument() if page is None else Json(page.value("models"))
+    return paged(call, latest, "models", usual=_USUAL_PAGE, most=_LONGEST_PAGE)
 
 
 def patch(call: Call) -> Answer:
@@ -50,7 +48,7 @@ def patch(call: Call) -> Answer:
     if isinstance(found, GoogleError):
         return found
     body: dict[str, Any] = canonical_body(call, _KIND)
-    changes = masked(body, call.query.get("updateMask", ""), _CHANGEABLE)
+    changes = masked(body, mask_of(call.query), _CHANGEABLE)
     changed = found.showing(**changes, updateTime=rfc3339(call.now))
     return Json(call.shelf.change(changed).value)
 

@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 
 from ..call import Answer, Call, Json
 from ..clock import rfc3339
-from ..next_generation.performing import performed
+from ..next_generation.performing import mistake_in_values, performed
 from ..next_generation.schedules import next_run, schedule_of
 from ..routing import Route
 from ..snake_resources import (
     changer,
-    checked,
     full_name,
     getter,
     lister,
@@ -24,6 +23,7 @@ from ..snake_resources import (
     patched,
     refusal,
     remover,
+    route,
     without_nothing,
     written,
 )
@@ -82,7 +82,8 @@ def run(call: Call, resource: Resource) -> Answer:
     body = cast("dict[str, Any]", trigger["interaction"])
     if "environment_id" in trigger:
         body = {"environment": trigger["environment_id"], **body}
-    made = performed(call, {name: item for name, item in body.items() if name not in ("stream", "store")})
+    body = {name: item for name, item in body.items() if name not in ("stream", "store")}
+    made = mistake_in_values(body) or performed(call, body)
     last, now = call.identity.lower("execution", 16), written(call)
     value: dict[str, Any] = {"id": last, "trigger_id": trigger["id"], "scheduled_time": now, "start_time": now}
     name = f"{resource.name}/executions/{last}"
@@ -136,10 +137,10 @@ def _after_failure(resource: Resource, now: str) -> Resource:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "triggers", checked("CreateTrigger", create)),
+    route("POST", "triggers", "CreateTrigger", create),
     Route("GET", "triggers", lister(COLLECTION)),
     Route("GET", "triggers/{trigger}", getter(COLLECTION, _KIND, "trigger")),
-    Route("PATCH", "triggers/{trigger}", checked("UpdateTrigger", changer(COLLECTION, _KIND, "trigger", update))),
+    route("PATCH", "triggers/{trigger}", "UpdateTrigger", changer(COLLECTION, _KIND, "trigger", update)),
     Route("DELETE", "triggers/{trigger}", remover(COLLECTION, _KIND, "trigger")),
     Route("POST", "triggers/{trigger}/executions", changer(COLLECTION, _KIND, "trigger", run), rpc="run"),
     Route("GET", "triggers/{trigger}/executions", changer(COLLECTION, _KIND, "trigger", executions)),

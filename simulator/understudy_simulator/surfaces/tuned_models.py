@@ -16,11 +16,12 @@ from ..call import Answer, Call, Json
 from ..canonical import canonical_body
 from ..catalogue import model_of
 from ..clock import rfc3339
-from ..field_masks import masked
+from ..field_masks import mask_of, masked
 from ..google_errors import GoogleError, invalid_argument, unknown_operation
 from ..long_running import CANCELLED, not_there, typed
+from ..pages import paged
 from ..routing import Route
-from ..store import Resource, page_of
+from ..store import Resource
 from ..tuned import TunedFrom
 
 _PACKAGE: Final = "google.ai.generativelanguage.v1beta."
@@ -196,9 +197,7 @@ def list_models(call: Call) -> Answer:
 
 
 def _page(call: Call, resources: tuple[Resource, ...], key: str) -> Answer:
-    size, token = call.query.get("pageSize", ""), call.query.get("pageToken", "")
-    page = page_of(resources, size, token, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
-    return invalid_argument() if page is None else Json(page.value(key))
+    return paged(call, resources, key, usual=_USUAL_PAGE, most=_LONGEST_PAGE)
 
 
 def patch(call: Call) -> Answer:
@@ -206,7 +205,7 @@ def patch(call: Call) -> Answer:
     found = _found(call)
     if isinstance(found, GoogleError):
         return found
-    changes = masked(canonical_body(call, _KIND), call.query.get("updateMask", ""), _CHANGEABLE)
+    changes = masked(canonical_body(call, _KIND), mask_of(call.query), _CHANGEABLE)
     return Json(call.shelf.change(found.showing(**changes, updateTime=rfc3339(call.now))).value)
 
 

@@ -16,7 +16,7 @@ from ..audio import speech
 from ..call import Answer, Call, Json
 from ..clock import rfc3339
 from ..routing import Route
-from ..snake_resources import checked, found_in, full_name, page, refusal, remover, unknown
+from ..snake_resources import found_in, full_name, kept_below, page, refusal, remover, route, unknown
 from ..store import Resource
 
 COLLECTION: Final = "voices"
@@ -105,7 +105,7 @@ def list_all(call: Call) -> Answer:
         if name in _FILTERS:
             wanted.setdefault(_FILTERS[name], set()).add(value.lower())
     search = call.query.get("search", "").lower()
-    voices = (*call.shelf.of(call.parent + COLLECTION), *_prebuilt(call))
+    voices = (*call.shelf.of(kept_below(call, COLLECTION)), *_prebuilt(call))
     return page(call, [voice for voice in voices if _passes(voice, wanted, search)], COLLECTION)
 
 
@@ -137,7 +137,7 @@ def _passes(voice: Resource, wanted: dict[str, set[str]], search: str) -> bool:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "voices", checked("CreateVoice", create)),
+    route("POST", "voices", "CreateVoice", create),
     Route("GET", "voices", list_all),
     Route("GET", "voices/{voice}", get),
     Route("DELETE", "voices/{voice}", remover(COLLECTION, "Voice", "voice")),

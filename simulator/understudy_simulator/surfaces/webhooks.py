@@ -12,13 +12,13 @@ from ..clock import rfc3339
 from ..routing import Route
 from ..snake_resources import (
     changer,
-    checked,
     full_name,
     getter,
     lister,
     patched,
     refusal,
     remover,
+    route,
     without_nothing,
     written,
 )
@@ -101,15 +101,16 @@ def _truncated(secret: str) -> str:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", "webhooks", checked("CreateWebhook", create)),
+    route("POST", "webhooks", "CreateWebhook", create),
     Route("GET", "webhooks", lister(COLLECTION)),
     Route("GET", "webhooks/{webhook}", getter(COLLECTION, "Webhook", "webhook")),
-    Route("PATCH", "webhooks/{webhook}", checked("UpdateWebhook", changer(COLLECTION, "Webhook", "webhook", update))),
+    route("PATCH", "webhooks/{webhook}", "UpdateWebhook", changer(COLLECTION, "Webhook", "webhook", update)),
     Route("DELETE", "webhooks/{webhook}", remover(COLLECTION, "Webhook", "webhook")),
-    Route("POST", "webhooks/{webhook}:ping", checked("PingWebhook", changer(COLLECTION, "Webhook", "webhook", ping))),
-    Route(
+    route("POST", "webhooks/{webhook}:ping", "PingWebhook", changer(COLLECTION, "Webhook", "webhook", ping)),
+    route(
         "POST",
         "webhooks/{webhook}:rotateSigningSecret",
-        checked("RotateSigningSecret", changer(COLLECTION, "Webhook", "webhook", rotate)),
+        "RotateSigningSecret",
+        changer(COLLECTION, "Webhook", "webhook", rotate),
     ),
 )

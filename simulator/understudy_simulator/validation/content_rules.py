@@ -36,6 +36,25 @@ _SAME_NUMBER: Final = (
 )
 
 
+_CACHED: Final = (
+    "CachedContent can not be used with GenerateContent request setting system_instruction, tools or tool_config.\n\n"
+    "Proposed fix: move those values to CachedContent from GenerateContent request."
+)
+_CACHED_VERTEX: Final = (
+    "Tool config, tools and system instruction should not be set in the request when using cached content."
+)
+
+
+def cache_stands_alone(asked: Asked) -> str | None:
+    """What a cache has for itself cannot be beside it; both services' words are quoted in public issues."""
+    body = asked.body
+    if not got(body, "cachedContent"):
+        return None
+    if any(got(body, name) for name in ("systemInstruction", "tools", "toolConfig")):
+        return _CACHED_VERTEX if asked.is_vertex else _CACHED
+    return None
+
+
 def contents_given(asked: Asked) -> str | None:
     """At least one content (wire-http 5.2). countTokens and computeTokens take `instances` instead."""
     if asked.contents or (asked.method in ("countTokens", "computeTokens") and got(asked.body, "instances")):

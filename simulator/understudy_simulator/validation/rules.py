@@ -12,7 +12,7 @@ from ..catalogue import model_of
 from ..google_errors import GoogleError, invalid_argument
 from .asked import Rule, asked_of, members_of
 from .config_rules import format_possible, modalities_possible, ranges_kept, thinking_possible
-from .content_rules import contents_given, function_turns, parts_filled, roles_known
+from .content_rules import cache_stands_alone, contents_given, function_turns, parts_filled, roles_known
 from .predict_rules import batch_embed_request, embed_request, predict_request
 from .schema_rules import allowed_functions, answer_schema, functions_declared
 from .video_rules import video_request
@@ -20,7 +20,7 @@ from .video_rules import video_request
 _GENERATE: Final[tuple[Rule, ...]] = (
     *(contents_given, roles_known, parts_filled, function_turns),
     *(functions_declared, allowed_functions, answer_schema),
-    *(ranges_kept, format_possible, modalities_possible, thinking_possible),
+    *(ranges_kept, format_possible, modalities_possible, thinking_possible, cache_stands_alone),
 )
 
 RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
@@ -43,6 +43,7 @@ _SPELLINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     format_possible: ("responseMimeType", "responseSchema", "responseJsonSchema"),
     modalities_possible: ("responseModalities",),
     thinking_possible: ("thinkingConfig",),
+    cache_stands_alone: ("cachedContent",),
 }
 
 _NEEDS: Final = {

@@ -21,6 +21,7 @@ from .options import (
     AnyBody,
     Auth,
     BearerTokens,
+    CacheMinimum,
     DeniedProjects,
     Host,
     HttpPort,
@@ -62,6 +63,7 @@ def simulator(
     quota: QuotaTexts = None,
     deny_project: DeniedProjects = None,
     redirect_downloads: RedirectDownloads = False,
+    cache_minimum: CacheMinimum = False,
     service_account: KeyFile = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
@@ -96,11 +98,10 @@ def simulator(
         quotas=tuple(quota_rule(text) for text in quota or ()),
         denied_projects=tuple(deny_project or ()),
         redirects_downloads=redirect_downloads,
+        cache_minimum=cache_minimum,
         control_key=_control_key(),
     )
-
-    tls = authority.server_context(_names(host, tls_name))
-    played = _played(scenario or ())
+    tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
     # Who steers the simulator names scenarios of the library, never files of this machine (S-66).
     server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=lambda name: load(find(name)))
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
