@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import replace
 from typing import Final
 
 from understudy.messages import Origin, Request, header_value
@@ -21,18 +20,7 @@ from .server.connection import Connection
 from .server.framing import Framing, completed, head_bytes
 from .service import Decision, Service
 from .stage import Stage
-from .surfaces import (
-    auth_tokens,
-    caches,
-    environments,
-    file_search,
-    files,
-    impersonation,
-    oauth,
-    openai_files,
-    operations,
-)
-from .surfaces.table import ROUTES
+from .surfaces.table import all_routes
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +38,7 @@ class HttpSide:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.body_limit = stage.settings.body_limit
-        tokens = (*oauth.routes(stage.gate), *impersonation.routes(stage.gate))
-        router = Router(
-            (
-                *ROUTES,
-                *auth_tokens.routes(stage.gate.ephemeral),
-                *caches.routes(has_minimum=stage.settings.cache_minimum),
-                *environments.upload_routes(stage.spool),
-                *files.routes(stage.spool),
-                *openai_files.routes(stage.spool),
-                *operations.routes(stage.operations, stage.settings.file_host),
-                *file_search.upload_routes(stage.spool),
-                *(replace(route, surface="oauth") for route in tokens),
-            )
-        )
+        router = Router(all_routes(stage))
         self.heads = Heads(stage, router)
         self.lines = ExchangeLog(stage.clock, logger)
         self.service = Service(stage, router)

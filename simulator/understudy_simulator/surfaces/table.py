@@ -1,13 +1,17 @@
 """The routes of all API families."""
 
+from dataclasses import replace
 from typing import Final
 
 from ..routing import Route
+from ..stage import Stage
 from . import (
     agents,
     anthropic,
+    auth_tokens,
     batch_jobs,
     batches,
+    caches,
     compute_tokens,
     credentials,
     decisions,
@@ -15,13 +19,18 @@ from . import (
     embeddings,
     environments,
     file_search,
+    files,
     generate,
+    impersonation,
     interactions,
     models,
+    oauth,
     openai_chat,
+    openai_files,
     openai_other,
     openai_responses,
     openai_videos,
+    operations,
     partners,
     predict,
     registered_models,
@@ -62,3 +71,20 @@ ROUTES: Final[tuple[Route, ...]] = (
     *voices.ROUTES,
     *webhooks.ROUTES,
 )
+"""Those that know nothing but the call."""
+
+
+def all_routes(stage: Stage) -> tuple[Route, ...]:
+    """All routes: those of `ROUTES`, and those that work with what `stage` holds beside the store."""
+    tokens = (*oauth.routes(stage.gate), *impersonation.routes(stage.gate))
+    return (
+        *ROUTES,
+        *auth_tokens.routes(stage.gate.ephemeral),
+        *caches.routes(has_minimum=stage.settings.cache_minimum),
+        *environments.upload_routes(stage.spool),
+        *file_search.upload_routes(stage.spool),
+        *files.routes(stage.spool),
+        *openai_files.routes(stage.spool),
+        *operations.routes(stage.operations, stage.settings.file_host),
+        *(replace(route, surface="oauth") for route in tokens),
+    )
