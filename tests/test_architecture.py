@@ -30,6 +30,9 @@ GROUND = (
 SUITE_EDGES = ("books", "driver", "http_client", "live_client", "runner", "scopes", "stands")
 """Modules of the suite that touch the world; all others of it are pure."""
 
+LIVE_EDGES = ("connection", "session", "side")
+"""Modules of the simulator's Live side that touch the world; all others of it are pure."""
+
 PURE = (
     *(f"understudy.{name}" for name in GROUND),
     *(
@@ -38,7 +41,12 @@ PURE = (
         if path.stem not in (*SUITE_EDGES, "__init__", "__pycache__")
     ),
     *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
-    *(f"understudy_simulator.{name}" for name in ("playback", "operations", "conversation", "answers")),
+    *(f"understudy_simulator.{name}" for name in ("playback", "operations", "answers", "cues", "audio")),
+    *(
+        f"understudy_simulator.live.{path.stem}"
+        for path in sorted((ROOT / "simulator/understudy_simulator/live").iterdir())
+        if path.stem not in (*LIVE_EDGES, "__init__", "__pycache__")
+    ),
     *(f"understudy_bench.{name}" for name in ("payloads", "rows", "figures", "comparing", "tables")),
     *(f"understudy.load.{name}" for name in ("histogram", "seeded", "schedule", "statistics", "recording")),
     *(f"understudy.load.{name}" for name in ("limits", "verdict", "conversations", "plan", "report")),

@@ -21,7 +21,7 @@ from .clock import Clock, RealClock
 from .control import ControlSide
 from .http import HttpSide
 from .incoming import request_of
-from .live import LiveSide
+from .live.side import LiveSide
 from .server.listening import TrafficServer
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings

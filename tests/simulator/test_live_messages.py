@@ -11,7 +11,7 @@ from understudy.provider_errors.live import REASON_LIMIT, cut_reason
 from understudy.scenario.json_subset import LazyJson
 from understudy.surfaces import Place, Surface
 from understudy_simulator.google_errors import GoogleError
-from understudy_simulator.live_messages import (
+from understudy_simulator.live.messages import (
     Blob,
     ClientContent,
     ContextUpdate,
@@ -28,7 +28,7 @@ from understudy_simulator.live_messages import (
     turn_complete,
     usage_metadata,
 )
-from understudy_simulator.live_refusals import (
+from understudy_simulator.live.refusals import (
     INVALID_ARGUMENT,
     Refusal,
     query_refusal,

@@ -18,11 +18,13 @@ from understudy.messages import BINARY, TEXT, Close, header_value
 from understudy.provider_errors.live import cut_reason
 from understudy.secret import Secret
 from understudy.surfaces import Place, Surface
-from understudy_simulator import live_connection, live_refusals, live_session
 from understudy_simulator.audio import speech
 from understudy_simulator.clock import ManualClock, RealClock
-from understudy_simulator.live_connection import wire_frame
-from understudy_simulator.live_session import CHOSEN_TOO_LATE
+from understudy_simulator.live import connection as connecting
+from understudy_simulator.live import refusals
+from understudy_simulator.live import session as driving
+from understudy_simulator.live.connection import wire_frame
+from understudy_simulator.live.session import CHOSEN_TOO_LATE
 from understudy_simulator.quotas import QuotaRule
 
 GEMINI = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
@@ -682,7 +684,7 @@ async def test_a_close_without_a_code_is_answered_in_kind():
 
 
 async def test_a_client_that_says_nothing_is_let_go(monkeypatch):
-    monkeypatch.setattr(live_session, "FIRST_WITHIN_S", 0.05)
+    monkeypatch.setattr(driving, "FIRST_WITHIN_S", 0.05)
     async with simulator() as running, session(running, GEMINI, KEY) as client:
         assert await closed(client) == (1011, "Deadline expired before operation could complete.")
 
@@ -702,7 +704,7 @@ async def test_what_still_comes_after_the_close_is_in_the_transcript():
 
 @pytest.mark.parametrize("steps", [[], [{"receive": "close"}]])
 async def test_a_client_that_does_not_answer_a_close_is_let_go(monkeypatch, steps):
-    monkeypatch.setattr(live_session, "CLOSE_WITHIN_S", 0.05)
+    monkeypatch.setattr(driving, "CLOSE_WITHIN_S", 0.05)
     async with simulator() as running, asyncio.timeout(WAIT_S):
         running.stage.arm(live([*SETUP_STEPS, {"close": {"code": 4000}}, *steps]))
         reader, writer = await raw_session(running)
@@ -714,7 +716,7 @@ async def test_a_client_that_does_not_answer_a_close_is_let_go(monkeypatch, step
 
 
 async def test_a_client_that_does_not_read_is_given_up(monkeypatch):
-    monkeypatch.setattr(live_connection, "SEND_WITHIN_S", 0.05)
+    monkeypatch.setattr(connecting, "SEND_WITHIN_S", 0.05)
     flood = {"repeat": {"times": 1000, "steps": [{"send": {"text": "x" * 100_000}}]}}
     async with simulator() as running, asyncio.timeout(WAIT_S):
         running.stage.arm(live([*SETUP_STEPS, flood]))
@@ -792,14 +794,14 @@ async def test_a_reply_that_is_chosen_by_the_model_comes_too_late():
 
 
 async def test_one_line_for_a_session_without_its_key(caplog):
-    caplog.set_level(logging.INFO, "understudy_simulator.live")
+    caplog.set_level(logging.INFO, "understudy_simulator.live.side")
     async with simulator() as running:
         async with session(running, GEMINI + "?key=AIza-a-secret-key") as client:
             await say(client, SETUP)
             await hear(client)
             await client.close(4000, "a\nb")
         await recorded(running)
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "understudy_simulator.live"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "understudy_simulator.live.side"]
     assert line.startswith("LIVE " + GEMINI)
     assert "AIza-a-secret-key" not in line
     assert " no scenario 101 1>1 client closed 4000 a?b " in line
@@ -807,7 +809,7 @@ async def test_one_line_for_a_session_without_its_key(caplog):
 
 def test_the_reference_has_every_reason_of_the_services_own_words():
     page = (Path(__file__).parents[2] / "docs/reference/close-codes-simulator.md").read_text("utf-8")
-    constants = [value for value in vars(live_refusals).values() if isinstance(value, live_refusals.Refusal)]
+    constants = [value for value in vars(refusals).values() if isinstance(value, refusals.Refusal)]
     assert len(constants) == 5
     for refused in constants:
         assert f"| {refused.code} | `{refused.reason}` |" in page

@@ -13,10 +13,10 @@ from typing import Any, Final, cast
 
 from understudy.scenario.json_subset import LazyJson, camel_case
 
-from .answers.reading import Members, member, members_in, strings_in, text_in
-from .answers.tokens import Counts, details_of
-from .audio import OUTPUT_RATE_HZ
-from .live_refusals import INVALID_ARGUMENT, Refusal, bad_base64, malformed_message, unknown_field
+from ..answers.reading import Members, member, members_in, strings_in, text_in
+from ..answers.tokens import Counts, details_of
+from ..audio import OUTPUT_RATE_HZ
+from .refusals import INVALID_ARGUMENT, Refusal, bad_base64, malformed_message, unknown_field
 
 _KINDS: Final = ("setup", "clientContent", "realtimeInput", "toolResponse", "contextUpdate")
 

@@ -13,7 +13,7 @@ from understudy.provider_errors.live import CLOSE_CODES, cut_reason
 from understudy.rpc_status import RPC_NAME
 from understudy.surfaces import Place, model_id
 
-from .google_errors import GoogleError, unknown_model
+from ..google_errors import GoogleError, unknown_model
 
 _QUERY_FIELDS: Final = frozenset(
     {

@@ -14,10 +14,10 @@ from understudy.messages import BINARY, CLOSE, TEXT
 from understudy.provider_errors.live import cut_reason
 from understudy.scenario.json_subset import LazyJson
 
-from .clock import Clock
-from .cues import Arrived, Gone, SendMessage
-from .faults import reset_connection
-from .recorder import SessionEntry
+from ..clock import Clock
+from ..cues import Arrived, Gone, SendMessage
+from ..faults import reset_connection
+from ..recorder import SessionEntry
 
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes that a client message may have."""

@@ -24,14 +24,14 @@ from understudy.messages import BINARY
 from understudy.scenario.json_subset import LazyJson, last_text
 from understudy.surfaces import Place
 
-from .answers.reading import Members, member, text_in
-from .answers.tokens import TOKENS_PER_MEDIA_PART, modality_of, tokens_of_request, tokens_of_text
-from .answers.turns import Said, said_to
-from .audio import rate_of, seconds_of, tokens_of_audio
-from .catalogue import model_of
-from .cues import Action, Arrived, CloseWith, Elapsed, Event, Finished, Gone, Opened, SendMessage, Wait
-from .ids import Identity
-from .live_messages import (
+from ..answers.reading import Members, member, text_in
+from ..answers.tokens import TOKENS_PER_MEDIA_PART, modality_of, tokens_of_request, tokens_of_text
+from ..answers.turns import Said, said_to
+from ..audio import rate_of, seconds_of, tokens_of_audio
+from ..catalogue import model_of
+from ..cues import Action, Arrived, CloseWith, Elapsed, Event, Finished, Gone, Opened, SendMessage, Wait
+from ..ids import Identity
+from .messages import (
     Blob,
     ClientContent,
     ClientMessage,
@@ -46,7 +46,7 @@ from .live_messages import (
     turn_complete,
     usage_metadata,
 )
-from .live_refusals import (
+from .refusals import (
     ACTIVITY_CONTROL,
     INVALID_ARGUMENT,
     MEDIA_CHUNKS,
@@ -56,7 +56,7 @@ from .live_refusals import (
     unknown_live_model,
     unsupported_modalities,
 )
-from .live_turns import Beat, Spoken, audio_beats, call_beats, text_beats
+from .turns import Beat, Spoken, audio_beats, call_beats, text_beats
 
 _CALL_WORD: Final = re.compile(r"\bcall\b", re.IGNORECASE)
 

@@ -12,8 +12,8 @@ from typing import Final, Protocol, assert_never
 
 from understudy.scenario.json_subset import LazyJson
 
-from .clock import Clock
-from .cues import (
+from ..clock import Clock
+from ..cues import (
     Abort,
     Action,
     Answer,
@@ -31,8 +31,8 @@ from .cues import (
     Unexpected,
     Wait,
 )
-from .live_connection import LiveConnection
-from .live_refusals import DEADLINE, Refusal, own_refusal
+from .connection import LiveConnection
+from .refusals import DEADLINE, Refusal, own_refusal
 
 FIRST_WITHIN_S: Final = 60.0
 """How long a client may take to send its first message."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .answers.tokens import Counts, tokens_of_text
-from .audio import CHARACTER_SAMPLES, OUTPUT_RATE_HZ, SAMPLE_BYTES, chunks_of, seconds_of, speech, tokens_of_audio
-from .live_messages import generation_complete, model_audio, model_text, output_transcription, tool_call
+from ..answers.tokens import Counts, tokens_of_text
+from ..audio import CHARACTER_SAMPLES, OUTPUT_RATE_HZ, SAMPLE_BYTES, chunks_of, seconds_of, speech, tokens_of_audio
+from .messages import generation_complete, model_audio, model_text, output_transcription, tool_call
 
 AUDIO_PACE: Final = 4.0
 """How many seconds of audio are sent in one second."""

@@ -21,22 +21,22 @@ from understudy.scenario.match import Facts
 from understudy.scenario.model import Reply
 from understudy.surfaces import Place, model_id
 
-from .answers.reading import member, text_in
-from .auth.ephemeral import constrained
-from .auth.presented import presented_in
+from ..answers.reading import member, text_in
+from ..auth.ephemeral import constrained
+from ..auth.presented import presented_in
+from ..google_errors import credentials_error, quota_error
+from ..ids import Identity
+from ..incoming import request_of
+from ..playback import Playback
+from ..recorder import SessionEntry
+from ..replies import Manner, Outgoing
+from ..scripted import outcome_of
+from ..stage import Performance, Stage
+from .connection import MESSAGE_LIMIT, LiveConnection
 from .conversation import Conversation
-from .google_errors import credentials_error, quota_error
-from .ids import Identity
-from .incoming import request_of
-from .live_connection import MESSAGE_LIMIT, LiveConnection
-from .live_messages import setup_model
-from .live_refusals import Refusal, own_refusal, query_refusal, refusal_of
-from .live_session import CLOSE_WITHIN_S, Cast, LiveSession
-from .playback import Playback
-from .recorder import SessionEntry
-from .replies import Manner, Outgoing
-from .scripted import outcome_of
-from .stage import Performance, Stage
+from .messages import setup_model
+from .refusals import Refusal, own_refusal, query_refusal, refusal_of
+from .session import CLOSE_WITHIN_S, Cast, LiveSession
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from understudy.messages import BINARY
 from understudy.scenario.json_subset import LazyJson
 from understudy.surfaces import Place, Surface
 from understudy_simulator.audio import speech
-from understudy_simulator.conversation import Conversation
 from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished, Gone, Opened, SendMessage, Wait
 from understudy_simulator.ids import Identity
+from understudy_simulator.live.conversation import Conversation
 
 GEMINI = Place(Surface.GEMINI_LIVE, "bidiGenerateContent", "v1beta", "")
 VERTEX = Place(Surface.VERTEX_LIVE, "bidiGenerateContent", "v1beta1", "")

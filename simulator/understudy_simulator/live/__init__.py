@@ -1,0 +1,1 @@
+"""The Live API: sessions over WebSockets, free and scripted, for both services."""
