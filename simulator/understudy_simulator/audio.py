@@ -37,6 +37,18 @@ def speech(text: str, voice: int = 0) -> bytes:
     return b"".join(_syllable(-1 if char.isspace() else (ord(char) + voice) % _PITCHES) for char in text)
 
 
+def speech_chunks(text: str, voice: int, size: int) -> Iterator[bytes]:
+    """`speech` in pieces of `size` bytes, each made when it is asked for; the last piece may be shorter."""
+    pending = bytearray()
+    for char in text:
+        pending += _syllable(-1 if char.isspace() else (ord(char) + voice) % _PITCHES)
+        while len(pending) >= size:
+            yield bytes(pending[:size])
+            del pending[:size]
+    if pending:
+        yield bytes(pending)
+
+
 def chunks_of(pcm: bytes, is_vertex: bool) -> Iterator[bytes]:
     """The audio in whole samples, cut as the service cuts it (wire-live 5.2); the last piece may be shorter."""
     size = VERTEX_CHUNK_BYTES if is_vertex else GEMINI_CHUNK_BYTES

@@ -15,16 +15,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message or a request came."""
+    """A message or a request came, `at` seconds of the service's time after the session began."""
 
     message: LazyJson
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """The wait with this id is over."""
+    """The wait or alarm with this id is over, `at` seconds of the service's time after the session began."""
 
     id: int
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,17 @@ class Wait:
     seconds: float
     id: int
     paced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Say `Elapsed(id)` after that many seconds of the service's time, whatever the speed of pauses.
+
+    A session has one alarm: a new one takes the place of the one before. It runs beside a `Wait`.
+    """
+
+    seconds: float
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +138,16 @@ class Finished:
     """The script is over."""
 
 
-Action = SendMessage | Wait | Stall | CloseWith | Abort | Answer | AnswerStream | BeginOperation | Unexpected | Finished
+Action = (
+    SendMessage
+    | Wait
+    | Alarm
+    | Stall
+    | CloseWith
+    | Abort
+    | Answer
+    | AnswerStream
+    | BeginOperation
+    | Unexpected
+    | Finished
+)

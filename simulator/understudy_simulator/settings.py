@@ -1,10 +1,11 @@
 """What a simulator is started with; nothing is read from the environment or from files after this."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from understudy.secret import Secret
 
+from .live.settings import LiveSettings
 from .quotas import QuotaRule
 
 AuthMode = Literal["any", "issued"]
@@ -23,6 +24,7 @@ class SimulatorSettings:
     `redirects_downloads` answers downloads by a redirect first, `cache_minimum` refuses caches that are too small for
     Google. `file_host` is the address in the URIs of finished videos (wire-http 6.4). The transcript forgets its oldest
     entries beyond `transcript_limit` entries or `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
+    `live` is how Live sessions behave.
     """
 
     host: str = "127.0.0.1"
@@ -47,3 +49,4 @@ class SimulatorSettings:
     transcript_limit: int = 10_000
     transcript_bytes: int = 512 * 1024 * 1024
     body_limit: int = 256 * 1024 * 1024
+    live: LiveSettings = field(default_factory=LiveSettings)

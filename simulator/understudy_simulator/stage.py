@@ -20,6 +20,7 @@ from .auth.gate import Gatekeeper
 from .clock import Clock, rfc3339
 from .google_errors import request_slots
 from .ids import Identity
+from .live.machine.memory import SessionMemory
 from .operations import OperationDesk
 from .playback import Playback, SingleReply, single_reply
 from .quotas import Quotas
@@ -233,6 +234,7 @@ class Stage:
         self.operations = OperationDesk()
         self.store = Store(clock.now, discard)
         self.spool = Spool()
+        self.live_memory = SessionMemory(clock.now)
         self._strict = settings.strict
         self._any_body = settings.any_body
         self.quotas = Quotas(settings.quotas)
@@ -274,6 +276,7 @@ class Stage:
         """
         self.recorder.clear(scope)
         self.operations.forget(scope)
+        self.live_memory.forget(scope)
         for resource in self.store.forget(scope):
             discard(resource.hidden)
         for arm in self._everywhere.arms:

@@ -1,116 +1,40 @@
 """Free Live conversations as dialogues: what the client says, and all that must come out."""
 
 import json
-from base64 import b64decode, b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from live_rig import (
+    BYE,
+    COMPLETE,
+    GEMINI,
+    HALF_CASCADE,
+    IDENTITY,
+    INTERRUPTED,
+    LAMP,
+    NATIVE,
+    NEWER,
+    NEWEST,
+    REFUSED,
+    VERTEX,
+    VERTEX_MODEL,
+    Talk,
+    call_of,
+    end,
+    pcm_in,
+    silence,
+    text,
+    tone,
+    user,
+    words_in,
+    words_of,
+)
 
-from understudy.messages import BINARY
 from understudy.scenario.json_subset import LazyJson
-from understudy.surfaces import Place, Surface
 from understudy_simulator.audio import speech
 from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished, Gone, Opened, SendMessage, Wait
-from understudy_simulator.ids import Identity
-from understudy_simulator.live.conversation import Conversation
-
-GEMINI = Place(Surface.GEMINI_LIVE, "bidiGenerateContent", "v1beta", "")
-VERTEX = Place(Surface.VERTEX_LIVE, "bidiGenerateContent", "v1beta1", "")
-IDENTITY = Identity(0, "", 1)
-HALF_CASCADE = "models/gemini-live-2.5-flash-preview"
-NATIVE = "models/gemini-2.5-flash-native-audio-latest"
-NEWER = "models/gemini-3.1-flash-live-preview"
-VERTEX_MODEL = "projects/p/locations/l/publishers/google/models/gemini-live-2.5-flash"
-LAMP = {"functionDeclarations": [{"name": "switch_lamp", "parameters": {"type": "OBJECT", "properties": {}}}]}
-BYE = "This answer comes from the simulator, not from a model."
-
-
-class Talk:
-    """A conversation and its client; waits are over at once unless they are let run."""
-
-    def __init__(self, place=GEMINI):
-        self.machine = Conversation(place, IDENTITY)
-        self.waiting = None
-        self.waits = []
-
-    def tell(self, event):
-        """The actions, waits taken out."""
-        found = []
-        for action in self.machine.on(event):
-            if isinstance(action, Wait):
-                self.waiting = action
-                self.waits.append(action)
-            else:
-                found.append(action)
-        return found
-
-    def start_to_say(self, **message):
-        """Say something; gives what comes before the first pause."""
-        self.waiting = None
-        return shown(self.tell(Arrived(LazyJson(json.dumps(message).encode()))))
-
-    def go_on(self):
-        """What comes until nothing is waited for any more."""
-        found = []
-        while self.waiting is not None:
-            wait, self.waiting = self.waiting, None
-            found += self.tell(Elapsed(wait.id))
-        return shown(found)
-
-    def say(self, **message):
-        return self.start_to_say(**message) + self.go_on()
-
-    def open(self, model=HALF_CASCADE, modality="TEXT", **setup):
-        return self.say(setup={"model": model, "generationConfig": {"responseModalities": [modality]}} | setup)
-
-    def ask(self, text, **content):
-        return self.say(clientContent={"turns": [user(text)], "turnComplete": True} | content)
-
-
-def user(text):
-    return {"role": "user", "parts": [{"text": text}]}
-
-
-def shown(actions):
-    """Messages as JSON values, in binary frames as the services send them; other actions as they are."""
-    assert all(action.opcode == BINARY for action in actions if isinstance(action, SendMessage))
-    return [json.loads(action.payload) if isinstance(action, SendMessage) else action for action in actions]
-
-
-def text(piece):
-    return {"serverContent": {"modelTurn": {"role": "model", "parts": [{"text": piece}]}}}
-
-
-COMPLETE = {"serverContent": {"generationComplete": True}}
-INTERRUPTED = {"serverContent": {"interrupted": True}}
-REFUSED = [CloseWith(1007, "Request contains an invalid argument."), Finished()]
-
-
-def end(prompt, response):
-    """The end of a turn on the Gemini API; counts as (TEXT, AUDIO)."""
-
-    def details(counts):
-        pairs = zip(("TEXT", "AUDIO"), counts, strict=True)
-        return [{"modality": name, "tokenCount": count} for name, count in pairs if count]
-
-    usage = {"promptTokenCount": sum(prompt)}
-    usage |= {"responseTokenCount": sum(response)} if sum(response) else {}
-    usage |= {"totalTokenCount": sum(prompt) + sum(response), "promptTokensDetails": details(prompt)}
-    usage |= {"responseTokensDetails": details(response)} if sum(response) else {}
-    return {"serverContent": {"turnComplete": True}, "usageMetadata": usage}
-
-
-def pcm_in(messages):
-    """The audio of model turns, joined."""
-    parts = [m["serverContent"]["modelTurn"]["parts"][0] for m in messages if "modelTurn" in m.get("serverContent", {})]
-    assert all(part["inlineData"]["mimeType"] == "audio/pcm;rate=24000" for part in parts)
-    return b"".join(b64decode(part["inlineData"]["data"], validate=True) for part in parts)
-
-
-def words_in(messages, name):
-    return "".join(m["serverContent"][name]["text"] for m in messages if name in m.get("serverContent", {}))
-
+from understudy_simulator.live.machine.conversation import Conversation
 
 # ---- setup
 
@@ -297,8 +221,8 @@ def test_audio_is_sent_four_times_as_fast_as_it_plays():
     talk = Talk()
     talk.open(NATIVE, "AUDIO")
     talk.ask("Hi")
-    assert talk.waits[0] == Wait(0.01, 1, paced=False)
-    assert talk.waits[1] == Wait(0.01, 2, paced=True)
+    assert talk.waits[0] == Wait(0.01, 2, paced=False)
+    assert talk.waits[1] == Wait(0.01, 3, paced=True)
 
 
 def test_the_transcription_of_an_audio_answer_is_the_text():
@@ -314,15 +238,11 @@ def test_the_transcription_of_an_audio_answer_is_the_text():
 # ---- spoken input
 
 
-def sound(seconds):
-    return {"data": b64encode(bytes(int(seconds * 32_000))).decode(), "mimeType": "audio/pcm;rate=16000"}
-
-
 def test_audio_is_answered_when_its_stream_ends():
     talk = Talk()
     talk.open(inputAudioTranscription={})
-    assert talk.say(realtimeInput={"audio": sound(1.0)}) == []
-    assert talk.say(realtimeInput={"audio": sound(0.5)}) == []
+    assert talk.say(realtimeInput={"audio": tone(1.0)}) == []
+    assert talk.say(realtimeInput={"audio": tone(0.5)}) == []
     found = talk.say(realtimeInput={"audioStreamEnd": True})
     assert found[0] == {"serverContent": {"inputTranscription": {"text": "(1.5 seconds of audio)"}}}
     assert found[1] == text('You said: "(1.5')
@@ -333,9 +253,9 @@ def test_audio_is_answered_when_its_stream_ends():
 def test_activity_that_the_client_marks():
     talk = Talk()
     talk.open(realtimeInputConfig={"automaticActivityDetection": {"disabled": True}})
-    talk.say(realtimeInput={"audio": sound(9.0)})
+    talk.say(realtimeInput={"audio": tone(9.0)})
     assert talk.say(realtimeInput={"activityStart": {}}) == []
-    assert talk.say(realtimeInput={"audio": sound(2.0)}) == []
+    assert talk.say(realtimeInput={"audio": silence(2.0)}) == []
     assert talk.say(realtimeInput={"audioStreamEnd": True}) == []
     found = talk.say(realtimeInput={"activityEnd": {}})
     # What was sent outside the activity does not count.
@@ -355,10 +275,10 @@ def test_marks_are_refused_while_the_service_listens_by_itself():
 def test_media_chunks_are_for_family_2_only():
     talk = Talk()
     talk.open()
-    assert talk.say(realtimeInput={"mediaChunks": [sound(1.0)]}) == []
+    assert talk.say(realtimeInput={"mediaChunks": [silence(1.0)]}) == []
     talk = Talk()
     talk.open(NEWER, "AUDIO")
-    assert talk.say(realtimeInput={"mediaChunks": [sound(1.0)]}) == [
+    assert talk.say(realtimeInput={"mediaChunks": [silence(1.0)]}) == [
         CloseWith(1007, "realtime_input.media_chunks is deprecated. Use audio, video, or text instead."),
         Finished(),
     ]
@@ -430,11 +350,6 @@ def test_without_interruption_the_answer_goes_on_and_the_next_follows():
 # ---- function calls
 
 
-def call_of(message):
-    (call,) = message["toolCall"]["functionCalls"]
-    return call
-
-
 def test_a_function_call_in_family_2_closes_its_turn_at_once():
     talk = Talk()
     talk.open(tools=[LAMP])
@@ -449,11 +364,6 @@ def test_a_function_call_in_family_2_closes_its_turn_at_once():
     assert words_of(answer) == f'I asked, and switch_lamp returned {{"result": "ok"}}. {BYE}'
     assert answer[-2] == COMPLETE
     assert answer[-1]["serverContent"] == {"turnComplete": True}
-
-
-def words_of(messages):
-    turns = [m["serverContent"]["modelTurn"] for m in messages if "modelTurn" in m.get("serverContent", {})]
-    return "".join(turn["parts"][0]["text"] for turn in turns)
 
 
 def test_a_function_call_in_family_3_ends_its_turn_after_the_response():
@@ -494,14 +404,17 @@ def test_the_word_call_calls_only_as_a_word():
     assert "toolCall" in talk.ask("CALL!")[0]
 
 
-def test_tools_can_be_changed_in_family_3():
+def test_tools_can_be_changed_in_family_3_8():
     talk = Talk()
-    talk.open(NEWER, "AUDIO")
+    talk.open(NEWEST, "AUDIO")
     assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == []
     assert "toolCall" in talk.ask("switch lamp")[0]
-    talk = Talk()
-    talk.open()
-    assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == REFUSED
+    assert talk.say(contextUpdate={"tools": {"tools": []}}) == []
+    assert "toolCall" not in talk.ask("switch lamp")[0]
+    for model, modality in ((NEWER, "AUDIO"), (HALF_CASCADE, "TEXT")):
+        talk = Talk()
+        talk.open(model, modality)
+        assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == REFUSED
 
 
 # ---- the machine

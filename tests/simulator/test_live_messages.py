@@ -12,21 +12,22 @@ from understudy.scenario.json_subset import LazyJson
 from understudy.surfaces import Place, Surface
 from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.live.messages import (
+    model_audio,
+    setup_complete,
+    tool_call,
+    turn_complete,
+    usage_metadata,
+)
+from understudy_simulator.live.reading import (
     Blob,
     ClientContent,
     ContextUpdate,
     FunctionResponse,
     RealtimeInput,
-    Setup,
     ToolResponse,
     decoded_base64,
-    model_audio,
     read_message,
-    setup_complete,
     setup_model,
-    tool_call,
-    turn_complete,
-    usage_metadata,
 )
 from understudy_simulator.live.refusals import (
     INVALID_ARGUMENT,
@@ -35,13 +36,14 @@ from understudy_simulator.live.refusals import (
     refusal_of,
     unknown_live_model,
 )
+from understudy_simulator.live.setup import Setup
 
 GEMINI = Place(Surface.GEMINI_LIVE, "bidiGenerateContent", "v1beta", "")
 VERTEX = Place(Surface.VERTEX_LIVE, "bidiGenerateContent", "v1beta1", "")
 
 
-def read(value):
-    return read_message(LazyJson(value if isinstance(value, bytes) else json.dumps(value).encode()))
+def read(value, place=GEMINI, **how):
+    return read_message(LazyJson(value if isinstance(value, bytes) else json.dumps(value).encode()), place, **how)
 
 
 def test_a_setup_is_read_in_the_spelling_of_both_official_clients():
@@ -131,23 +133,23 @@ def test_a_context_update_is_kept_as_it_is():
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (b"{", "Invalid JSON payload received. Unexpected token.\n{\n^"),
-        (b"[]", "Invalid JSON payload received. Unexpected token.\n[]\n^"),
+        (b"{", "Invalid JSON payload received. Unexpected end of string."),
+        (b"[]", 'Invalid JSON payload received. Unknown name "": Root element must be a message.'),
         (b'{"setup":"\xff"}', "Invalid JSON payload received. Unexpected token."),
         ({"hello": {}}, 'Invalid JSON payload received. Unknown name "hello": Cannot find field.'),
         ({}, "Request contains an invalid argument."),
         ({"setup": {"model": "m"}, "clientContent": {}}, "Request contains an invalid argument."),
         ({"clientContent": {}, "client_content": {}}, "Request contains an invalid argument."),
-        ({"setup": []}, "Request contains an invalid argument."),
+        ({"setup": []}, 'Invalid JSON payload received. Unknown name "setup": Proto field is not repeating'),
         ({"setup": {}}, "Request contains an invalid argument."),
         (
             {"setup": {"model": "m", "generationConfig": {"responseModalities": ["TEXT", "AUDIO"]}}},
             "Request contains an invalid argument.",
         ),
-        ({"clientContent": {"turns": ["hi"]}}, "Request contains an invalid argument."),
+        ({"clientContent": {"turns": ["hi"]}}, "Invalid value at 'client_content.turns[0]' (type.googleapis.com/"),
         (
             {"realtimeInput": {"audio": {"data": "!"}}},
-            "Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), Base64 decoding failed.",
+            "Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), Base64 decoding failed",
         ),
     ],
 )

@@ -810,6 +810,6 @@ async def test_one_line_for_a_session_without_its_key(caplog):
 def test_the_reference_has_every_reason_of_the_services_own_words():
     page = (Path(__file__).parents[2] / "docs/reference/close-codes-simulator.md").read_text("utf-8")
     constants = [value for value in vars(refusals).values() if isinstance(value, refusals.Refusal)]
-    assert len(constants) == 5
+    assert len(constants) == 8
     for refused in constants:
         assert f"| {refused.code} | `{refused.reason}` |" in page

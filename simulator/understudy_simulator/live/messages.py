@@ -1,214 +1,22 @@
-"""Messages of Live sessions: client messages read in both spellings, server messages built for each service. Pure.
+"""Messages of the service on Live sessions, built for each service (wire-live 4). Pure.
 
-Shapes: wire-live 3 (client), 4 (server, usageMetadata). What a client sends is never trusted: every reader gives a
-value or the refusal that the service would send.
+Audio frames are put together from bytes: they are most of what a session sends.
 """
 
 import json
-from base64 import b64encode, urlsafe_b64decode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from understudy.scenario.json_subset import LazyJson, camel_case
-
-from ..answers.reading import Members, member, members_in, strings_in, text_in
 from ..answers.tokens import Counts, details_of
 from ..audio import OUTPUT_RATE_HZ
-from .refusals import INVALID_ARGUMENT, Refusal, bad_base64, malformed_message, unknown_field
 
-_KINDS: Final = ("setup", "clientContent", "realtimeInput", "toolResponse", "contextUpdate")
-
-
-# ---- what clients say
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """`setup`: the model as the client names it, the modalities it asks for (AUDIO if it names none), switches.
-
-    `members` is the whole object. `is_manual`: the client marks activity itself; `keeps_talking`: input does not
-    interrupt; `takes_history`: the first content is history, not a question.
-    """
-
-    model: str
-    modalities: tuple[str, ...]
-    members: Members
-    has_voice: bool = False
-    is_manual: bool = False
-    keeps_talking: bool = False
-    takes_history: bool = False
-    transcribes_input: bool = False
-    transcribes_output: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ClientContent:
-    """`clientContent`: turns that are added to the conversation; `is_complete` asks for an answer."""
-
-    turns: tuple[Members, ...]
-    is_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Media: decoded bytes and their type."""
-
-    data: bytes
-    mime_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class RealtimeInput:
-    """`realtimeInput`: what of it is there. `is_old_style`: the media came as `mediaChunks`."""
-
-    media: tuple[Blob, ...] = ()
-    text: str | None = None
-    activity_start: bool = False
-    activity_end: bool = False
-    audio_stream_end: bool = False
-    is_old_style: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionResponse:
-    """One answer to a function call; clients on Vertex may leave the id out (wire-live 3.4)."""
-
-    id: str | None
-    name: str | None
-    response: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResponse:
-    """`toolResponse`: answers to function calls."""
-
-    responses: tuple[FunctionResponse, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ContextUpdate:
-    """`contextUpdate`: new instruction or tools in the middle of a session."""
-
-    members: Members
-
-
-ClientMessage = Setup | ClientContent | RealtimeInput | ToolResponse | ContextUpdate
-
-
-def read_message(message: LazyJson) -> ClientMessage | Refusal:
-    """What a client said, or the refusal that it earns: no JSON object, not exactly one member, a member unknown."""
-    value = message.value
-    if not isinstance(value, Mapping):
-        return malformed_message(message.raw)
-    members = cast("Members", value)
-    kinds = [camel_case(name) for name in members]
-    stranger = next((name for name, kind in zip(members, kinds, strict=True) if kind not in _KINDS), None)
-    if stranger is not None:
-        return unknown_field(stranger[:60])
-    if len(kinds) != 1:
-        return INVALID_ARGUMENT
-    content = next(iter(members.values()))
-    if not isinstance(content, Mapping):
-        return INVALID_ARGUMENT
-    return _read(kinds[0], cast("Members", content))
-
-
-def _read(kind: str, content: Members) -> ClientMessage | Refusal:
-    match kind:
-        case "setup":
-            return _setup(content)
-        case "clientContent":
-            return _client_content(content)
-        case "realtimeInput":
-            return _realtime_input(content)
-        case "toolResponse":
-            return _tool_response(content)
-        case _:
-            return ContextUpdate(content)
-
-
-def setup_model(message: LazyJson) -> str | None:
-    """The model that a setup message names; None if it is no setup message or names none."""
-    return text_in(member(message.value, "setup"), "model")
-
-
-def _setup(content: Members) -> Setup | Refusal:
-    model = text_in(content, "model")
-    config = member(content, "generationConfig")
-    modalities = tuple(dict.fromkeys(name.upper() for name in strings_in(config, "responseModalities")))
-    if not model or len(modalities) > 1:
-        return INVALID_ARGUMENT
-    realtime = member(content, "realtimeInputConfig")
-    return Setup(
-        model,
-        modalities or ("AUDIO",),
-        content,
-        has_voice=member(config, "speechConfig") is not None,
-        is_manual=member(member(realtime, "automaticActivityDetection"), "disabled") is True,
-        keeps_talking=text_in(realtime, "activityHandling") == "NO_INTERRUPTION",
-        takes_history=member(member(content, "historyConfig"), "initialHistoryInClientContent") is True,
-        # Presence is the switch: `{}` counts (wire-live 3.1).
-        transcribes_input=member(content, "inputAudioTranscription") is not None,
-        transcribes_output=member(content, "outputAudioTranscription") is not None,
-    )
-
-
-def _client_content(content: Members) -> ClientContent | Refusal:
-    turns = member(content, "turns")
-    entries = cast("list[Any]", turns) if isinstance(turns, list) else [] if turns is None else [turns]
-    if not all(isinstance(entry, Mapping) for entry in entries):
-        return INVALID_ARGUMENT
-    return ClientContent(tuple(cast("list[Members]", entries)), member(content, "turnComplete") is True)
-
-
-def _realtime_input(content: Members) -> RealtimeInput | Refusal:
-    # Of `mediaChunks` only the first counts (wire-live 3.3).
-    old = members_in(content, "mediaChunks")[:1]
-    entries = [("media_chunks[0]", entry) for entry in old]
-    entries += [(name, entry) for name in ("audio", "video") for entry in members_in(content, name)]
-    media: list[Blob] = []
-    for path, entry in entries:
-        data = decoded_base64(text_in(entry, "data") or "")
-        if data is None:
-            return bad_base64(f"realtime_input.{path}.data")
-        usual = "image/jpeg" if path == "video" else "audio/pcm"
-        media.append(Blob(data, text_in(entry, "mimeType") or usual))
-    return RealtimeInput(
-        tuple(media),
-        text_in(content, "text"),
-        activity_start=member(content, "activityStart") is not None,
-        activity_end=member(content, "activityEnd") is not None,
-        audio_stream_end=member(content, "audioStreamEnd") is True,
-        is_old_style=bool(old),
-    )
-
-
-def _tool_response(content: Members) -> ToolResponse | Refusal:
-    entries = members_in(content, "functionResponses")
-    if not entries:
-        return INVALID_ARGUMENT
-    return ToolResponse(
-        tuple(
-            FunctionResponse(text_in(entry, "id"), text_in(entry, "name"), member(entry, "response"))
-            for entry in entries
-        )
-    )
-
-
-def decoded_base64(text: str) -> bytes | None:
-    """The bytes; either alphabet, with padding or without (wire-live 0.4). None if it is not base64."""
-    plain = text.rstrip("=").replace("+", "-").replace("/", "_")
-    if not all(char.isascii() and (char.isalnum() or char in "-_") for char in plain):
-        return None
-    try:
-        return urlsafe_b64decode(plain + "=" * (-len(plain) % 4))
-    except Base64Error:
-        return None
-
-
-# ---- what the service says
+_AUDIO_HEAD: Final = (
+    b'{"serverContent":{"modelTurn":{"role":"model","parts":[{"inlineData":{"mimeType":"audio/pcm;rate='
+    + str(OUTPUT_RATE_HZ).encode()
+    + b'","data":"'
+)
+_AUDIO_TAIL: Final = b'"}}]}}}'
 
 
 def setup_complete(session_id: str | None) -> bytes:
@@ -221,10 +29,14 @@ def model_text(text: str) -> bytes:
     return _model_part({"text": text})
 
 
+def model_thought(text: str) -> bytes:
+    """A piece of what the model thinks, told because `includeThoughts` asks for it."""
+    return _model_part({"text": text, "thought": True})
+
+
 def model_audio(pcm: bytes) -> bytes:
     """A piece of the answer as audio, standard base64."""
-    mime_type = f"audio/pcm;rate={OUTPUT_RATE_HZ}"
-    return _model_part({"inlineData": {"mimeType": mime_type, "data": b64encode(pcm).decode("ascii")}})
+    return _AUDIO_HEAD + b64encode(pcm) + _AUDIO_TAIL
 
 
 def output_transcription(text: str) -> bytes:
@@ -247,9 +59,18 @@ def interrupted() -> bytes:
     return _content({"interrupted": True})
 
 
-def turn_complete(usage: Mapping[str, Any]) -> bytes:
-    """The end of a turn; its usage stands on the same frame (wire-live 0.11)."""
-    return _message({"serverContent": {"turnComplete": True}, "usageMetadata": usage})
+def turn_complete(
+    usage: Mapping[str, Any] | None, extras: Mapping[str, Any] | None = None, *, also_generation: bool = False
+) -> bytes:
+    """The end of a turn; its usage stands on the same frame (wire-live 0.11), `extras` inside `serverContent`."""
+    content: dict[str, Any] = {"generationComplete": True} if also_generation else {}
+    content |= {"turnComplete": True, **(extras or {})}
+    return _message({"serverContent": content} | ({} if usage is None else {"usageMetadata": usage}))
+
+
+def usage_alone(usage: Mapping[str, Any]) -> bytes:
+    """Usage in a frame of its own."""
+    return _message({"usageMetadata": usage})
 
 
 def tool_call(calls: Sequence[tuple[str, str, Mapping[str, Any]]]) -> bytes:
@@ -258,20 +79,72 @@ def tool_call(calls: Sequence[tuple[str, str, Mapping[str, Any]]]) -> bytes:
     return _message({"toolCall": {"functionCalls": entries}})
 
 
-def usage_metadata(prompt: Counts, response: Counts, is_vertex: bool) -> dict[str, Any]:
-    """`usageMetadata` of one turn in the names of the service (wire-live 4)."""
+def tool_call_cancellation(ids: Sequence[str]) -> bytes:
+    """Calls that need no answer any more, because the user interrupted."""
+    return _message({"toolCallCancellation": {"ids": list(ids)}})
+
+
+def go_away(time_left_s: float) -> bytes:
+    """The connection ends soon."""
+    return _message({"goAway": {"timeLeft": _duration(time_left_s)}})
+
+
+def resumption_update(handle: str | None, consumed: int | None) -> bytes:
+    """A handle that is good from now on; None: the session cannot be resumed at this moment.
+
+    `consumed` is the index of the last client message that the handle covers, told where resumption is transparent.
+    """
+    update: dict[str, Any] = {} if handle is None else {"newHandle": handle, "resumable": True}
+    if consumed is not None:
+        update["lastConsumedClientMessageIndex"] = str(consumed)
+    return _message({"sessionResumptionUpdate": update})
+
+
+def voice_activity(kind: str, at_s: float) -> bytes:
+    """Speech began (`ACTIVITY_START`) or ended (`ACTIVITY_END`) at that second of the client's audio."""
+    return _message({"voiceActivity": {"type": kind, "audioOffset": _duration(at_s)}})
+
+
+def detection_signal(kind: str) -> bytes:
+    """The start (`SOS`) or end (`EOS`) of speech."""
+    return _message({"voiceActivityDetectionSignal": {"vadSignalType": f"VAD_SIGNAL_TYPE_{kind}"}})
+
+
+def usage_metadata(
+    prompt: Counts, response: Counts, is_vertex: bool, *, thoughts: int = 0, tool_use: int = 0, omits: bool = False
+) -> dict[str, Any]:
+    """`usageMetadata` of one turn in the names of the service (wire-live 4).
+
+    Thoughts stand outside the total on the Gemini API (pricing 8). `omits`: a single entry of details has no count.
+    """
     asked, said = sum(prompt.values()), sum(response.values())
     side = "candidates" if is_vertex else "response"
     usage: dict[str, Any] = {"promptTokenCount": asked}
     if said:
         usage[f"{side}TokenCount"] = said
-    usage["totalTokenCount"] = asked + said
+    if tool_use:
+        usage["toolUsePromptTokenCount"] = tool_use
+    if thoughts:
+        usage["thoughtsTokenCount"] = thoughts
+    usage["totalTokenCount"] = asked + said + tool_use + (thoughts if is_vertex else 0)
     if is_vertex:
         usage["trafficType"] = "ON_DEMAND"
-    usage["promptTokensDetails"] = details_of(prompt)
+    usage["promptTokensDetails"] = _details(prompt, omits)
     if said:
-        usage[f"{side}TokensDetails"] = details_of(response)
+        usage[f"{side}TokensDetails"] = _details(response, omits)
+    if tool_use:
+        usage["toolUsePromptTokensDetails"] = [{"modality": "TEXT", "tokenCount": tool_use}]
     return usage
+
+
+def _details(counts: Counts, omits: bool) -> list[dict[str, Any]]:
+    details = details_of(counts)
+    return [{"modality": details[0]["modality"]}] if omits and len(details) == 1 else details
+
+
+def _duration(seconds: float) -> str:
+    """A proto Duration in JSON: no more digits than it needs, at most three."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def _model_part(part: Mapping[str, Any]) -> bytes:

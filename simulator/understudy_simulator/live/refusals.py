@@ -43,6 +43,13 @@ MEDIA_CHUNKS: Final = Refusal(1007, "realtime_input.media_chunks is deprecated. 
 ACTIVITY_CONTROL: Final = Refusal(
     1007, "Explicit activity control is not supported when automatic activity detection is enabled."
 )
+MALFORMED_HANDLE: Final = Refusal(1007, "Invalid session handle")
+UNKNOWN_HANDLE: Final = Refusal(1008, "BidiGenerateContent session not found")
+GO_AWAY_IGNORED: Final = Refusal(
+    1008,
+    "Connection aborted because the client failed to close the connection after receiving a GoAway signal once the "
+    "session duration limit was reached.",
+)
 DEADLINE: Final = Refusal(1011, "Deadline expired before operation could complete.")
 
 
@@ -80,6 +87,11 @@ def unsupported_modalities(modalities: Sequence[str], model_name: str) -> Refusa
     return Refusal(
         1007, f"The requested combination of response modalities ({wanted}) is not supported by the model. {model_name}"
     )
+
+
+def unsupported_language(code: str, model_name: str) -> Refusal:
+    """Speech is not to be had in that language; only the beginning of the text is known from reports."""
+    return Refusal(1007, f"Unsupported language code '{code[:40]}' for model {model_name}")
 
 
 def malformed_message(raw: bytes) -> Refusal:

@@ -16,6 +16,7 @@ from ..clock import Clock
 from ..cues import (
     Abort,
     Action,
+    Alarm,
     Answer,
     AnswerStream,
     Arrived,
@@ -94,6 +95,8 @@ class LiveSession:
         self._note = note
         self._events: asyncio.Queue[Event] = asyncio.Queue(_UNREAD_LIMIT)
         self._timer: asyncio.Task[None] | None = None
+        self._alarm: asyncio.Task[None] | None = None
+        self._opened = clock.now()
         self._due: float | None = None
         self._is_deaf = False
 
@@ -111,12 +114,14 @@ class LiveSession:
                 self._connection.end()
                 listener.cancel()
                 self._stop_timer()
+                if self._alarm is not None:
+                    self._alarm.cancel()
 
     async def _listen(self) -> None:
         while True:
             event = await self._connection.receive()
             if not self._is_deaf:
-                await self._events.put(event)
+                await self._events.put(Arrived(event.message, self._age_s) if isinstance(event, Arrived) else event)
             if isinstance(event, Gone):
                 return
 
@@ -132,7 +137,7 @@ class LiveSession:
             return
         self._speed = found.speed
         if found.message is not None:
-            first = Arrived(found.message)
+            first = Arrived(found.message, first.at)
         await self._play(found.machine, first, tasks)
 
     async def _play(self, machine: Machine, first: Event, tasks: asyncio.TaskGroup) -> None:
@@ -176,9 +181,13 @@ class LiveSession:
             case Wait(seconds, id, paced):
                 self._stop_timer()
                 self._timer = tasks.create_task(self._wait(seconds, id, paced))
+            case Alarm(seconds, id):
+                if self._alarm is not None:
+                    self._alarm.cancel()
+                self._alarm = tasks.create_task(self._ring(seconds, id))
             case Stall(seconds, id):
                 await connection.stall(seconds, self._clock, self._speed)
-                return Elapsed(id)
+                return Elapsed(id, self._age_s)
             case CloseWith(code, reason):
                 await connection.close(code, reason)
             case Abort():
@@ -217,7 +226,17 @@ class LiveSession:
         await clock.sleep(max(due - now, 0.0) * speed, self._speed)
         # If time was moved forward meanwhile, the schedule goes on from here.
         self._due = min(due, clock.monotonic())
-        await self._events.put(Elapsed(id))
+        await self._events.put(Elapsed(id, self._age_s))
+
+    async def _ring(self, seconds: float, id: int) -> None:
+        """The alarm: time of the service, which the speed of pauses does not change."""
+        await self._clock.sleep(seconds, 1.0)
+        await self._events.put(Elapsed(id, self._age_s))
+
+    @property
+    def _age_s(self) -> float:
+        """How long the session has lasted, in time of the service."""
+        return (self._clock.now() - self._opened).total_seconds()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

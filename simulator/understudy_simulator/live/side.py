@@ -33,8 +33,8 @@ from ..replies import Manner, Outgoing
 from ..scripted import outcome_of
 from ..stage import Performance, Stage
 from .connection import MESSAGE_LIMIT, LiveConnection
-from .conversation import Conversation
-from .messages import setup_model
+from .machine.conversation import Conversation
+from .reading import setup_model
 from .refusals import Refusal, own_refusal, query_refusal, refusal_of
 from .session import CLOSE_WITHIN_S, Cast, LiveSession
 
@@ -96,7 +96,11 @@ class LiveSide:
         entry, stage = casting.entry, casting.stage
         # Uncompressed, no subprotocol: wire-live 1. Text stays bytes, so that the transcript has what was sent.
         socket = web.WebSocketResponse(
-            compress=False, max_msg_size=MESSAGE_LIMIT, autoclose=False, autoping=True, decode_text=False
+            compress=stage.settings.live.deflate,
+            max_msg_size=MESSAGE_LIMIT,
+            autoclose=False,
+            autoping=True,
+            decode_text=False,
         )
         if not socket.can_prepare(request):
             entry.accepted(400, ())
@@ -176,7 +180,15 @@ class _Casting:
         self.entry.origin = replace(self.entry.origin, misses=misses)
         if self.stage.is_strict(scope):
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
-        return Cast(Conversation(self._place, identity), message=None if message is sent else message)
+        conversation = Conversation(
+            self._place,
+            identity,
+            self.stage.settings.live,
+            self.stage.live_memory,
+            now=self.stage.clock.now(),
+            takes_any=self.stage.takes_any_body(scope),
+        )
+        return Cast(conversation, message=None if message is sent else message)
 
     def refused_handshake(self) -> Outgoing | None:
         """The answer of a scenario that begins with a reply; None if there is none.

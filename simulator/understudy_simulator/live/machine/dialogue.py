@@ -1,0 +1,359 @@
+"""Turn taking of a free session after its setup: what the client says becomes turns, turns get answers. Pure.
+
+Rules: wire-live 3.2 to 3.5, 4, 5.3, 5.4. New input while the model speaks, or while what it said is still to be played,
+interrupts it, unless NO_INTERRUPTION says that the next turn follows. A blocking call holds everything up until it is
+answered; only spoken activity cancels it. What the model says comes from `answers`, as over HTTP.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, Final, assert_never
+
+from understudy.scenario.json_subset import last_text
+
+from ...answers.grounding import TOKENS_OF_SEARCH, grounding_metadata, grounds
+from ...answers.reading import Members, count_in, member, text_in
+from ...answers.thinking import thinking_of, thought_about
+from ...answers.tokens import tokens_of_request, tokens_of_text
+from ...answers.turns import Said, said_to
+from ...cues import Action
+from ...ids import Identity
+from ..messages import detection_signal, input_transcription, tool_call_cancellation, voice_activity
+from ..reading import ClientContent, ContextUpdate, RealtimeInput, ToolResponse
+from ..refusals import ACTIVITY_CONTROL, INVALID_ARGUMENT, MEDIA_CHUNKS, Refusal
+from ..settings import LiveSettings
+from ..setup import Admitted, behaviors_of, kinds_of, refused_tools
+from .calling import Call, Calls
+from .context import Context
+from .detection import Began, Ended
+from .listening import Listener
+from .speaking import Beside, Speaker
+from .turns import Beat, audio_beats, call_beats, ending, text_beats, thought_beats
+
+SILENCE_MARKER: Final = "[[understudy:silence]]"
+"""Text that a model which may keep silent does not answer."""
+
+_CALL_WORD: Final = re.compile(r"\bcall\b", re.IGNORECASE)
+_THINK_WORD: Final = re.compile(r"\bthink\b", re.IGNORECASE)
+_THINKING_ALOUD: Final = "Let me think about that."
+_THINKING_S: Final = 1.0
+
+Outcome = tuple[Action, ...] | Refusal
+
+
+class Dialogue:
+    """One session's turns. `on_turn_end` is asked what else is to be sent whenever a turn has ended."""
+
+    def __init__(
+        self,
+        admitted: Admitted,
+        identity: Identity,
+        settings: LiveSettings,
+        context: Context,
+        speaker: Speaker,
+        on_turn_end: Callable[[], tuple[Action, ...]],
+    ) -> None:
+        self._admitted = admitted
+        self._setup = admitted.setup
+        self._family = admitted.family
+        self._identity = identity
+        self._settings = settings
+        self._context = context
+        self._speaker = speaker
+        self._on_turn_end = on_turn_end
+        self._listener = Listener(admitted)
+        self._calls = Calls()
+        self._calls_made = 0
+        self._turns_begun = 0
+        self._tools: Any = member(self._setup.members, "tools")
+        self._instruction: Any = member(self._setup.members, "systemInstruction")
+        self._history_taken = not self._setup.takes_history
+        self._results: list[Members] = []
+        self._transcribed = ""
+        self._owes_answer = False
+        self._afterthought: Said | None = None
+        self.has_video = False
+        self.turns: list[Members] = []
+        self._fix_context()
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a handle may be given now: nothing is being said, no call is open that blocks (wire-live 4)."""
+        return not self._calls.is_blocked and not self._speaker.is_in_turn
+
+    # -- listening
+
+    def take(self, said: ClientContent | RealtimeInput | ToolResponse | ContextUpdate) -> Outcome:
+        """What follows from a client message: actions, or why the session ends."""
+        match said:
+            case ClientContent():
+                return self._take_content(said)
+            case RealtimeInput():
+                return self._take_realtime(said)
+            case ToolResponse():
+                return self._take_results(said)
+            case ContextUpdate(members):
+                return self._take_update(members)
+            case _:
+                assert_never(said)
+
+    def on_timer(self, id: int) -> Outcome:
+        """A pause is over; one that is not waited for changes nothing."""
+        actions = self._speaker.on_timer(id)
+        return () if actions is None else self._after(actions)
+
+    def _take_content(self, content: ClientContent) -> Outcome:
+        roles = [text_in(turn, "role") for turn in content.turns]
+        is_vertex = self._admitted.is_vertex
+        # wire-live 3.2: 3.x models insist on roles; the Gemini API has no system turns, on Vertex they replace.
+        if (self._family.needs_roles and None in roles) or (not is_vertex and "system" in roles):
+            return INVALID_ARGUMENT
+        actions = self._interrupt(self._speaker.is_speaking)
+        for turn in content.turns:
+            if text_in(turn, "role") == "system":
+                self._instruction = turn
+                self._fix_context()
+            else:
+                self.turns.append(turn)
+                self._context.add(tokens_of_request({"contents": [turn]}))
+        if not content.is_complete:
+            return actions
+        if not self._history_taken:
+            self._history_taken = True
+            self.turns.clear()
+            return actions
+        if not self._family.answers_model_turns and roles and roles[-1] == "model":
+            return actions
+        return self._then_answer(actions, is_spoken=False)
+
+    def _take_realtime(self, heard: RealtimeInput) -> Outcome:
+        if heard.is_old_style and not self._family.takes_media_chunks:
+            return MEDIA_CHUNKS
+        if (heard.activity_start or heard.activity_end) and not self._setup.is_manual:
+            return ACTIVITY_CONTROL
+        if heard.media and not self.has_video:
+            self.has_video = any(not blob.mime_type.lower().startswith("audio/") for blob in heard.media)
+        actions: tuple[Action, ...] = ()
+        for noticed in self._listener.hear(heard):
+            told = self._notice(noticed)
+            if isinstance(told, Refusal):
+                return told
+            actions += told
+        if heard.text is None:
+            return actions
+        if not self._setup.keeps_talking:
+            actions += self._interrupt(self._speaker.is_speaking)
+        self._add_text(heard.text)
+        self._context.add({"TEXT": tokens_of_text(heard.text)})
+        return self._then_answer(actions, is_spoken=False)
+
+    def _notice(self, noticed: Began | Ended) -> Outcome:
+        """Spoken activity began: it interrupts. It ended: it is a turn of its own."""
+        if isinstance(noticed, Began):
+            signals = self._signals("SOS", "ACTIVITY_START", noticed.at_s)
+            return signals if self._setup.keeps_talking else signals + self._interrupt_by_speech()
+        actions = self._signals("EOS", "ACTIVITY_END", noticed.at_s)
+        if self._setup.is_manual and not self._listener.activity_s:
+            return actions
+        words = f"({self._listener.activity_s:.1f} seconds of audio)"
+        is_cough = self._listener.is_cough and self._admitted.may_keep_silent
+        self._add_text(SILENCE_MARKER if is_cough else words)
+        if self._setup.transcribes_input:
+            self._transcribed += words
+            actions += (self._speaker.message(input_transcription(words)),)
+        return self._then_answer(actions, is_spoken=True)
+
+    def _signals(self, signal: str, kind: str, at_s: float) -> tuple[Action, ...]:
+        if not self._setup.signals_activity:
+            return ()
+        message = self._speaker.message
+        return (message(detection_signal(signal)), message(voice_activity(kind, at_s)))
+
+    def _add_text(self, text: str) -> None:
+        self.turns.append({"role": "user", "parts": [{"text": text}]})
+
+    def _take_update(self, members: Members) -> Outcome:
+        if not self._family.takes_context_update:
+            return INVALID_ARGUMENT
+        tools, instruction = member(members, "tools"), member(members, "systemInstruction")
+        if tools is not None:
+            inner = member(tools, "tools")
+            refusal = refused_tools(inner, self._family)
+            if refusal is not None:
+                return refusal
+            self._tools = inner
+        if instruction is not None:
+            self._instruction = instruction
+        self._fix_context()
+        return ()
+
+    def _fix_context(self) -> None:
+        """What stands before all turns, however the context is cut."""
+        self._context.fix(tokens_of_request({"systemInstruction": self._instruction, "tools": self._tools}))
+
+    # -- calls
+
+    def _take_results(self, results: ToolResponse) -> Outcome:
+        """Answers to function calls; those that block let the model speak on once all are there."""
+        asks, cuts = False, False
+        for result in results.responses:
+            call = self._calls.find(result)
+            if call is None:
+                if self._calls.is_cancelled(result):
+                    continue
+                return INVALID_ARGUMENT
+            if not result.will_continue:
+                self._calls.settle(call)
+            part = {"functionResponse": {"name": call.name, "response": result.response}}
+            self._context.add(tokens_of_request({"contents": [{"parts": [part]}]}))
+            # Vertex AI ignores the scheduling (wire-live 5.4).
+            scheduling = "WHEN_IDLE" if call.blocks or self._admitted.is_vertex else result.scheduling
+            if scheduling != "SILENT":
+                self._results.append(part)
+                asks = True
+                cuts = cuts or scheduling == "INTERRUPT"
+        if not asks:
+            return ()
+        actions = self._interrupt(self._speaker.is_speaking) if cuts else ()
+        return self._then_answer(actions, is_spoken=None)
+
+    # -- speaking
+
+    def _then_answer(self, actions: tuple[Action, ...], *, is_spoken: bool | None) -> Outcome:
+        """`actions`, then the answer to what was said. `is_spoken` None: nothing was; the turn is about results."""
+        if is_spoken is not None:
+            self._context.add(self._listener.collect(is_spoken=is_spoken))
+        answer = self._answer()
+        return answer if isinstance(answer, Refusal) else actions + answer
+
+    def _answer(self) -> Outcome:
+        """Start to answer what was said since the last answer, unless the model is busy or waits for a function."""
+        if self._calls.is_blocked:
+            return ()
+        if self._speaker.is_speaking:
+            self._owes_answer = True
+            return ()
+        self._owes_answer = False
+        turns, self.turns = self.turns, []
+        if self._results:
+            turns.append({"role": "user", "parts": self._results})
+            self._results = []
+        said, prompt = self._said_to(turns)
+        if self._admitted.may_keep_silent and SILENCE_MARKER in prompt:
+            return self._begin(iter((Beat(ends_turn=True),)), Beside())
+        if self._family.tells_status and said.call is None and _THINK_WORD.search(prompt):
+            self._afterthought = said
+            return self._begin(self._voiced(_THINKING_ALOUD), Beside(extras={"interactionStatus": "IN_PROGRESS"}))
+        return self._say(said, prompt)
+
+    def _said_to(self, turns: list[Members]) -> tuple[Said, str]:
+        """What is said to these turns, and the text that it answers."""
+        most = count_in(member(self._setup.members, "generationConfig"), "maxOutputTokens")
+        body: dict[str, Any] = {"contents": turns, "tools": self._tools}
+        if most is not None:
+            body["generationConfig"] = {"maxOutputTokens": most}
+        prompt = last_text(body) or ""
+        said = said_to(body)
+        if said.call is None and _CALL_WORD.search(prompt):
+            said = said_to(body | {"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}})
+        if self._family.is_transcriber and said.call is None:
+            said = Said(prompt)
+        return said, prompt
+
+    def _say(self, said: Said, prompt: str) -> Outcome:
+        if said.calls:
+            return self._call(said)
+        config = member(self._setup.members, "generationConfig")
+        thinking = thinking_of(config, self._family.thinks)
+        beats = self._voiced(said.text)
+        if thinking.is_told:
+            beats = chain(thought_beats(thought_about(prompt)), beats)
+        extras: dict[str, Any] = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
+        kinds = kinds_of(self._tools)
+        tool_use = 0
+        if grounds(kinds):
+            tool_use = TOKENS_OF_SEARCH
+            extras["groundingMetadata"] = grounding_metadata(kinds, prompt, said.text, self._admitted.is_vertex)
+        has_usage = not self._family.is_transcriber
+        return self._begin(beats, Beside(thinking.tokens, tool_use, extras, has_usage))
+
+    def _voiced(self, text: str) -> Iterator[Beat]:
+        if not self._admitted.speaks:
+            return text_beats(text, self._settings)
+        setup = self._setup
+        return audio_beats(
+            text,
+            self._settings,
+            is_vertex=self._admitted.is_vertex,
+            transcribes=setup.transcribes_output,
+            voice=setup.voice_number,
+        )
+
+    def _call(self, said: Said) -> Outcome:
+        """Call functions. If one of them blocks, the model waits; else it says so and the conversation goes on."""
+        behaviors = behaviors_of(self._tools)
+        usual = "NON_BLOCKING" if self._family.calling == "non_blocking" else "BLOCKING"
+        calls = [(self._call_id(), name, args) for name, args in said.calls]
+        turn = self._turns_begun if self._speaker.is_in_turn else self._turns_begun + 1
+        for call_id, name, _ in calls:
+            self._calls.add(Call(call_id, name, behaviors.get(name, usual) == "BLOCKING", turn))
+        beats = call_beats(calls)
+        if not self._calls.is_blocked:
+            names = ", ".join(name for _, name, _ in calls)
+            beats = chain(beats, self._voiced(f"I have called {names}; meanwhile we can go on."))
+        elif self._family.closes_calling_turn:
+            beats = chain(beats, ending(self._settings))
+        extras = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
+        return self._begin(beats, Beside(extras=extras))
+
+    def _call_id(self) -> str:
+        self._calls_made += 1
+        number = int.from_bytes(self._identity.digest(f"live call {self._calls_made}")[:8])
+        return f"function-call-{number:020d}"
+
+    def _begin(self, beats: Iterator[Beat], beside: Beside) -> Outcome:
+        if not self._speaker.is_in_turn:
+            self._turns_begun += 1
+        transcribed, self._transcribed = self._transcribed, ""
+        actions = self._speaker.begin(beats, beside, transcribed)
+        if self._context.is_full:
+            return INVALID_ARGUMENT
+        return self._after(actions)
+
+    def _after(self, actions: tuple[Action, ...]) -> Outcome:
+        """After the model spoke: if its turn is over, what follows it, and the answer that is still owed."""
+        if not self._speaker.ended_turn:
+            return actions
+        actions += self._turn_ended()
+        if self._afterthought is not None:
+            said, self._afterthought = self._afterthought, None
+            pause = iter((Beat(pause_s=_THINKING_S),))
+            more = self._begin(chain(pause, self._voiced(said.text)), Beside(extras={"interactionStatus": "IDLE"}))
+        else:
+            more = self._answer() if self._owes_answer else ()
+        return more if isinstance(more, Refusal) else actions + more
+
+    def _turn_ended(self) -> tuple[Action, ...]:
+        self._speaker.ended_turn = False
+        return self._on_turn_end()
+
+    # -- interruption
+
+    def _interrupt(self, is_busy: bool) -> tuple[Action, ...]:
+        """Break the turn off and cancel its calls, if the model is busy (wire-live 5.3)."""
+        if not is_busy:
+            return ()
+        self._owes_answer = False
+        self._afterthought = None
+        ids = self._calls.cancel(self._turns_begun, blocking=False)
+        cancelled = (self._speaker.message(tool_call_cancellation(ids)),) if ids else ()
+        actions = cancelled + self._speaker.interrupt()
+        return actions + self._turn_ended() if self._speaker.ended_turn else actions
+
+    def _interrupt_by_speech(self) -> tuple[Action, ...]:
+        """Spoken activity interrupts a turn that waits for a function, too, and calls that hold the session up."""
+        if self._speaker.is_in_turn:
+            return self._interrupt(is_busy=True)
+        ids = self._calls.cancel(0, blocking=True)
+        return (self._speaker.message(tool_call_cancellation(ids)),) if ids else ()

@@ -1,0 +1,137 @@
+"""How long a session may last, what it is told before its end, and the handles by which it goes on elsewhere. Pure.
+
+Limits: wire-live 5.5, 5.6. A session without context-window compression ends after 15 minutes, after 2 minutes once
+pictures came, counted over all its connections; every connection ends after about 10 minutes.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from ...answers.reading import member
+from ...cues import Action, Alarm
+from ...ids import Identity
+from ..messages import go_away, resumption_update, setup_complete
+from ..reading import ClientContent, ContextUpdate, RealtimeInput, ToolResponse
+from ..refusals import GO_AWAY_IGNORED, Refusal
+from ..settings import LiveSettings
+from ..setup import Admitted
+from .context import Context, compression_of
+from .dialogue import Dialogue, Outcome
+from .memory import SessionMemory, Snapshot
+from .speaking import Speaker
+
+_HANDLE_LENGTH: Final = 96
+
+
+class Session:
+    """A session that was set up: its dialogue, and its time."""
+
+    def __init__(
+        self,
+        admitted: Admitted,
+        identity: Identity,
+        settings: LiveSettings,
+        memory: SessionMemory | None,
+        new_id: Callable[[], int],
+    ) -> None:
+        self._admitted = admitted
+        self._identity = identity
+        self._settings = settings
+        self._memory = memory
+        self._new_id = new_id
+        self._compression = compression_of(
+            member(admitted.setup.members, "contextWindowCompression"), admitted.model.input_limit
+        )
+        self._context = Context(admitted.model.input_limit, self._compression)
+        self._speaker = Speaker(self._context, admitted.is_vertex, settings, new_id)
+        self.dialogue = Dialogue(admitted, identity, settings, self._context, self._speaker, self._offer_handle)
+        self._consumed = 1
+        self._earlier_s = 0.0
+        self._at = 0.0
+        self._ends_at = 0.0
+        self._had_video = False
+        self._handles = 0
+        self._warning: int | None = None
+        self._ending: int | None = None
+
+    def begin(self, at: float, restored: Snapshot | None = None) -> tuple[Action, ...]:
+        """The answer to the setup, `at` seconds after the connection began; goes on from a snapshot, if there is one.
+
+        The time of the connection begins to run.
+        """
+        self._at = at
+        if restored is not None:
+            self._context.recall(restored.context)
+            self.dialogue.turns.extend(restored.turns)
+            self._consumed = restored.consumed
+            self._earlier_s = restored.age_s
+            self._had_video = restored.has_video
+        session_id = self._identity.uuid if self._admitted.is_vertex else None
+        complete = self._speaker.message(setup_complete(session_id))
+        return (complete, *self._offer_handle(), self._limit())
+
+    def take(self, said: ClientContent | RealtimeInput | ToolResponse | ContextUpdate, at: float) -> Outcome:
+        """What follows from a client message that came at that time."""
+        self._at = at
+        self._consumed += 1
+        outcome = self.dialogue.take(said)
+        if isinstance(outcome, Refusal) or self._had_video or not self.dialogue.has_video:
+            return outcome
+        self._had_video = True
+        # With pictures a session is shorter (wire-live 5.5).
+        return outcome if self._compression is not None or self._is_warned else (*outcome, self._limit())
+
+    def on_timer(self, id: int, at: float) -> Outcome:
+        """A wait or the alarm is over."""
+        self._at = at
+        if id == self._warning:
+            self._warning = None
+            self._ending = self._new_id()
+            left_s = max(self._ends_at - at, 0.0)
+            return (self._speaker.message(go_away(left_s)), Alarm(left_s, self._ending))
+        if id == self._ending:
+            return GO_AWAY_IGNORED
+        return self.dialogue.on_timer(id)
+
+    def end(self) -> None:
+        """The connection is over; its handles begin to grow old."""
+        if self._memory is not None and self._handles:
+            self._memory.end(self._identity.scope, self._identity.uuid)
+
+    @property
+    def _is_warned(self) -> bool:
+        return self._ending is not None
+
+    def _limit(self) -> Alarm:
+        """Set the alarm for the moment when the client is to be warned of the end."""
+        settings = self._settings
+        self._ends_at = settings.connection_s
+        if self._compression is None:
+            whole_s = settings.video_session_s if self._had_video else settings.audio_session_s
+            self._ends_at = min(self._ends_at, whole_s - self._earlier_s)
+        self._warning = self._new_id()
+        return Alarm(max(self._ends_at - settings.warning_s - self._at, 0.0), self._warning)
+
+    def _offer_handle(self) -> tuple[Action, ...]:
+        """A handle for what was said so far, if handles are wanted; an update without one while none can be given."""
+        setup = self._admitted.setup
+        if not setup.resumes or self._memory is None:
+            return ()
+        message = self._speaker.message
+        if not self.dialogue.can_resume:
+            return (message(resumption_update(None, None)),)
+        self._handles += 1
+        handle = self._identity.urlsafe(f"handle {self._handles}", _HANDLE_LENGTH)
+        self._memory.keep(self._identity.scope, handle, self._snapshot())
+        return (message(resumption_update(handle, self._consumed - 1 if setup.is_transparent else None)),)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            self._admitted.model.id,
+            self._context.remembered(),
+            tuple(self.dialogue.turns),
+            self._consumed,
+            self._identity.uuid,
+            self._earlier_s + self._at,
+            self._had_video,
+        )

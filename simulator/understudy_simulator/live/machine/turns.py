@@ -1,0 +1,135 @@
+"""One turn of the model in a free Live conversation, as beats: the messages in order and the pauses between them. Pure.
+
+Order within a turn: wire-live 4. Audio is sent in the service's chunk sizes at the pace of the settings; the end of a
+turn waits until the audio would have been played (wire-live 4, 5.2). Beats are made when they are asked for.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...answers.tokens import Counts, tokens_of_text
+from ...audio import (
+    CHARACTER_SAMPLES,
+    GEMINI_CHUNK_BYTES,
+    OUTPUT_RATE_HZ,
+    SAMPLE_BYTES,
+    VERTEX_CHUNK_BYTES,
+    seconds_of,
+    speech_chunks,
+    tokens_of_audio,
+)
+from ..messages import generation_complete, model_audio, model_text, model_thought, output_transcription, tool_call
+from ..settings import LiveSettings
+
+TEXT_PAUSE_S: Final = 0.03
+_WORDS_A_MESSAGE: Final = 3
+_WORD: Final = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
+
+OpenCall = tuple[str, str, Mapping[str, Any]]
+"""Id, name and arguments of a function call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What of an answer was sent: its text parts, bytes of 24 kHz audio, and text that only writes down audio."""
+
+    text: str = ""
+    audio_bytes: int = 0
+    transcribed: str = ""
+
+    def __add__(self, other: "Spoken") -> "Spoken":
+        return Spoken(
+            self.text + other.text, self.audio_bytes + other.audio_bytes, self.transcribed + other.transcribed
+        )
+
+    @property
+    def counts(self) -> Counts:
+        """Its tokens by modality, as they join the context: without transcriptions."""
+        counts = {
+            "TEXT": tokens_of_text(self.text),
+            "AUDIO": tokens_of_audio(seconds_of(self.audio_bytes, OUTPUT_RATE_HZ)),
+        }
+        return {modality: tokens for modality, tokens in counts.items() if tokens}
+
+    @property
+    def billed(self) -> Counts:
+        """Its tokens by modality as the turn is billed: transcriptions are text of the answer (pricing 8)."""
+        written = tokens_of_text(self.transcribed)
+        counts = self.counts
+        return counts if not written else {**counts, "TEXT": counts.get("TEXT", 0) + written}
+
+
+_NOTHING: Final = Spoken()
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One message (b"": none) and the pause after it; `ends_turn`: the end of the turn, whose usage is known then."""
+
+    message: bytes = b""
+    spoken: Spoken = _NOTHING
+    pause_s: float = 0.0
+    ends_turn: bool = False
+
+
+TURN_END: Final = Beat(ends_turn=True)
+
+
+def ending(settings: LiveSettings, unplayed_s: float = 0.0) -> Iterator[Beat]:
+    """How an answer ends of which so many seconds are yet to be played."""
+    pause_s = unplayed_s if settings.waits_for_playback else 0.0
+    if settings.bundles:
+        yield Beat(pause_s=pause_s)
+    else:
+        yield Beat(generation_complete(), pause_s=pause_s)
+    yield TURN_END
+
+
+def thought_beats(text: str) -> Iterator[Beat]:
+    """What the model thinks before it answers; thoughts are counted apart."""
+    yield Beat(model_thought(text), pause_s=TEXT_PAUSE_S)
+
+
+def text_beats(text: str, settings: LiveSettings) -> Iterator[Beat]:
+    """An answer in text, a few words a message, and the end of its turn."""
+    words = _words(text)
+    for start in range(0, len(words), _WORDS_A_MESSAGE):
+        piece = "".join(words[start : start + _WORDS_A_MESSAGE])
+        yield Beat(model_text(piece), Spoken(piece), TEXT_PAUSE_S)
+    yield from ending(settings)
+
+
+def audio_beats(
+    text: str, settings: LiveSettings, *, is_vertex: bool, transcribes: bool, voice: int = 0
+) -> Iterator[Beat]:
+    """An answer in audio, with each word's transcription behind the audio that ends it, and the end of its turn."""
+    words = _words(text) if transcribes else []
+    size = (settings.chunk_bytes or (VERTEX_CHUNK_BYTES if is_vertex else GEMINI_CHUNK_BYTES)) // SAMPLE_BYTES
+    pace = settings.audio_pace
+    sent, said, waited_s = 0, 0, 0.0
+    for chunk in speech_chunks(text, voice, max(size, 1) * SAMPLE_BYTES):
+        sent += len(chunk)
+        pause_s = seconds_of(len(chunk), OUTPUT_RATE_HZ) / pace if pace > 0 else 0.0
+        waited_s += pause_s
+        yield Beat(model_audio(chunk), Spoken(audio_bytes=len(chunk)), pause_s)
+        while words and (said + len(words[0])) * CHARACTER_SAMPLES * SAMPLE_BYTES <= sent:
+            said += len(words[0])
+            yield Beat(output_transcription(words[0]), Spoken(transcribed=words.pop(0)))
+    yield from ending(settings, max(seconds_of(sent, OUTPUT_RATE_HZ) - waited_s, 0.0))
+
+
+def call_beats(calls: Sequence[OpenCall]) -> Iterator[Beat]:
+    """Function calls, all in one message."""
+    wording = "".join(
+        json.dumps({"name": name, "args": dict(args)}, ensure_ascii=False, separators=(",", ":"))
+        for _, name, args in calls
+    )
+    yield Beat(tool_call(calls), Spoken(wording))
+
+
+def _words(text: str) -> list[str]:
+    """The text in words, spaces in front of theirs; together they are the text."""
+    return _WORD.findall(text)

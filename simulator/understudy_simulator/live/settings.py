@@ -1,0 +1,32 @@
+"""How Live sessions behave where services differ among themselves or from day to day (wire-live 5.7). Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """Limits in seconds of the service's time, and how sessions are put on the wire.
+
+    A connection ends after `connection_s`, a session without context-window compression after `audio_session_s`, or
+    `video_session_s` once a picture came; `warning_s` before the end `goAway` tells of it. Handles stay good for
+    `handle_s` after the end of their session. `audio_pace`: seconds of audio sent in one second, 0 for all at once.
+    `chunk_bytes` 0: chunks as the service makes them. `waits_for_playback`: the end of a turn waits until its audio
+    would have been played. `frames`: which WebSocket frames carry messages; `deflate` accepts compression.
+    `bundles` puts the end of a turn on the frame of `generationComplete`; `usage_apart` sends usage in a frame of
+    its own; `omits_single_count` leaves `tokenCount` out where only one modality is listed, as Vertex does at times.
+    """
+
+    connection_s: float = 590.0
+    warning_s: float = 50.0
+    audio_session_s: float = 900.0
+    video_session_s: float = 120.0
+    handle_s: float = 7200.0
+    audio_pace: float = 4.0
+    chunk_bytes: int = 0
+    waits_for_playback: bool = True
+    frames: Literal["binary", "text"] = "binary"
+    deflate: bool = False
+    bundles: bool = False
+    usage_apart: bool = False
+    omits_single_count: bool = False
