@@ -29,7 +29,7 @@ from .context import Context
 from .detection import Began, Ended
 from .listening import Listener
 from .speaking import Beside, Speaker
-from .turns import Beat, audio_beats, call_beats, ending, text_beats, thought_beats
+from .turns import TURN_END, Beat, audio_beats, call_beats, ending, text_beats, thought_beats
 
 SILENCE_MARKER: Final = "[[understudy:silence]]"
 """Text that a model which may keep silent does not answer."""
@@ -241,7 +241,7 @@ class Dialogue:
             self._results = []
         said, prompt = self._said_to(turns)
         if self._admitted.may_keep_silent and SILENCE_MARKER in prompt:
-            return self._begin(iter((Beat(ends_turn=True),)), Beside())
+            return self._begin(iter((TURN_END,)), Beside())
         if self._family.tells_status and said.call is None and _THINK_WORD.search(prompt):
             self._afterthought = said
             return self._begin(self._voiced(_THINKING_ALOUD), Beside(extras={"interactionStatus": "IN_PROGRESS"}))

@@ -109,7 +109,7 @@ class Speaker:
             if beat.message:
                 actions.append(SendMessage(self._opcode, beat.message))
             if beat.ends_turn:
-                actions.extend(self._end_turn(also_generation=self._settings.bundles))
+                actions.extend(self._end_turn(also_generation=beat.is_bundled))
                 return tuple(actions)
             if beat.pause_s > 0:
                 self._timer = self._new_id()

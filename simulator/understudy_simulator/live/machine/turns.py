@@ -67,12 +67,16 @@ _NOTHING: Final = Spoken()
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One message (b"": none) and the pause after it; `ends_turn`: the end of the turn, whose usage is known then."""
+    """One message (b"": none) and the pause after it.
+
+    `ends_turn`: the end of the turn, whose usage is known then; `is_bundled`: with the end of generation on one frame.
+    """
 
     message: bytes = b""
     spoken: Spoken = _NOTHING
     pause_s: float = 0.0
     ends_turn: bool = False
+    is_bundled: bool = False
 
 
 TURN_END: Final = Beat(ends_turn=True)
@@ -83,9 +87,10 @@ def ending(settings: LiveSettings, unplayed_s: float = 0.0) -> Iterator[Beat]:
     pause_s = unplayed_s if settings.waits_for_playback else 0.0
     if settings.bundles:
         yield Beat(pause_s=pause_s)
+        yield Beat(ends_turn=True, is_bundled=True)
     else:
         yield Beat(generation_complete(), pause_s=pause_s)
-    yield TURN_END
+        yield TURN_END
 
 
 def thought_beats(text: str) -> Iterator[Beat]:
