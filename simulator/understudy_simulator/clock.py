@@ -6,6 +6,7 @@ been passed goes on, tokens and operations grow older.
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -29,9 +30,43 @@ class Clock(Protocol):
         """Wait that many seconds of scenario time; `speed` overrides the clock's own for this wait."""
         ...
 
+    def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> "Timer":
+        """Call back after that many seconds of scenario time, as `sleep` would wait; costs no task."""
+        ...
+
     def advance(self, seconds: float) -> None:
         """Move scenario time forward by `seconds` (not negative)."""
         ...
+
+
+class Timer:
+    """A call that is due later; `cancel` is allowed at any time."""
+
+    __slots__ = ("_callback", "_timers", "due", "factor", "handle")
+
+    def __init__(self, timers: "set[Timer]", callback: Callable[[], None], due: float, factor: float) -> None:
+        self._timers = timers
+        self._callback = callback
+        self.due = due
+        self.factor = factor
+        self.handle: asyncio.Handle | None = None
+        timers.add(self)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has neither called nor been cancelled."""
+        return self in self._timers
+
+    def cancel(self) -> None:
+        """It will not call."""
+        self._timers.discard(self)
+        if self.handle is not None:
+            self.handle.cancel()
+
+    def call(self) -> None:
+        """It is due."""
+        self._timers.discard(self)
+        self._callback()
 
 
 class _Sleepers:
@@ -69,6 +104,7 @@ class RealClock:
             raise ValueError("a speed is zero or more")
         self._speed = speed
         self._sleepers = _Sleepers()
+        self._timers: set[Timer] = set()
 
     def now(self) -> datetime:
         now = datetime.now(UTC)
@@ -92,8 +128,24 @@ class RealClock:
                 return
             await self._sleepers.wait((seconds - passed) / factor)
 
+    def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> Timer:
+        factor = self._speed if speed is None else speed
+        loop = asyncio.get_running_loop()
+        if factor == 0 or seconds <= 0:
+            timer = Timer(self._timers, callback, 0.0, 0.0)
+            timer.handle = loop.call_soon(timer.call)
+            return timer
+        timer = Timer(self._timers, callback, loop.time() + seconds / factor, factor)
+        timer.handle = loop.call_at(timer.due, timer.call)
+        return timer
+
     def advance(self, seconds: float) -> None:
         self._sleepers.advance(seconds)
+        for timer in [timer for timer in self._timers if timer.factor]:
+            if timer.handle is not None:
+                timer.handle.cancel()
+            timer.due -= seconds / timer.factor
+            timer.handle = asyncio.get_running_loop().call_at(timer.due, timer.call)
 
 
 class ManualClock:
@@ -102,6 +154,7 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._sleepers = _Sleepers()
+        self._timers: set[Timer] = set()
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._sleepers.advanced)
@@ -120,8 +173,18 @@ class ManualClock:
         while self._sleepers.advanced < end:
             await self._sleepers.wait(None)
 
+    def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> Timer:
+        at_once = speed == 0 or seconds <= 0
+        timer = Timer(self._timers, callback, self._sleepers.advanced + max(seconds, 0.0), 0.0 if at_once else 1.0)
+        if at_once:
+            timer.handle = asyncio.get_running_loop().call_soon(timer.call)
+        return timer
+
     def advance(self, seconds: float) -> None:
         self._sleepers.advance(seconds)
+        for timer in sorted(self._timers, key=lambda timer: timer.due):
+            if timer.handle is None and timer.due <= self._sleepers.advanced:
+                timer.handle = asyncio.get_running_loop().call_soon(timer.call)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -66,3 +66,48 @@ def test_time_does_not_go_back():
 
 def test_times_are_written_as_google_writes_them():
     assert rfc3339(datetime(2026, 3, 21, 18, 11, 55, 919086, UTC)) == "2026-03-21T18:11:55.919086Z"
+
+
+async def test_a_manual_call_comes_when_its_moment_has_been_passed_in_order():
+    clock = ManualClock()
+    called: list[str] = []
+    clock.call_later(5, None, lambda: called.append("five"))
+    clock.call_later(2, None, lambda: called.append("two"))
+    given_up = clock.call_later(1, None, lambda: called.append("one"))
+    assert given_up.is_pending
+    given_up.cancel()
+    assert not given_up.is_pending
+    clock.advance(1.5)
+    await asyncio.sleep(0)
+    assert called == []
+    clock.advance(10)
+    await asyncio.sleep(0)
+    assert called == ["two", "five"]
+    clock.advance(10)
+    await asyncio.sleep(0)
+    assert called == ["two", "five"]
+
+
+async def test_a_call_in_real_time_comes_earlier_when_time_is_advanced():
+    clock = RealClock()
+    called = asyncio.Event()
+    timer = clock.call_later(3600, None, called.set)
+    clock.advance(1800)
+    await asyncio.sleep(0)
+    assert timer.is_pending
+    async with asyncio.timeout(10):
+        clock.advance(1800)
+        await called.wait()
+    assert not timer.is_pending
+
+
+@pytest.mark.parametrize("clock", [RealClock(0.0), RealClock(1_000_000.0), ManualClock()])
+async def test_a_call_without_a_wait_comes_soon(clock):
+    called = asyncio.Event()
+    async with asyncio.timeout(10):
+        clock.call_later(0 if isinstance(clock, ManualClock) else 3600, None, called.set)
+        await called.wait()
+        called.clear()
+        clock.call_later(3600, 0, called.set).cancel()
+        clock.call_later(3600, 0, called.set)
+        await called.wait()

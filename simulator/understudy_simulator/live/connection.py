@@ -25,6 +25,9 @@ MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 SEND_WITHIN_S: Final = 60.0
 """How long a client may leave a message unread before its connection is given up."""
 
+_UNREAD_BYTES: Final = 128 * 1024
+"""So much may lie unsent before sending waits."""
+
 _FINAL: Final = 0x80
 _CONTINUATION: Final = 0x0
 
@@ -38,11 +41,17 @@ class LiveConnection:
         self._entry = entry
         self._is_closing = False
         self._is_over = False
+        self._is_deflated = bool(socket.compress)
 
     @property
     def is_closing(self) -> bool:
         """Whether one side has sent its close, or the connection is gone."""
         return self._is_closing or self._is_over
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether this side has ended the TCP connection, or it is gone."""
+        return self._is_over
 
     async def receive(self) -> Arrived | Gone:
         """The next client message, whole; or Gone, once, when the client has closed or the connection is lost.
@@ -58,7 +67,7 @@ class LiveConnection:
             case WSMsgType.CLOSE:
                 code = int(message.data) or None
                 self._entry.close("client", code, str(message.extra or ""))
-                await self._send_close(code, "")
+                self._send_close(code)
                 self._is_over = True
                 return Gone(code)
             case WSMsgType.ERROR if isinstance(message.data, WebSocketError):
@@ -69,6 +78,23 @@ class LiveConnection:
         self._is_over = True
         return Gone(None)
 
+    def send_at_once(self, message: SendMessage) -> bool:
+        """Send one message if that needs no waiting; whether it is sent (or the session is closing, so never will be).
+
+        It needs waiting if it has a fault, is to be compressed, or the client is behind with reading.
+        """
+        if self._is_closing or self._is_over:
+            return True
+        transport = self._request.transport
+        if message.fault is not None or self._is_deflated or transport is None or transport.is_closing():
+            return False
+        if transport.get_write_buffer_size() > _UNREAD_BYTES:
+            return False
+        payload = message.payload
+        self._entry.frame("server", message.opcode, payload)
+        transport.write(wire_frame(_FINAL | message.opcode, payload))
+        return True
+
     async def send(self, message: SendMessage) -> None:
         """Send one message with its fault, if it has one. Gives the connection up if the client does not read."""
         if self.is_closing:
@@ -78,7 +104,7 @@ class LiveConnection:
                 await self._send(message)
         except TimeoutError:
             self._entry.close("server", None, "the client did not read")
-            self._cut()
+            self.cut()
         except ConnectionError:
             self._entry.close("client", None)
             self._is_over = True
@@ -103,19 +129,19 @@ class LiveConnection:
             self._write(wire_frame(first | last, payload[start : start + fault.size]))
             await asyncio.sleep(0)
 
-    async def close(self, code: int | None, reason: str) -> None:
+    def close(self, code: int | None, reason: str) -> None:
         """Send the close; without `code` an empty one. The client's own close is still to be received."""
         if not self.is_closing:
             self._entry.close("server", code, cut_reason(reason))
-            await self._send_close(code, reason)
+            self._send_close(code, reason)
 
-    async def _send_close(self, code: int | None, reason: str) -> None:
+    def _send_close(self, code: int | None, reason: str = "") -> None:
         if self.is_closing:
             return
         self._is_closing = True
         payload = b"" if code is None else struct.pack("!H", code) + cut_reason(reason).encode()
         try:
-            await self._socket.send_frame(payload, WSMsgType(CLOSE))
+            self._write(wire_frame(_FINAL | CLOSE, payload))
         except ConnectionError:
             self._is_over = True
 
@@ -123,7 +149,7 @@ class LiveConnection:
         """End the connection by RST, on purpose."""
         self._entry.note_fault("reset_peer")
         self._entry.close("server", None)
-        self._cut()
+        self.cut()
 
     def end(self) -> None:
         """Close the TCP connection, after what was written."""
@@ -143,7 +169,8 @@ class LiveConnection:
             if transport is not None and not transport.is_closing():
                 transport.resume_reading()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End the connection by RST."""
         self._is_over = True
         reset_connection(self._request.transport)
 

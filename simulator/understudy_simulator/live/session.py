@@ -1,18 +1,21 @@
 """Drives one Live session: what happens on the connection goes into a machine, what the machine wants is done.
 
 The machine is a scenario's `Playback` or a free `Conversation`; both take the events and give the actions of `cues.py`.
-One task listens, so that pings are answered and closes are seen while messages are being sent; one at most waits.
+A session is one task, which reads. What the machine wants is done where the event happened, in the reading task or in
+the callback of a timer; only what has to wait (a client that does not read, a fault) is left to a worker, which then
+does all that follows, in order. So 500 sessions can send a frame each every 20 ms.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, assert_never
 
 from understudy.scenario.json_subset import LazyJson
 
-from ..clock import Clock
+from ..clock import Clock, Timer
 from ..cues import (
     Abort,
     Action,
@@ -46,6 +49,9 @@ CLOSE_WITHIN_S: Final = 10.0
 
 _UNREAD_LIMIT: Final = 64
 """Events that may wait for the machine before the client has to wait, too."""
+
+_ROOM_WITHIN_S: Final = 0.05
+"""How long to wait for the machine's room before looking again."""
 
 GOING_AWAY: Final = 1001
 """Close code when the simulator stops (RFC 6455 section 7.4.1)."""
@@ -93,152 +99,214 @@ class LiveSession:
         self._usual_speed = speed
         self._speed: float | None = None
         self._note = note
-        self._events: asyncio.Queue[Event] = asyncio.Queue(_UNREAD_LIMIT)
-        self._timer: asyncio.Task[None] | None = None
-        self._alarm: asyncio.Task[None] | None = None
-        self._opened = clock.now()
+        self._machine: Machine | None = None
+        self._tasks = asyncio.TaskGroup()
+        self._events: deque[Event] = deque()
+        self._actions: deque[Action] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._timer: Timer | None = None
+        self._alarm: Timer | None = None
         self._due: float | None = None
-        self._is_deaf = False
+        self._opened = clock.now()
+        self._watch: asyncio.TimerHandle | None = None
+        self._latest = 0.0
+        self._rings = asyncio.Event()
 
     async def run(self, cast: Callable[[LazyJson], Cast | Refusal]) -> None:
         """Play the session; `cast` is asked with the first message for whoever answers. Ends with the connection."""
-        async with asyncio.TaskGroup() as tasks:
-            listener = tasks.create_task(self._listen())
+        async with self._tasks:
+            self._be_patient(FIRST_WITHIN_S)
             try:
-                await self._open(cast, tasks)
-                await self._part(listener)
+                await self._listen(cast)
+                await self._settle()
             except asyncio.CancelledError:
-                await self._connection.close(GOING_AWAY, "")
+                self._connection.close(GOING_AWAY, "")
                 raise
             finally:
                 self._connection.end()
-                listener.cancel()
-                self._stop_timer()
-                if self._alarm is not None:
-                    self._alarm.cancel()
+                for waiting in (self._timer, self._alarm, self._watch, self._worker):
+                    if waiting is not None:
+                        waiting.cancel()
 
-    async def _listen(self) -> None:
+    # -- listening
+
+    async def _listen(self, cast: Callable[[LazyJson], Cast | Refusal]) -> None:
+        """Read until the client has closed or is gone."""
+        connection = self._connection
         while True:
-            event = await self._connection.receive()
-            if not self._is_deaf:
-                await self._events.put(Arrived(event.message, self._age_s) if isinstance(event, Arrived) else event)
+            event = await connection.receive()
             if isinstance(event, Gone):
+                self._happened(event)
                 return
+            if self._machine is not None:
+                self._happened(Arrived(event.message, self._age_s))
+            elif not connection.is_closing:
+                self._open(event.message, cast)
+            while self._worker is not None and len(self._events) >= _UNREAD_LIMIT and not self._is_over:
+                # The client has to wait; `_work` makes room.
+                await asyncio.wait({self._worker}, timeout=_ROOM_WITHIN_S)
 
-    async def _open(self, cast: Callable[[LazyJson], Cast | Refusal], tasks: asyncio.TaskGroup) -> None:
-        first = await self._next(FIRST_WITHIN_S)
-        if first is None:
-            await self._connection.close(DEADLINE.code, DEADLINE.reason)
-        if not isinstance(first, Arrived):
-            return
-        found = cast(first.message)
+    def _open(self, message: LazyJson, cast: Callable[[LazyJson], Cast | Refusal]) -> None:
+        found = cast(message)
         if isinstance(found, Refusal):
-            await self._connection.close(found.code, found.reason)
+            self._close(found.code, found.reason)
             return
         self._speed = found.speed
-        if found.message is not None:
-            first = Arrived(found.message, first.at)
-        await self._play(found.machine, first, tasks)
+        self._machine = found.machine
+        self._be_patient(SILENCE_LIMIT_S)
+        self._happened(Opened())
+        self._happened(Arrived(found.message or message, self._age_s))
 
-    async def _play(self, machine: Machine, first: Event, tasks: asyncio.TaskGroup) -> None:
-        pending: deque[Event] = deque((Opened(), first))
-        is_gone = False
-        while not machine.finished:
-            event = pending.popleft() if pending else await self._next(self._patience(is_gone))
-            if event is None:
-                if is_gone:
-                    return
-                if not self._connection.is_closing:
-                    await self._connection.close(DEADLINE.code, DEADLINE.reason)
-                event = Gone(None)
-            is_gone = is_gone or isinstance(event, Gone)
-            for action in machine.on(event):
-                told = await self._do(action, tasks)
-                if told is not None:
-                    pending.append(told)
+    async def _settle(self) -> None:
+        """The client is gone: the machine comes to its end, as far as it still waits for time."""
+        while not self._is_over:
+            if self._worker is not None:
+                await asyncio.wait({self._worker})
+            elif self._timer is not None and self._timer.is_pending:
+                self._rings.clear()
+                await self._rings.wait()
+            else:
+                return
 
-    def _patience(self, is_gone: bool) -> float:
-        """How long to wait for the next event. After the end only timers can still speak."""
-        is_timing = self._timer is not None and not self._timer.done()
-        if is_gone and not is_timing:
-            return 0.0
-        return CLOSE_WITHIN_S if self._connection.is_closing and not is_timing else SILENCE_LIMIT_S
+    @property
+    def _is_over(self) -> bool:
+        return self._machine is None or self._machine.finished
 
-    async def _next(self, within_s: float) -> Event | None:
-        """The next event, None if there is none within that time."""
-        try:
-            async with asyncio.timeout(within_s):
-                return await self._events.get()
-        except TimeoutError:
-            return None
+    # -- what happens, and what is done about it
 
-    async def _do(self, action: Action, tasks: asyncio.TaskGroup) -> Event | None:
-        """Do what the machine wants; gives an event that happened by doing so."""
-        connection = self._connection
+    def _happened(self, event: Event) -> None:
+        """Tell the machine, and do what it wants."""
+        self._latest = asyncio.get_running_loop().time()
+        self._events.append(event)
+        if self._worker is None:
+            action = self._go_on()
+            if action is not None:
+                self._worker = self._tasks.create_task(self._work(action))
+
+    def _go_on(self) -> Action | None:
+        """Do what can be done without waiting; gives the action that cannot, None if all is done."""
+        actions = self._actions
+        while True:
+            while actions:
+                action = actions.popleft()
+                if not self._is_done(action):
+                    return action
+            machine = self._machine
+            if machine is None or machine.finished:
+                # What still comes is in the transcript; nobody is told.
+                self._events.clear()
+                if machine is not None:
+                    self._close(1000, "")
+                return None
+            if not self._events:
+                return None
+            actions.extend(machine.on(self._events.popleft()))
+
+    async def _work(self, action: Action | None) -> None:
+        """Do an action that has to wait, and all that follows."""
+        while action is not None:
+            match action:
+                case SendMessage():
+                    await self._connection.send(action)
+                case Stall(seconds, id):
+                    await self._connection.stall(seconds, self._clock, self._speed)
+                    self._events.appendleft(Elapsed(id, self._age_s))
+                case _:
+                    pass
+            action = self._go_on()
+        self._worker = None
+
+    def _is_done(self, action: Action) -> bool:
+        """Do what the machine wants, if that needs no waiting; whether it is done."""
         match action:
             case SendMessage():
-                await connection.send(action)
-            case Wait(seconds, id, paced):
-                self._stop_timer()
-                self._timer = tasks.create_task(self._wait(seconds, id, paced))
+                return self._connection.send_at_once(action)
+            case Wait():
+                self._set_timer(action)
             case Alarm(seconds, id):
                 if self._alarm is not None:
                     self._alarm.cancel()
-                self._alarm = tasks.create_task(self._ring(seconds, id))
-            case Stall(seconds, id):
-                await connection.stall(seconds, self._clock, self._speed)
-                return Elapsed(id, self._age_s)
+                # Time of the service, which the speed of pauses does not change.
+                self._alarm = self._clock.call_later(seconds, 1.0, partial(self._rang, id, None))
+            case Stall():
+                return False
             case CloseWith(code, reason):
-                await connection.close(code, reason)
+                self._close(code, reason)
             case Abort():
-                connection.reset()
+                self._connection.reset()
             case Unexpected():
-                self._note(str(action))
-                refusal = own_refusal(str(action))
-                await connection.close(refusal.code, refusal.reason)
+                self._refuse(str(action))
             case Answer() | AnswerStream() | BeginOperation():
-                self._note(CHOSEN_TOO_LATE)
-                refusal = own_refusal(CHOSEN_TOO_LATE)
-                await connection.close(refusal.code, refusal.reason)
+                self._refuse(CHOSEN_TOO_LATE)
             case Finished():
                 pass
             case _:
                 assert_never(action)
-        return None
+        return True
 
-    async def _part(self, listener: asyncio.Task[None]) -> None:
-        """The script is over: close if nobody did, and let the client answer the close."""
-        await self._connection.close(1000, "")
-        # What still comes is in the transcript; here it only must not block the listener.
-        self._is_deaf = True
-        while not self._events.empty():
-            self._events.get_nowait()
-        await asyncio.wait({listener}, timeout=CLOSE_WITHIN_S)
+    def _refuse(self, why: str) -> None:
+        self._note(why)
+        refusal = own_refusal(why)
+        self._close(refusal.code, refusal.reason)
+
+    def _close(self, code: int | None, reason: str) -> None:
+        """Close, if nobody did, and let the client answer the close."""
+        if not self._connection.is_closing:
+            self._connection.close(code, reason)
+        self._be_patient(CLOSE_WITHIN_S)
 
     # -- time
-
-    async def _wait(self, seconds: float, id: int, paced: bool) -> None:
-        """A timer. A paced one counts from when the one before was due; who is late catches up."""
-        clock, speed = self._clock, self._usual_speed if self._speed is None else self._speed
-        now = clock.monotonic()
-        begin = self._due if paced and self._due is not None else now
-        due = begin + (seconds / speed if speed > 0 else 0.0)
-        await clock.sleep(max(due - now, 0.0) * speed, self._speed)
-        # If time was moved forward meanwhile, the schedule goes on from here.
-        self._due = min(due, clock.monotonic())
-        await self._events.put(Elapsed(id, self._age_s))
-
-    async def _ring(self, seconds: float, id: int) -> None:
-        """The alarm: time of the service, which the speed of pauses does not change."""
-        await self._clock.sleep(seconds, 1.0)
-        await self._events.put(Elapsed(id, self._age_s))
 
     @property
     def _age_s(self) -> float:
         """How long the session has lasted, in time of the service."""
         return (self._clock.now() - self._opened).total_seconds()
 
-    def _stop_timer(self) -> None:
+    def _set_timer(self, wait: Wait) -> None:
+        """A paced wait counts from when the one before was due; who is late catches up."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        speed = self._usual_speed if self._speed is None else self._speed
+        now = self._clock.monotonic()
+        begin = self._due if wait.paced and self._due is not None else now
+        due = begin + (wait.seconds / speed if speed > 0 else 0.0)
+        ring = partial(self._rang, wait.id, due)
+        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, self._speed, ring)
+
+    def _rang(self, id: int, due: float | None) -> None:
+        """A timer (`due`: when it was to ring) or the alarm."""
+        is_told = False
+        if due is not None:
+            # If time was moved forward meanwhile, the schedule goes on from here.
+            self._due = min(due, self._clock.monotonic())
+        try:
+            self._happened(Elapsed(id, self._age_s))
+            is_told = True
+        finally:
+            self._rings.set()
+            if not is_told:
+                # A fault of ours, which the event loop tells of: do not leave the client waiting.
+                self._connection.cut()
+
+    def _be_patient(self, seconds: float) -> None:
+        """From now on so much time may pass without anything happening."""
+        if self._watch is not None:
+            self._watch.cancel()
+        loop = asyncio.get_running_loop()
+        self._latest = loop.time()
+        self._watch = loop.call_later(seconds, self._lose_patience, seconds)
+
+    def _lose_patience(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        left_s = self._latest + seconds - loop.time()
+        is_waiting = self._timer is not None and self._timer.is_pending
+        if left_s > 0 or is_waiting:
+            self._watch = loop.call_later(left_s if left_s > 0 else seconds, self._lose_patience, seconds)
+        elif not self._connection.is_closing:
+            self._close(DEADLINE.code, DEADLINE.reason)
+            self._happened(Gone(None))
+        elif not self._connection.is_ended:
+            self._connection.end()
+            self._watch = loop.call_later(seconds, self._lose_patience, seconds)
+        else:
+            self._connection.cut()
