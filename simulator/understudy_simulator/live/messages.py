@@ -4,7 +4,7 @@ Audio frames are put together from bytes: they are most of what a session sends.
 """
 
 import json
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ def model_thought(text: str) -> bytes:
 
 def model_audio(pcm: bytes) -> bytes:
     """A piece of the answer as audio, standard base64."""
-    return _AUDIO_HEAD + b64encode(pcm) + _AUDIO_TAIL
+    return b"".join((_AUDIO_HEAD, b2a_base64(pcm, newline=False), _AUDIO_TAIL))
 
 
 def output_transcription(text: str) -> bytes:

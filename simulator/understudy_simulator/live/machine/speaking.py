@@ -79,7 +79,7 @@ class Speaker:
     def begin(self, beats: Iterable[Beat], beside: Beside, transcribed: str = "") -> tuple[Action, ...]:
         """Begin a turn, or go on with a held one. `transcribed` is what was written down of the client's speech."""
         self._prompt = self._context.prompt()
-        self._spoken += Spoken(transcribed=transcribed)
+        self._spoken.add(Beat(transcribed=transcribed))
         self._beside = Beside(
             self._beside.thoughts + beside.thoughts,
             self._beside.tool_use + beside.tool_use,
@@ -102,11 +102,11 @@ class Speaker:
     def _speak(self, *, paced: bool) -> tuple[Action, ...]:
         """Send beats up to the next pause, or to the end."""
         actions: list[Action] = []
+        spoken = self._spoken
         self._timer = None
         for beat in self._beats or ():
-            if beat.spoken.text or beat.spoken.audio_bytes or beat.spoken.transcribed:
-                self._spoken += beat.spoken
             if beat.message:
+                spoken.add(beat)
                 actions.append(SendMessage(self._opcode, beat.message))
             if beat.ends_turn:
                 actions.extend(self._end_turn(also_generation=beat.is_bundled))

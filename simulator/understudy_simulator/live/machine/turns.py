@@ -7,8 +7,7 @@ turn waits until the audio would have been played (wire-live 4, 5.2). Beats are 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...answers.tokens import Counts, tokens_of_text
 from ...audio import (
@@ -32,24 +31,29 @@ OpenCall = tuple[str, str, Mapping[str, Any]]
 """Id, name and arguments of a function call."""
 
 
-@dataclass(frozen=True, slots=True)
 class Spoken:
     """What of an answer was sent: its text parts, bytes of 24 kHz audio, and text that only writes down audio."""
 
-    text: str = ""
-    audio_bytes: int = 0
-    transcribed: str = ""
+    __slots__ = ("_text", "_transcribed", "audio_bytes")
 
-    def __add__(self, other: "Spoken") -> "Spoken":
-        return Spoken(
-            self.text + other.text, self.audio_bytes + other.audio_bytes, self.transcribed + other.transcribed
-        )
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._transcribed: list[str] = []
+        self.audio_bytes = 0
+
+    def add(self, beat: "Beat") -> None:
+        """One more beat was sent."""
+        self.audio_bytes += beat.audio_bytes
+        if beat.text:
+            self._text.append(beat.text)
+        if beat.transcribed:
+            self._transcribed.append(beat.transcribed)
 
     @property
     def counts(self) -> Counts:
         """Its tokens by modality, as they join the context: without transcriptions."""
         counts = {
-            "TEXT": tokens_of_text(self.text),
+            "TEXT": tokens_of_text("".join(self._text)),
             "AUDIO": tokens_of_audio(seconds_of(self.audio_bytes, OUTPUT_RATE_HZ)),
         }
         return {modality: tokens for modality, tokens in counts.items() if tokens}
@@ -57,24 +61,23 @@ class Spoken:
     @property
     def billed(self) -> Counts:
         """Its tokens by modality as the turn is billed: transcriptions are text of the answer (pricing 8)."""
-        written = tokens_of_text(self.transcribed)
+        written = tokens_of_text("".join(self._transcribed))
         counts = self.counts
         return counts if not written else {**counts, "TEXT": counts.get("TEXT", 0) + written}
 
 
-_NOTHING: Final = Spoken()
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """One message (b"": none) and the pause after it.
+class Beat(NamedTuple):
+    """One message (b"": none), what of the answer it is, and the pause after it.
 
     `ends_turn`: the end of the turn, whose usage is known then; `is_bundled`: with the end of generation on one frame.
+    (A named tuple, since one is made for every 20 ms of every session.)
     """
 
     message: bytes = b""
-    spoken: Spoken = _NOTHING
     pause_s: float = 0.0
+    audio_bytes: int = 0
+    text: str = ""
+    transcribed: str = ""
     ends_turn: bool = False
     is_bundled: bool = False
 
@@ -103,7 +106,7 @@ def text_beats(text: str, settings: LiveSettings) -> Iterator[Beat]:
     words = _words(text)
     for start in range(0, len(words), _WORDS_A_MESSAGE):
         piece = "".join(words[start : start + _WORDS_A_MESSAGE])
-        yield Beat(model_text(piece), Spoken(piece), TEXT_PAUSE_S)
+        yield Beat(model_text(piece), TEXT_PAUSE_S, text=piece)
     yield from ending(settings)
 
 
@@ -119,10 +122,10 @@ def audio_beats(
         sent += len(chunk)
         pause_s = seconds_of(len(chunk), OUTPUT_RATE_HZ) / pace if pace > 0 else 0.0
         waited_s += pause_s
-        yield Beat(model_audio(chunk), Spoken(audio_bytes=len(chunk)), pause_s)
+        yield Beat(model_audio(chunk), pause_s, len(chunk))
         while words and (said + len(words[0])) * CHARACTER_SAMPLES * SAMPLE_BYTES <= sent:
             said += len(words[0])
-            yield Beat(output_transcription(words[0]), Spoken(transcribed=words.pop(0)))
+            yield Beat(output_transcription(words[0]), transcribed=words.pop(0))
     yield from ending(settings, max(seconds_of(sent, OUTPUT_RATE_HZ) - waited_s, 0.0))
 
 
@@ -132,7 +135,7 @@ def call_beats(calls: Sequence[OpenCall]) -> Iterator[Beat]:
         json.dumps({"name": name, "args": dict(args)}, ensure_ascii=False, separators=(",", ":"))
         for _, name, args in calls
     )
-    yield Beat(tool_call(calls), Spoken(wording))
+    yield Beat(tool_call(calls), text=wording)
 
 
 def _words(text: str) -> list[str]:
