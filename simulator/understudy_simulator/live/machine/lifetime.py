@@ -48,7 +48,7 @@ class Session:
         self._consumed = 1
         self._earlier_s = 0.0
         self._at = 0.0
-        self._ends_at = 0.0
+        self._left_s = 0.0
         self._had_video = False
         self._handles = 0
         self._warning: int | None = None
@@ -87,8 +87,7 @@ class Session:
         if id == self._warning:
             self._warning = None
             self._ending = self._new_id()
-            left_s = max(self._ends_at - at, 0.0)
-            return (self._speaker.message(go_away(left_s)), Alarm(left_s, self._ending))
+            return (self._speaker.message(go_away(self._left_s)), Alarm(self._left_s, self._ending))
         if id == self._ending:
             return GO_AWAY_IGNORED
         return self.dialogue.on_timer(id)
@@ -105,12 +104,15 @@ class Session:
     def _limit(self) -> Alarm:
         """Set the alarm for the moment when the client is to be warned of the end."""
         settings = self._settings
-        self._ends_at = settings.connection_s
+        ends_at = settings.connection_s
         if self._compression is None:
-            whole_s = settings.video_session_s if self._had_video else settings.audio_session_s
-            self._ends_at = min(self._ends_at, whole_s - self._earlier_s)
+            limit_s = settings.video_session_s if self._had_video else settings.audio_session_s
+            ends_at = min(ends_at, limit_s - self._earlier_s)
+        whole_s = max(ends_at - self._at, 0.0)
+        # Measured times stay out of messages, so that the same client gets the same bytes.
+        self._left_s = round(min(settings.warning_s, whole_s), 1)
         self._warning = self._new_id()
-        return Alarm(max(self._ends_at - settings.warning_s - self._at, 0.0), self._warning)
+        return Alarm(whole_s - self._left_s, self._warning)
 
     def _offer_handle(self) -> tuple[Action, ...]:
         """A handle for what was said so far, if handles are wanted; an update without one while none can be given."""

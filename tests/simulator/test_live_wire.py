@@ -1,0 +1,183 @@
+"""The complete Live machine over real sockets: resumption, goAway, switches of the wire, determinism in parallel."""
+
+import asyncio
+import json
+
+import pytest
+from live_rig import silence, tone
+from simulator_rig import KEY, simulator
+from test_live_sessions import GEMINI, HELLO, MODEL, SETUP, closed, hear, hear_turn, recorded, say, session
+from websockets.asyncio.client import connect
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+from understudy_simulator.clock import ManualClock, RealClock
+from understudy_simulator.live.settings import LiveSettings
+
+WAIT_S = 30
+RESUMABLE = {"setup": SETUP["setup"] | {"sessionResumption": {}}}
+GO_AWAY = "Connection aborted because the client failed to close the connection after receiving a GoAway signal"
+
+
+def resuming(handle):
+    return {"setup": SETUP["setup"] | {"sessionResumption": {"handle": handle}}}
+
+
+async def hear_handle(client):
+    """The handle of the next message that has one."""
+    while True:
+        update = (await hear(client)).get("sessionResumptionUpdate", {})
+        if update.get("resumable"):
+            return update["newHandle"]
+
+
+async def test_a_session_goes_on_in_another_connection_after_go_away():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        async with session(running, GEMINI, KEY) as client:
+            await say(client, RESUMABLE)
+            await hear_handle(client)
+            await say(client, HELLO)
+            before = (await hear_turn(client))[-1]["usageMetadata"]
+            handle = await hear_handle(client)
+            clock.advance(540)
+            assert await hear(client) == {"goAway": {"timeLeft": "50s"}}
+            clock.advance(50)
+            code, reason = await closed(client)
+            assert (code, reason[: len(GO_AWAY)]) == (1008, GO_AWAY)
+        async with session(running, GEMINI, KEY) as client:
+            await say(client, resuming(handle))
+            assert await hear(client) == {"setupComplete": {}}
+            await hear_handle(client)
+            await say(client, HELLO)
+            after = (await hear_turn(client))[-1]["usageMetadata"]
+        assert after["promptTokenCount"] == before["totalTokenCount"] + 3
+
+
+async def test_a_handle_is_good_for_two_hours_of_the_clock():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        async with session(running, GEMINI, KEY) as client:
+            await say(client, RESUMABLE)
+            handle = await hear_handle(client)
+        await recorded(running)
+        clock.advance(7200)
+        async with session(running, GEMINI, KEY) as client:
+            await say(client, resuming(handle))
+            assert await closed(client) == (1008, "BidiGenerateContent session not found")
+
+
+async def test_a_reset_forgets_the_handles_of_its_scope():
+    async with simulator() as running:
+        handles = {}
+        for scope in ("one", "two"):
+            async with session(running, f"/~{scope}{GEMINI}", KEY) as client:
+                await say(client, RESUMABLE)
+                handles[scope] = await hear_handle(client)
+        running.stage.reset("one")
+        for scope, code in (("one", 1008), ("two", None)):
+            async with session(running, f"/~{scope}{GEMINI}", KEY) as client:
+                await say(client, resuming(handles[scope]))
+                if code is None:
+                    assert await hear(client) == {"setupComplete": {}}
+                else:
+                    assert (await closed(client))[0] == code
+
+
+async def test_limits_run_in_real_time_whatever_the_speed_of_pauses():
+    live = LiveSettings(connection_s=0.3, warning_s=0.2)
+    async with simulator(live=live, speed=0.0) as running, session(running, GEMINI, KEY) as client:
+        await say(client, SETUP)
+        await hear(client)
+        assert await hear(client) == {"goAway": {"timeLeft": "0.2s"}}
+        assert (await closed(client))[0] == 1008
+
+
+async def test_a_client_that_closes_in_time_is_not_aborted():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        async with session(running, GEMINI, KEY) as client:
+            await say(client, SETUP)
+            await hear(client)
+            clock.advance(540)
+            await hear(client)
+        found = await recorded(running)
+    assert (found.close.sender, found.close.code) == ("client", 1000)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+async def test_compression_is_a_switch(deflate):
+    async with simulator(live=LiveSettings(deflate=deflate)) as running, asyncio.timeout(WAIT_S):
+        url = running.http_url.replace("http", "ws", 1) + GEMINI
+        factory = ClientPerMessageDeflateFactory()
+        async with connect(url, additional_headers=[KEY], proxy=None, extensions=[factory]) as client:
+            assert ("permessage-deflate" in client.response.headers.get("Sec-WebSocket-Extensions", "")) is deflate
+            await say(client, SETUP)
+            assert await hear(client) == {"setupComplete": {}}
+            await say(client, HELLO)
+            assert (await hear_turn(client))[-1]["usageMetadata"]["totalTokenCount"] == 23
+
+
+async def test_the_kind_of_frames_is_a_switch():
+    live = LiveSettings(frames="text")
+    async with simulator(live=live) as running, session(running, GEMINI, KEY) as client:
+        await say(client, SETUP)
+        assert await client.recv() == '{"setupComplete":{}}'
+
+
+async def test_speech_is_found_and_interrupts_over_the_wire():
+    setup = {"setup": {"model": "models/gemini-2.5-flash-native-audio-latest", "inputAudioTranscription": {}}}
+    async with simulator(clock=RealClock(1.0), speed=1.0) as running, session(running, GEMINI, KEY) as client:
+        await say(client, setup)
+        await hear(client)
+        for sound in (tone(1.0), silence(0.6)):
+            await say(client, {"realtimeInput": {"audio": sound}})
+        heard = await hear(client)
+        assert heard == {"serverContent": {"inputTranscription": {"text": "(1.0 seconds of audio)"}}}
+        assert "modelTurn" in (await hear(client))["serverContent"]
+        await say(client, {"realtimeInput": {"audio": tone(0.2)}})
+        rest = await hear_turn(client)
+        kinds = [next(iter(message["serverContent"])) for message in rest]
+        assert kinds[-2:] == ["interrupted", "turnComplete"]
+        assert set(kinds[:-2]) <= {"modelTurn"}
+        await client.close()
+
+
+async def test_fifty_parallel_sessions_get_the_same_bytes_as_before_a_reset():
+    """Each scope counts its own sessions, so the order in which they run does not matter."""
+
+    async def talk(running, number):
+        setup = {"model": "models/gemini-2.5-flash-native-audio-latest", "sessionResumption": {}}
+        async with session(running, f"/~s{number}{GEMINI}", KEY) as client:
+            await say(client, {"setup": setup | {"outputAudioTranscription": {}}})
+            frames = [await client.recv(), await client.recv()]
+            await say(client, HELLO | {"clientContent": HELLO["clientContent"]})
+            while b"turnComplete" not in frames[-1]:
+                frames.append(await client.recv())
+            frames.append(await client.recv())
+            return frames
+
+    async def run(running):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(talk(running, number)) for number in range(50)]
+        return [task.result() for task in tasks]
+
+    async with simulator(clock=ManualClock(), speed=0.0) as running, asyncio.timeout(120):
+        first = await run(running)
+        running.stage.reset()
+        assert await run(running) == first
+    assert len({frames[-1] for frames in first}) == 50
+
+
+async def test_any_body_lets_unknown_fields_pass_in_live_messages():
+    setup = {"setup": {"model": MODEL, "newest": True, "generationConfig": {"responseModalities": ["TEXT"]}}}
+    async with simulator(any_body=True) as running, session(running, GEMINI, KEY) as client:
+        await say(client, setup)
+        assert await hear(client) == {"setupComplete": {}}
+    async with simulator() as running, session(running, GEMINI, KEY) as client:
+        await say(client, setup)
+        code, reason = await closed(client)
+    assert (code, reason) == (
+        1007,
+        "Invalid JSON payload received. Unknown name \"newest\" at 'setup': Cannot find field.",
+    )
+    assert json.dumps(reason)
