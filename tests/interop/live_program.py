@@ -1,0 +1,235 @@
+"""Holds the Live conversations that a client environment is asked for, with google-genai; prints one line of JSON each.
+
+Reads `{"base_url", "service", "talks"}` from standard input. It runs outside this project's environment.
+"""
+
+import asyncio
+import json
+import math
+import struct
+import sys
+
+from google import genai
+from google.genai import errors, types
+
+LAMP = {"name": "switch_lamp", "description": "d", "parameters": {"type": "OBJECT", "properties": {}}}
+LIMIT_S = 60
+
+
+class Talks:
+    """The conversations, each on a connection of its own."""
+
+    def __init__(self, client, is_vertex):
+        self.client = client
+        self.is_vertex = is_vertex
+        self.text_model = "gemini-live-2.5-flash" if is_vertex else "gemini-live-2.5-flash-preview"
+        self.audio_model = "gemini-live-2.5-flash-native-audio" if is_vertex else "gemini-2.5-flash-native-audio-latest"
+
+    def connect(self, model=None, **config):
+        config.setdefault("response_modalities", ["TEXT" if model is None else "AUDIO"])
+        return self.client.aio.live.connect(model=model or self.text_model, config=config)
+
+    async def text_turn(self):
+        async with self.connect() as session:
+            await say(session, "Hello there")
+            turn = await hear(session)
+            return turn | {"session_id": bool(session.session_id) if hasattr(session, "session_id") else None}
+
+    async def five_turns(self):
+        async with self.connect() as session:
+            turns = []
+            for number in range(5):
+                await say(session, f"Question {number}")
+                turns.append(await hear(session))
+            return {"texts": [turn["text"] for turn in turns], "prompts": [turn["usage"][0] for turn in turns]}
+
+    async def audio_automatic(self):
+        transcription = {"input_audio_transcription": {}, "output_audio_transcription": {}}
+        async with self.connect(self.audio_model, **transcription) as session:
+            await stream(session, tone(1.0), bytes(32_000))
+            return await hear(session)
+
+    async def audio_manual(self):
+        manual = {"automatic_activity_detection": {"disabled": True}}
+        async with self.connect(realtime_input_config=manual) as session:
+            await session.send_realtime_input(activity_start=types.ActivityStart())
+            await stream(session, tone(1.0), bytes(16_000))
+            await session.send_realtime_input(activity_end=types.ActivityEnd())
+            return await hear(session)
+
+    async def stream_end(self):
+        async with self.connect() as session:
+            await stream(session, tone(1.0))
+            await session.send_realtime_input(audio_stream_end=True)
+            return await hear(session)
+
+    async def ten_seconds(self):
+        async with self.connect(self.audio_model, output_audio_transcription={}) as session:
+            await say(session, "x" * 81)
+            return await hear(session)
+
+    async def interruption(self):
+        async with self.connect(self.audio_model) as session:
+            await say(session, "Tell me a long story")
+            found = {"interrupted": False, "bytes": 0, "ends": 0}
+            async for message in session.receive():
+                content = message.server_content
+                if content and content.model_turn and found["bytes"] == 0:
+                    await stream(session, tone(0.3))
+                found["bytes"] += len(message.data or b"")
+                found["interrupted"] |= bool(content and content.interrupted)
+                found["ends"] += bool(content and content.turn_complete)
+            await stream(session, bytes(32_000))
+            return found | {"next": await hear(session)}
+
+    async def tool(self):
+        async with self.connect(tools=[{"function_declarations": [LAMP]}]) as session:
+            await say(session, "Please switch lamp on")
+            calling = await hear(session)
+            await respond(session, calling["calls"][0])
+            return {"calls": calling["calls"], "answer": await hear(session)}
+
+    async def tool_not_blocking(self):
+        late = LAMP | {"behavior": "NON_BLOCKING"}
+        tools = [{"function_declarations": [late]}]
+        async with self.connect(self.audio_model, tools=tools, output_audio_transcription={}) as session:
+            await say(session, "Please switch lamp on")
+            calling = await hear(session)
+            await say(session, "And what else?")
+            meanwhile = await hear(session)
+            await respond(session, calling["calls"][0], scheduling="WHEN_IDLE")
+            return {"calling": calling, "meanwhile": meanwhile, "answer": await hear(session)}
+
+    async def cancellation(self):
+        async with self.connect(tools=[{"function_declarations": [LAMP]}]) as session:
+            await say(session, "Please switch lamp on")
+            calling = await hear(session)
+            await stream(session, tone(0.5))
+            async for message in session.receive():
+                if message.tool_call_cancellation:
+                    return {"asked": [calling["calls"][0]["id"]], "cancelled": message.tool_call_cancellation.ids}
+        return {}
+
+    async def go_away(self):
+        handle, time_left = None, None
+        async with self.connect(session_resumption={}) as session:
+            await say(session, "Hello there")
+            first = await hear(session)
+            try:
+                while True:
+                    async for message in session.receive():
+                        update = message.session_resumption_update
+                        if update and update.resumable:
+                            handle = update.new_handle
+                        if message.go_away:
+                            time_left = message.go_away.time_left
+                            break
+                    if time_left is not None:
+                        break
+            except errors.APIError as error:
+                return {"error": error.code}
+        async with self.connect(session_resumption={"handle": handle}) as session:
+            await say(session, "Hello again")
+            second = await hear(session)
+        return {"time_left": time_left, "usage": [first["usage"], second["usage"]]}
+
+    async def ignored_go_away(self):
+        async with self.connect() as session:
+            return await failure_of(session.receive())
+
+    async def refused_setup(self):
+        refusals = {}
+        wrong = {
+            "modality": {"model": self.audio_model, "response_modalities": ["TEXT"]},
+            "model": {"model": "gemini-nobody"},
+            "voice": {
+                "model": self.audio_model,
+                "speech_config": {"voice_config": {"prebuilt_voice_config": {"voice_name": "Nobody"}}},
+            },
+            "handle": {"model": None, "session_resumption": {"handle": "h" * 64}},
+        }
+        for name, config in wrong.items():
+            try:
+                async with self.connect(**config) as session:
+                    refusals[name] = await failure_of(session.receive())
+            except errors.APIError as error:
+                refusals[name] = [error.code, str(error.details)]
+        return refusals
+
+
+async def say(session, text):
+    turn = types.Content(role="user", parts=[types.Part(text=text)])
+    await session.send_client_content(turns=turn, turn_complete=True)
+
+
+async def respond(session, call, **fields):
+    response = types.FunctionResponse(id=call["id"], name=call["name"], response={"result": "ok"}, **fields)
+    await session.send_tool_response(function_responses=response)
+
+
+async def stream(session, *sounds):
+    for pcm in sounds:
+        for start in range(0, len(pcm), 3200):
+            blob = types.Blob(data=pcm[start : start + 3200], mime_type="audio/pcm;rate=16000")
+            await session.send_realtime_input(audio=blob)
+
+
+def tone(seconds):
+    return b"".join(struct.pack("<h", round(8000 * math.sin(at / 12))) for at in range(int(16_000 * seconds)))
+
+
+async def hear(session):
+    """One turn: its text, audio, transcriptions, calls and counts."""
+    turn = {"text": "", "bytes": 0, "heard": "", "said": "", "calls": [], "usage": None, "interrupted": False}
+    async for message in session.receive():
+        content = message.server_content
+        turn["text"] += "".join(part.text or "" for part in parts_of(content))
+        turn["bytes"] += sum(len(part.inline_data.data) for part in parts_of(content) if part.inline_data)
+        if content and content.input_transcription:
+            turn["heard"] += content.input_transcription.text
+        if content and content.output_transcription:
+            turn["said"] += content.output_transcription.text
+        turn["interrupted"] |= bool(content and content.interrupted)
+        if message.tool_call:
+            turn["calls"] += [{"id": call.id, "name": call.name} for call in message.tool_call.function_calls]
+        usage = message.usage_metadata
+        if usage:
+            turn["usage"] = [usage.prompt_token_count, usage.response_token_count, usage.total_token_count]
+    return turn
+
+
+def parts_of(content):
+    return content.model_turn.parts if content and content.model_turn else []
+
+
+async def failure_of(messages):
+    """Code and reason by which a session ends."""
+    try:
+        async for _ in messages:
+            pass
+    except errors.APIError as error:
+        return [error.code, str(error.details)]
+    return None
+
+
+async def main():
+    plan = json.loads(sys.stdin.read())
+    is_vertex = plan["service"] == "vertex"
+    options = types.HttpOptions(base_url=plan["base_url"])
+    if is_vertex:
+        from google.oauth2.credentials import Credentials
+
+        token = Credentials(token="ya29.a-test-token")
+        client = genai.Client(
+            vertexai=True, project="p", location="us-central1", credentials=token, http_options=options
+        )
+    else:
+        client = genai.Client(api_key="AIza-a-test-key", http_options=options)
+    talks = Talks(client, is_vertex)
+    for name in plan["talks"]:
+        async with asyncio.timeout(LIMIT_S):
+            result = await getattr(talks, name)()
+        print(json.dumps({"talk": name, "result": result}), flush=True)
+
+
+asyncio.run(main())
