@@ -137,6 +137,19 @@ class Talks:
         async with self.connect() as session:
             return await failure_of(session.receive())
 
+    async def music(self):
+        async with self.client.aio.live.music.connect(model="models/lyria-realtime-exp") as session:
+            await session.set_weighted_prompts(prompts=[types.WeightedPrompt(text="piano", weight=1.0)])
+            await session.set_music_generation_config(config=types.LiveMusicGenerationConfig(bpm=90, temperature=1.0))
+            await session.play()
+            sizes = []
+            async for message in session.receive():
+                sizes += [len(chunk.data) for chunk in message.server_content.audio_chunks]
+                if len(sizes) == 3:
+                    await session.stop()
+                    return sizes
+        return []
+
     async def refused_setup(self):
         refusals = {}
         wrong = {

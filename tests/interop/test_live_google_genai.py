@@ -128,6 +128,12 @@ def test_a_cancelled_call(talks):
     assert found["cancelled"] == found["asked"]
 
 
+def test_music(python, service, tmp_path):
+    if service == "gemini":
+        found = asyncio.run(held(python, service, ("music",), tmp_path, LiveSettings()))
+        assert found["music"] == [48_000] * 3
+
+
 def test_refused_setups(talks):
     refusals = talks["refused_setup"]
     codes = {name: refusal[0] for name, refusal in refusals.items()}

@@ -274,8 +274,8 @@ async def test_other_refusals_in_band():
         assert (code, reason.startswith('Invalid JSON payload received. Unknown name "model"')) == (1007, True)
         assert await refusal(running, GEMINI, HELLO, KEY) == (1007, "Request contains an invalid argument.")
         assert (await refusal(running, GEMINI, {"setup": {"model": "models/nobody"}}, KEY))[0] == 1008
-        music = GEMINI.replace("BidiGenerateContent", "BidiGenerateMusic")
-        assert await refusal(running, music, SETUP, KEY) == (1008, "understudy: bidiGenerateMusic is not simulated.")
+        video = GEMINI.replace("BidiGenerateContent", "BidiGenerateVideo")
+        assert await refusal(running, video, SETUP, KEY) == (1008, "understudy: bidiGenerateVideo is not simulated.")
 
 
 CONSTRAINED = GEMINI.replace("v1beta", "v1alpha") + "Constrained"

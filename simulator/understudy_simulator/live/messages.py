@@ -110,6 +110,17 @@ def detection_signal(kind: str) -> bytes:
     return _message({"voiceActivityDetectionSignal": {"vadSignalType": f"VAD_SIGNAL_TYPE_{kind}"}})
 
 
+def music_chunk(data: str, rate_hz: int) -> bytes:
+    """A piece of music: base64 of PCM16, stereo. (That the type is written so is assumed.)"""
+    chunk = {"data": data, "mimeType": f"audio/l16;rate={rate_hz};channels=2"}
+    return _content({"audioChunks": [chunk]})
+
+
+def filtered_prompt(text: str, reason: str) -> bytes:
+    """A prompt of a music session was left out."""
+    return _message({"filteredPrompt": {"text": text, "filteredReason": reason}})
+
+
 def usage_metadata(
     prompt: Counts, response: Counts, is_vertex: bool, *, thoughts: int = 0, tool_use: int = 0, omits: bool = False
 ) -> dict[str, Any]:

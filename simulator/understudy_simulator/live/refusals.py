@@ -71,7 +71,7 @@ def live_model_place(name: str, place: Place) -> Place:
     is_vertex = place.surface.is_vertex
     return Place(
         place.surface,
-        "bidiGenerateContent",
+        "bidiGenerateMusic" if place.method == "bidiGenerateMusic" else "bidiGenerateContent",
         place.version,
         name if "/" in name else f"models/{name}",
         model=model_id(name),

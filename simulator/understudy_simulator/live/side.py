@@ -34,9 +34,10 @@ from ..scripted import outcome_of
 from ..stage import Performance, Stage
 from .connection import MESSAGE_LIMIT, LiveConnection
 from .machine.conversation import Conversation
+from .machine.music import MusicSession
 from .reading import setup_model
 from .refusals import Refusal, own_refusal, query_refusal, refusal_of
-from .session import CLOSE_WITHIN_S, Cast, LiveSession
+from .session import CLOSE_WITHIN_S, Cast, LiveSession, Machine
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 _LONGEST_LINE: Final = 900
 _CONSTRAINED: Final = "bidiGenerateContentConstrained"
 """What clients with an ephemeral token dial (wire-live 1)."""
+
+_MUSIC: Final = "bidiGenerateMusic"
 
 _POLICY_VIOLATION: Final = 1008
 _TOKEN_REFUSALS: Final[Mapping[str, str]] = {
@@ -180,15 +183,21 @@ class _Casting:
         self.entry.origin = replace(self.entry.origin, misses=misses)
         if self.stage.is_strict(scope):
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
-        conversation = Conversation(
+        return Cast(self._free(identity, scope), message=None if message is sent else message)
+
+    def _free(self, identity: Identity, scope: str) -> Machine:
+        """Who answers where no scenario does."""
+        stage, live = self.stage, self.stage.settings.live
+        if self._place.method == _MUSIC:
+            return MusicSession(self._place, live)
+        return Conversation(
             self._place,
             identity,
-            self.stage.settings.live,
-            self.stage.live_memory,
-            now=self.stage.clock.now(),
-            takes_any=self.stage.takes_any_body(scope),
+            live,
+            stage.live_memory,
+            now=stage.clock.now(),
+            takes_any=stage.takes_any_body(scope),
         )
-        return Cast(conversation, message=None if message is sent else message)
 
     def refused_handshake(self) -> Outgoing | None:
         """The answer of a scenario that begins with a reply; None if there is none.
@@ -226,7 +235,7 @@ class _Casting:
         error = credentials_error(verdict, self._place, gate.refused_project(project, presented.user_project))
         if error is not None:
             return refusal_of(error)
-        if self._place.method not in ("bidiGenerateContent", _CONSTRAINED):
+        if self._place.method not in ("bidiGenerateContent", _CONSTRAINED, _MUSIC):
             return own_refusal(f"{self._place.method} is not simulated.")
         return query_refusal(self._request.query)
 
