@@ -42,6 +42,10 @@ QuotaTexts = Annotated[
     list[str] | None,
     typer.Option("--quota", metavar="RULE", help="[MODEL:]KIND[/SPAN]=LIMIT, as requests/minute=10. May be repeated."),
 ]
+LiveTexts = Annotated[
+    list[str] | None,
+    typer.Option("--live", metavar="WORD=VALUE", help="How Live sessions behave, as connection=60s. May be repeated."),
+]
 DeniedProjects = Annotated[
     list[str] | None, typer.Option("--deny-project", metavar="ID", help="Refuse this project. May be repeated.")
 ]

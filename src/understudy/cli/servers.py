@@ -27,6 +27,7 @@ from .options import (
     HttpPort,
     JsonLine,
     KeyFile,
+    LiveTexts,
     QuotaTexts,
     RedirectDownloads,
     ScenarioNames,
@@ -61,6 +62,7 @@ def simulator(
     seed: Seed = 0,
     auth: BearerTokens = Auth.ANY,
     quota: QuotaTexts = None,
+    live: LiveTexts = None,
     deny_project: DeniedProjects = None,
     redirect_downloads: RedirectDownloads = False,
     cache_minimum: CacheMinimum = False,
@@ -83,6 +85,7 @@ def simulator(
            -d '{"contents":[{"parts":[{"text":"hello"}]}]}'
     """
     from understudy_simulator.app import Simulator
+    from understudy_simulator.live.words import live_settings
     from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.service_account import ServiceAccount
     from understudy_simulator.settings import SimulatorSettings
@@ -100,6 +103,7 @@ def simulator(
         redirects_downloads=redirect_downloads,
         cache_minimum=cache_minimum,
         control_key=_control_key(),
+        live=live_settings(live or ()),
     )
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
     # Who steers the simulator names scenarios of the library, never files of this machine (S-66).
