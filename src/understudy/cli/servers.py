@@ -91,14 +91,13 @@ def simulator(
     from understudy_simulator.settings import SimulatorSettings
 
     from ..authority import Authority
-    from ..library import find, load
     from .serving import serve
 
     home = prepared_home(os.environ)
     authority, account = Authority.of_home(home), ServiceAccount.from_pem(_account_key(home))
     settings = SimulatorSettings(
         *(host, port, tls_port, admin_port, strict, any_body, speed, seed, auth.value),
-        quotas=tuple(quota_rule(text) for text in quota or ()),
+        quotas=tuple(map(quota_rule, quota or ())),
         denied_projects=tuple(deny_project or ()),
         redirects_downloads=redirect_downloads,
         cache_minimum=cache_minimum,
@@ -106,12 +105,18 @@ def simulator(
         live=live_settings(live or ()),
     )
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
-    # Who steers the simulator names scenarios of the library, never files of this machine (S-66).
-    server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=lambda name: load(find(name)))
+    server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=_from_library)
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
     ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
-    write_key = partial(_write_key_file, account.key_file, home, service_account)
-    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write_key)
+    write = partial(_write_key_file, account.key_file, home, service_account)
+    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write)
+
+
+def _from_library(name: str) -> "Scenario":
+    """Who steers the simulator names scenarios of the library, never files of this machine (S-66)."""
+    from ..library import find, load
+
+    return load(find(name))
 
 
 def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
