@@ -329,6 +329,9 @@ class Playback:
         return self._deadline(step, step.within_s, actions)
 
     def _receive_until(self, step: ReceiveUntil, actions: list[Action]) -> bool:
+        if step.close:
+            self._inbox.messages.clear()
+            return self._next() if self._inbox.gone is not None else self._deadline(step, step.within_s, actions)
         while (message := self._take(step, actions)) is not None:
             if fits(step.pattern, message.value):
                 return self._next()

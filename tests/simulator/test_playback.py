@@ -183,6 +183,21 @@ def test_receive_until_lets_others_pass():
     )
 
 
+def test_until_the_close_all_messages_pass_and_what_follows_is_played():
+    dialogue(
+        (ReceiveUntil(close=True), CloseSession(1000)),
+        (arrived({"more": 1}), []),
+        (arrived({"more": 2}), []),
+        (Gone(1000), [Finished()]),
+    )
+    dialogue(
+        (ReceiveUntil(close=True, within_s=2),),
+        (Opened(), [Wait(2, 1)]),
+        (arrived({"more": 1}), []),
+        (Elapsed(1), [Unexpected("[0]", "the close", "nothing within 2s"), Finished()]),
+    )
+
+
 def test_a_message_where_the_close_was_awaited_is_unexpected():
     dialogue(
         (Receive(close=True),),
