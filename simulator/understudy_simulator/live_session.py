@@ -173,9 +173,9 @@ class LiveSession:
         match action:
             case SendMessage():
                 await connection.send(action)
-            case Wait(seconds, id, paced):
+            case Wait():
                 self._stop_timer()
-                self._timer = tasks.create_task(self._wait(seconds, id, paced))
+                self._timer = tasks.create_task(self._wait(action))
             case Stall(seconds, id):
                 await connection.stall(seconds, self._clock, self._speed)
                 return Elapsed(id)
@@ -208,16 +208,18 @@ class LiveSession:
 
     # -- time
 
-    async def _wait(self, seconds: float, id: int, paced: bool) -> None:
+    async def _wait(self, wait: Wait) -> None:
         """A timer. A paced one counts from when the one before was due; who is late catches up."""
         clock, speed = self._clock, self._usual_speed if self._speed is None else self._speed
+        if wait.is_deadline:
+            speed = min(speed, 1.0) or 1.0
         now = clock.monotonic()
-        begin = self._due if paced and self._due is not None else now
-        due = begin + (seconds / speed if speed > 0 else 0.0)
-        await clock.sleep(max(due - now, 0.0) * speed, self._speed)
+        begin = self._due if wait.paced and self._due is not None else now
+        due = begin + (wait.seconds / speed if speed > 0 else 0.0)
+        await clock.sleep(max(due - now, 0.0) * speed, speed)
         # If time was moved forward meanwhile, the schedule goes on from here.
         self._due = min(due, clock.monotonic())
-        await self._events.put(Elapsed(id))
+        await self._events.put(Elapsed(wait.id))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
