@@ -72,6 +72,12 @@ def test_an_id_is_found_and_a_wrong_one_gets_the_nearest():
         load("live/text-trun")
 
 
+@pytest.mark.parametrize("id", ["prices", "../scenarios/live/text-turn", "live/../live/text-turn", "/etc/hosts", ""])
+def test_what_is_no_id_names_nothing_though_a_file_is_there(id: str):
+    with pytest.raises(ScenarioError):
+        find(id)
+
+
 def test_a_file_of_the_library_is_called_by_its_place_however_it_is_named():
     path = scenarios_folder() / "live" / "text-turn.yaml"
     assert load(path) == load("live/text-turn") == load(str(path))
