@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ def test_every_shipped_scenario_is_without_mistakes_and_called_after_its_file():
 
 def test_every_shipped_scenario_has_both_sides_and_says_what_it_costs():
     assert [one.id for one in load_all() if not (one.client and one.expect.cost is not None and one.title)] == []
+
+
+def test_the_readme_of_the_library_has_every_live_session():
+    text = (scenarios_folder() / "README.md").read_text("utf-8")
+    sections = re.split(r"in `(live/[a-z]*/?)`", text)
+    told = {
+        folder: set(re.findall(r"`([a-z0-9-]+)`", rest))
+        for folder, rest in zip(sections[1::2], sections[2::2], strict=True)
+    }
+    for id in scenario_ids():
+        if id.startswith("live/"):
+            folder, _, name = id.rpartition("/")
+            assert name.removeprefix("gemini-") in told[f"{folder}/"], id
 
 
 def test_no_shipped_scenario_looks_like_holding_a_key():
