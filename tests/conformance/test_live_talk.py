@@ -42,6 +42,11 @@ TARGET = Target("double", frozenset({"vertex-live"}))
 Handle = Callable[[ServerConnection], Awaitable[None]]
 
 
+async def never() -> None:
+    """No probe here waits for the provider."""
+    raise AssertionError("nobody asks for that")
+
+
 @asynccontextmanager
 async def live_server(handle: Handle) -> AsyncIterator[str]:
     async with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as listening:
@@ -53,7 +58,7 @@ async def talked(handle: Handle, *steps: Step, speed: float = 0.0, limit_s: floa
     """What the client saw of a session in which it does these steps."""
     move = Converse(steps, limit_s=limit_s)  # type: ignore[arg-type]
     async with live_server(handle) as url:
-        driver = Driver(Aim(address_of(url, None), "", TARGET, "s1", "header", "http://up:1"), asyncio.sleep)
+        driver = Driver(Aim(address_of(url, None), "", TARGET, "s1", "header", "http://up:1"), never)
         probe = live_probe("x", "x", move, [{"receive": "any"}], surface=Surface.VERTEX_LIVE, speed=speed)
         async with asyncio.timeout(20):
             await driver.play(probe)
@@ -296,7 +301,7 @@ async def test_a_truncated_message_is_cut_within_its_frame():
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
         host, port = listening.sockets[0].getsockname()
         aim = Aim(address_of(f"http://{host}:{port}", None), "", TARGET, "s1", "header", "http://up:1")
-        driver = Driver(aim, asyncio.sleep)
+        driver = Driver(aim, never)
         move = Converse((said(b"abcdefgh", BINARY, Fault("truncate", size=3)),))
         async with asyncio.timeout(20):
             await driver.play(live_probe("x", "x", move, [{"receive": "any"}]))
@@ -381,7 +386,7 @@ def test_a_session_may_last_as_long_as_its_waits_and_a_little_more():
 async def test_a_scenarios_client_gets_the_time_that_its_waits_take():
     probe = Probe(scenario(client=[{"pause": "20s"}, {"close": {}}]), ("gemini-live",), speed=1000.0)
     async with live_server(Listener()) as url:
-        driver = Driver(Aim(address_of(url, None), "", TARGET, "s1", "header", "http://up:1"), asyncio.sleep)
+        driver = Driver(Aim(address_of(url, None), "", TARGET, "s1", "header", "http://up:1"), never)
         await driver.play(probe)
     [one] = driver.conversed
     assert one.converse.limit_s == SPARE_S + 0.02 and one.problem is None

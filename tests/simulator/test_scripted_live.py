@@ -195,6 +195,11 @@ DIRECT = Target(
 )
 
 
+async def never():
+    """No session here waits for the provider."""
+    raise AssertionError("nobody asks for that")
+
+
 def test_every_close_of_the_library_is_in_the_table():
     assert {name.rpartition("/")[2] for name in scenario_ids() if name.startswith("live/closes/")} == CLOSES.keys()
 
@@ -204,7 +209,7 @@ async def test_a_client_sees_code_and_reason_as_the_service_sends_them(name: str
     probe = library_probe(load(f"live/closes/{name}"))
     async with simulator() as running:
         running.stage.arm(probe.scenario)
-        driver = Driver(Aim(address_of(running.http_url, None), "", DIRECT, "", None, running.http_url), asyncio.sleep)
+        driver = Driver(Aim(address_of(running.http_url, None), "", DIRECT, "", None, running.http_url), never)
         async with asyncio.timeout(20):
             await driver.play(probe)
     [seen] = driver.conversed
