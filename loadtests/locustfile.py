@@ -1,4 +1,4 @@
-"""Locust users that hold the conversations of scenarios: GenerateUser, StreamUser, LiveUser.
+"""Locust users that hold the conversations of scenarios: GenerateUser, StreamUser, LiveUser, AudioUser.
 
 Run plainly (`locust -f loadtests/locustfile.py --headless -u 5 -r 5 -t 10s --host http://localhost:4000`) users ask one
 after the other: a closed loop, right for capacity and soak. `understudy load` runs the same conversations by a
@@ -117,6 +117,13 @@ class LiveUser(ScenarioUser):
     """Live text sessions: connect, setupComplete and the turn's first frame are entries of their own."""
 
     kind = "live"
+
+
+class AudioUser(ScenarioUser):
+    """Live sessions that speak at real time, 20 ms a message; the answer's first frame and its gaps are entries."""
+
+    kind = "audio"
+    wait_time = constant_throughput(0.5)
 
 
 class PlannedUser(User):

@@ -60,12 +60,14 @@ class Wait:
     """Say `Elapsed(id)` after that many seconds of scenario time; messages that come meanwhile are told at once.
 
     `paced`: the time counts from the moment when the preceding wait was due, not from now, so that a run of frames
-    keeps its schedule however long sending took.
+    keeps its schedule however long sending took. `is_deadline`: it is the other side's time, which is never cut short:
+    no speed of the scenario makes a client faster.
     """
 
     seconds: float
     id: int
     paced: bool = False
+    is_deadline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

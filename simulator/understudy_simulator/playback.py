@@ -262,14 +262,15 @@ class Playback:
         self._last_id += 1
         return self._last_id
 
-    def _waited(self, seconds: float, actions: list[Action], *, stall: bool = False) -> bool:
+    def _waited(self, seconds: float, actions: list[Action], *, stall: bool = False, deadline: bool = False) -> bool:
         """Whether the wait of this step is over; starts it the first time."""
         progress = self._progress
         if seconds <= 0 or progress.waited or (self._inbox.gone is not None and not self._answers):
             return True
         if progress.timer is None:
             progress.timer = self._new_id()
-            actions.append(Stall(seconds, progress.timer) if stall else Wait(seconds, progress.timer))
+            wait = Wait(seconds, progress.timer, is_deadline=deadline)
+            actions.append(Stall(seconds, progress.timer) if stall else wait)
         return False
 
     def _ready(self, step: Step, actions: list[Action]) -> bool:
@@ -329,6 +330,9 @@ class Playback:
         return self._deadline(step, step.within_s, actions)
 
     def _receive_until(self, step: ReceiveUntil, actions: list[Action]) -> bool:
+        if step.close:
+            self._inbox.messages.clear()
+            return self._next() if self._inbox.gone is not None else self._deadline(step, step.within_s, actions)
         while (message := self._take(step, actions)) is not None:
             if fits(step.pattern, message.value):
                 return self._next()
@@ -345,7 +349,7 @@ class Playback:
         """No message is there: wait on, at most until the step's deadline."""
         if within_s is None or self._finished or self._inbox.gone is not None:
             return False
-        if self._waited(within_s, actions):
+        if self._waited(within_s, actions, deadline=True):
             return self._fail(actions, wish(step), f"nothing within {within_s:g}s")
         return False
 

@@ -39,7 +39,7 @@ def has_answers(steps: Sequence[Step]) -> bool:
 def wish(step: Step) -> str:
     """What the step wants of the other side, in few words."""
     match step:
-        case Receive(close=True):
+        case Receive(close=True) | ReceiveUntil(close=True):
             return "the close"
         case Receive(pattern=None):
             return "a message"

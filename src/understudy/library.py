@@ -25,6 +25,8 @@ from .scenario.parse import Path as DocumentPath
 MAX_DOCUMENT_BYTES: Final = 1024 * 1024
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 _SUFFIXES: Final = (".yaml", ".yml")
+_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""What an id may be: a path below the folder, and none out of it."""
 _NO_SCENARIOS: Final = frozenset({"prices"})
 """Files of the scenarios folder that are no scenarios."""
 
@@ -58,13 +60,15 @@ def named_ids(words: Sequence[str] = ()) -> tuple[str, ...]:
 
 def find(scenario_id: str) -> Path:
     """The file of a shipped scenario. Raises ScenarioError with the nearest id."""
+    # The whole folder is only looked through for the sake of the error.
+    path = scenarios_folder() / f"{scenario_id}.yaml"
+    if _ID.fullmatch(scenario_id) and scenario_id not in _NO_SCENARIOS and path.is_file():
+        return path
     ids = scenario_ids()
-    if scenario_id not in ids:
-        below = [known for known in ids if known.startswith(f"{scenario_id.rstrip('/')}/")]
-        if below:
-            raise _error(scenario_id, f"{len(below)} scenarios begin so; one is wanted, such as '{below[0]}'")
-        raise _error(scenario_id, f"no scenario has this id{did_you_mean(scenario_id, ids)}")
-    return scenarios_folder() / f"{scenario_id}.yaml"
+    below = [known for known in ids if known.startswith(f"{scenario_id.rstrip('/')}/")]
+    if below:
+        raise _error(scenario_id, f"{len(below)} scenarios begin so; one is wanted, such as '{below[0]}'")
+    raise _error(scenario_id, f"no scenario has this id{did_you_mean(scenario_id, ids)}")
 
 
 def load(id_or_path: str | Path) -> Scenario:

@@ -168,7 +168,11 @@ class BillsTheLastTurn(Books):
         super().session(id, provider, replace(reading, turns=reading.turns[-1:]), was_closed)
 
 
-@with_books("bills-orderly-ends", "It books sessions that are closed in order only.", "COST-8/live-abnormal-end")
+@with_books(
+    "bills-orderly-ends",
+    "It books sessions that are closed in order only.",
+    *("COST-8/live-abnormal-end", "COST-1/library"),
+)
 class BillsOrderlyEnds(Books):
     def session(self, id: str, provider: str, reading: SessionReading, was_closed: bool) -> None:
         if was_closed:
@@ -208,13 +212,18 @@ def _blind(name: str, what: str, words: tuple[bytes, ...], *kills: str) -> type[
 
 
 TABLE: Final = (
-    _blind("reads-no-thoughts", "the tokens of thinking", (b"thoughtsTokenCount",), "COST-3/thoughts"),
+    _blind(
+        "reads-no-thoughts",
+        "the tokens of thinking",
+        (b"thoughtsTokenCount",),
+        *("COST-3/thoughts", "COST-1/library"),
+    ),
     _blind("reads-no-cache", "what was cached", (b"cachedContentTokenCount", b"cacheTokensDetails"), "COST-3/cached"),
     _blind(
         "reads-no-modalities",
         "the modalities of a prompt",
         (b"promptTokensDetails",),
-        "COST-3/audio-prompt",
+        *("COST-3/audio-prompt", "COST-1/library"),
     ),
     _blind(
         "reads-no-response-tokens",

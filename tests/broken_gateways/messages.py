@@ -73,7 +73,11 @@ class SwallowsUnknownMessages(ChangesMessages):
         return () if frame.payload.startswith(b'{"somethingNobodyKnows"') else (frame,)
 
 
-@broken("speaks-up", "It says something by itself after a tool call.", "WS-15/unknown-messages", "WS-5/library-frames")
+@broken(
+    "speaks-up",
+    "It says something by itself after a tool call.",
+    *("WS-15/unknown-messages", "WS-5/library-frames", "COST-1/library"),
+)
 class SpeaksUp(Gateway):
     def passed_frames(self, talk: Talk, source: Side, frame: Frame) -> Iterable[Frame]:
         frames = list(super().passed_frames(talk, source, frame))

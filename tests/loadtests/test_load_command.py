@@ -235,7 +235,7 @@ def locust(
     pair: Pair, *words: str, home: Path, more: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Locust itself, as in the locustfile's own text."""
-    arguments = ("-f", str(ROOT / "loadtests" / "locustfile.py"), "--headless", "-u", "3", "-r", "3", "-t", "4s")
+    arguments = ("-f", str(ROOT / "loadtests" / "locustfile.py"), "--headless", "-u", "4", "-r", "4", "-t", "4s")
     return subprocess.run(
         [sys.executable, "-m", "locust", *arguments, "--host", pair.gateway.ready.http, "--json", *words],
         env=environment(home, {"UNDERSTUDY_KEY": KEY, **(more or {})}),
@@ -247,13 +247,18 @@ def locust(
     )
 
 
+PLAIN = ("gemini/generate", "vertex/generate", "gemini/stream", "vertex/stream", "live/text-turn")
+
+
 def test_the_locustfile_runs_plainly_and_reports_phases_of_their_own(pair: Pair, tmp_path: Path) -> None:
-    with Control(control(pair)) as simulator, armed(simulator, ("gemini/stream", "live/text-turn"), print):
-        done = locust(pair, home=tmp_path)
+    audio = "live/turns/automatic-activity"
+    with Control(control(pair)) as simulator, armed(simulator, ("gemini/stream", "live/text-turn", audio), print):
+        done = locust(pair, home=tmp_path, more={"UNDERSTUDY_SCENARIOS": f"{','.join(PLAIN)},{audio}"})
     assert done.returncode == 0, done.stderr
     entries = {(entry["method"], entry["name"]): entry for entry in json.loads(done.stdout)}
     assert {entry["num_failures"] for entry in entries.values()} == {0}
     assert {("generate", "gemini/generate"), ("stream", "gemini/stream"), ("live", "live/text-turn")} <= entries.keys()
+    assert {("audio", audio), *(("audio", f"{audio} {phase}") for phase in ("first_frame", "gap"))} <= entries.keys()
     assert {("stream", f"gemini/stream {phase}") for phase in ("first_byte", "gap")} <= entries.keys()
     assert {("live", f"live/text-turn {phase}") for phase in ("connect", "setup", "first_frame")} <= entries.keys()
     assert KEY not in done.stdout + done.stderr
@@ -293,6 +298,21 @@ def test_a_conversation_has_its_phases(pair: Pair, scenario: str, phases: list[s
         simulator.reset()
     assert [phase for phase, _ in timings] == phases
     assert all(seconds >= 0 for _, seconds in timings)
+
+
+def test_a_conversation_that_speaks_has_the_same_phases(pair: Pair) -> None:
+    target = load_target("understudy", {"LITELLM_MASTER_KEY": KEY})
+    scenario = "live/turns/gemini-automatic-activity"
+    with Control(control(pair)) as simulator, player(pair.gateway.ready.http, target) as one:
+        simulator.reset()
+        simulator.play(scenario, times=None)
+        timings = one.play(conversation_of(load(scenario), target))
+        simulator.reset()
+    # Ten messages of 40 ms, then the two ends of the turn.
+    assert [phase for phase, _ in timings] == ["connect", "setup", "first_frame", *["gap"] * 11, "total"]
+    assert all(seconds >= 0 for _, seconds in timings)
+    # Sixty messages of 20 ms at real time: no wait ends early.
+    assert dict(timings)["total"] >= 59 * 0.02
 
 
 @pytest.mark.parametrize(

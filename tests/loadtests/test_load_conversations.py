@@ -1,17 +1,20 @@
 """What a scenario's client becomes under load, and what cannot be played there."""
 
+import json
+from base64 import b64decode
 from dataclasses import replace
 
 import pytest
 
 from understudy.errors import ConfigError
 from understudy.library import load
-from understudy.load.conversations import DEFAULTS, Hear, Leave, Say, conversation_of, kind_of
+from understudy.load.conversations import DEFAULTS, Hear, Leave, Say, Speak, conversation_of, kind_of
 from understudy.load.files import loadtests_folder
 from understudy.load.plan import ArmPlan, Outcome, Plan, Use
 from understudy.load.recording import Recording
 from understudy.load.schedule import Arm, Pace
-from understudy.scenario.model import Pause, Receive, SendAudio
+from understudy.messages import TEXT
+from understudy.scenario.model import Pause, Receive, ReceiveUntil, SendAudio
 from understudy.secret import Secret
 from understudy.targets import load_target
 
@@ -57,8 +60,34 @@ def test_an_operation_is_no_conversation_under_load() -> None:
         kind_of(load("veo/text-to-video"))
 
 
-@pytest.mark.parametrize("step", [SendAudio(1.0), Receive(close=True)])
-def test_a_step_that_cannot_be_played_is_named(step: SendAudio | Receive) -> None:
+def test_a_session_that_speaks_is_of_a_kind_of_its_own() -> None:
+    scenario = load("live/turns/automatic-activity")
+    conversation = conversation_of(scenario, GATEWAY)
+    assert kind_of(scenario) == conversation.kind == "audio"
+    speech, silence = [step for step in conversation.talk if isinstance(step, Speak)]
+    assert (len(speech.payloads), speech.every_s) == (20, 0.02) and (len(silence.payloads), silence.every_s) == (
+        40,
+        0.02,
+    )
+    blob = json.loads(speech.payloads[1])["realtimeInput"]["audio"]
+    assert blob["mimeType"] == "audio/pcm;rate=16000" and len(b64decode(blob["data"])) == 640
+    assert set(b64decode(json.loads(silence.payloads[0])["realtimeInput"]["audio"]["data"])) == {0}
+
+
+@pytest.mark.parametrize(("pace", "every_s"), [(0.0, 0.0), (1.0, 0.04), (4.0, 0.01)])
+def test_audio_goes_at_its_pace(pace: float, every_s: float) -> None:
+    scenario = replace(load("live/text-turn"), client=(SendAudio(0.2, 0.04, 16000, pace=pace, opcode=TEXT),))
+    [speak] = conversation_of(scenario, GATEWAY).talk
+    assert isinstance(speak, Speak) and (len(speak.payloads), speak.is_text, speak.every_s) == (5, True, every_s)
+
+
+def test_bytes_that_are_waited_for_are_kept() -> None:
+    scenario = replace(load("live/text-turn"), client=(Receive({"a": 1}, min_bytes=7),))
+    assert conversation_of(scenario, GATEWAY).talk == (Hear({"a": 1}, until=False, min_bytes=7),)
+
+
+@pytest.mark.parametrize("step", [SendAudio(1.0, interrupt_on={}), Receive(close=True), ReceiveUntil(close=True)])
+def test_a_step_that_cannot_be_played_is_named(step: SendAudio | Receive | ReceiveUntil) -> None:
     scenario = load("live/text-turn")
     with pytest.raises(ConfigError, match=r"live/text-turn: .* cannot be played under load"):
         conversation_of(replace(scenario, client=(*scenario.client, step)), GATEWAY)

@@ -159,7 +159,7 @@ def test_without_media_the_bytes_of_messages_count():
 def test_a_deadline_runs_over_the_whole_wait():
     dialogue(
         (Receive(min_bytes=10, within_s=2), send("ok")),
-        (Opened(), [Wait(2, 1)]),
+        (Opened(), [Wait(2, 1, is_deadline=True)]),
         (Arrived(LazyJson(b"12345")), []),
         (Elapsed(1), [Unexpected("[0]", "a message", "nothing within 2s"), Finished()]),
     )
@@ -168,7 +168,7 @@ def test_a_deadline_runs_over_the_whole_wait():
 def test_the_end_of_an_old_wait_changes_nothing():
     dialogue(
         (Receive({"a": 1}, within_s=2), Pause(5), send("late")),
-        (Opened(), [Wait(2, 1)]),
+        (Opened(), [Wait(2, 1, is_deadline=True)]),
         (arrived({"a": 1}), [Wait(5, 2)]),
         (Elapsed(1), []),
         (Elapsed(2), [sent("late"), Finished()]),
@@ -180,6 +180,21 @@ def test_receive_until_lets_others_pass():
         (ReceiveUntil({"end": True}), send("ok")),
         (arrived({"more": 1}), []),
         (arrived({"end": True}), [sent("ok"), Finished()]),
+    )
+
+
+def test_until_the_close_all_messages_pass_and_what_follows_is_played():
+    dialogue(
+        (ReceiveUntil(close=True), CloseSession(1000)),
+        (arrived({"more": 1}), []),
+        (arrived({"more": 2}), []),
+        (Gone(1000), [Finished()]),
+    )
+    dialogue(
+        (ReceiveUntil(close=True, within_s=2),),
+        (Opened(), [Wait(2, 1, is_deadline=True)]),
+        (arrived({"more": 1}), []),
+        (Elapsed(1), [Unexpected("[0]", "the close", "nothing within 2s"), Finished()]),
     )
 
 

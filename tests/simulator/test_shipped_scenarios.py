@@ -1,48 +1,46 @@
 """Each shipped scenario, its client's side played against its server's: both end well, and it costs what it says."""
 
 import json
+from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
+from both_sides import play_both
 
 from understudy.library import load, price_book, scenario_ids
 from understudy.pricing.cost import Cost, combined
 from understudy.pricing.explain import explain
+from understudy.pricing.sessions import cost_of_session
 from understudy.pricing.videos import cost_of_videos
-from understudy.scenario.json_subset import LazyJson, fits
+from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts, Hit, Matcher
 from understudy.scenario.model import (
     Call,
-    CloseSession,
     Download,
     OperationError,
     OperationResponse,
     Poll,
-    Receive,
-    ReceiveUntil,
     Scenario,
-    Send,
     Start,
     StreamChunk,
     Videos,
 )
 from understudy.surfaces import Surface
+from understudy.usage.live import LiveReader
 from understudy.usage.operations import veo_request
 from understudy_simulator.cues import (
-    Abort,
-    Action,
     Answer,
     AnswerStream,
     Arrived,
     BeginOperation,
-    CloseWith,
     Elapsed,
+    Event,
     Finished,
     Gone,
     Opened,
-    SendMessage,
     Unexpected,
     Wait,
 )
@@ -63,107 +61,71 @@ def cost_of_answer(scenario: Scenario, method: str, body: bytes, content_type: s
 # ---- Live
 
 
-class Session:
-    """The server's script under way: gives its messages, takes the client's."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self._playback = Playback(scenario.server, VALUES)
-        self.messages: list[bytes] = []
-        self.closed: CloseWith | None = None
-        self._do(self._playback.on(Opened()))
-
-    @property
-    def finished(self) -> bool:
-        return self._playback.finished
-
-    def tell(self, payload: bytes) -> None:
-        self._do(self._playback.on(Arrived(LazyJson(payload))))
-
-    def leave(self, code: int | None) -> None:
-        self._do(self._playback.on(Gone(code)))
-
-    def _do(self, actions: tuple[Action, ...]) -> None:
-        for action in actions:
-            match action:
-                case SendMessage():
-                    self.messages.append(action.payload)
-                case CloseWith():
-                    self.closed = action
-                case Wait():
-                    self._do(self._playback.on(Elapsed(action.id)))
-                case Unexpected() | Abort():
-                    pytest.fail(str(action))
-                case _:
-                    assert action == Finished()
+def usage_of(scenario: Scenario, messages: Iterator[Any]) -> dict[str, dict[str, int]]:
+    """The counts of all usage frames, by side and modality: thinking is text of the answer, tool use of the prompt."""
+    output = "candidates" if scenario.surface.is_vertex else "response"
+    found: dict[str, Counter[str]] = {"prompt": Counter(), "response": Counter()}
+    for message in messages:
+        usage = message.get("usageMetadata", {})
+        assert not usage or usage.keys() - {f"{output}TokenCount"} <= USAGE_WORDS | {f"{output}TokensDetails"}
+        for side, word in (("prompt", "prompt"), ("response", output), ("prompt", "toolUsePrompt")):
+            found[side] += counted(usage.get(f"{word}TokenCount", 0), usage.get(f"{word}TokensDetails", []))
+        found["response"]["text"] += usage.get("thoughtsTokenCount", 0)
+    return {side: dict(+counts) for side, counts in found.items() if counts.total()}
 
 
-def play_client(scenario: Scenario, session: Session) -> None:
-    heard = 0
-    for step in scenario.client:
-        match step:
-            case Send():
-                session.tell(step.payload.fill(VALUES))
-            case Receive(close=True):
-                assert session.closed is not None and session.closed.code == scenario.expect.close
-            case Receive():
-                assert fits(step.pattern, json.loads(session.messages[heard]))
-                heard += 1
-            case ReceiveUntil():
-                while not fits(step.pattern, json.loads(session.messages[heard])):
-                    heard += 1
-                heard += 1
-            case CloseSession():
-                session.leave(step.code)
-            case _:
-                pytest.fail(f"{step} is no step of a Live client")
-    assert heard == len(session.messages), "the client did not take every message"
+USAGE_WORDS = {
+    *("promptTokenCount", "promptTokensDetails", "toolUsePromptTokenCount", "toolUsePromptTokensDetails"),
+    *("thoughtsTokenCount", "totalTokenCount", "trafficType"),
+}
+
+
+def counted(whole: int, details: list[dict[str, Any]]) -> Counter[str]:
+    """One count by modality: what the details leave over is the one entry's without a count, else text."""
+    counts: Counter[str] = Counter()
+    for entry in details:
+        counts[entry["modality"].lower()] += entry.get("tokenCount", 0)
+    [owner] = [entry["modality"].lower() for entry in details if "tokenCount" not in entry] or ["text"]
+    counts[owner] += whole - counts.total()
+    assert min(counts.values(), default=0) >= 0
+    return +counts
 
 
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_scenario_is_played_to_its_end_and_costs_what_it_says(name: str):
     scenario = load(name)
-    session = Session(scenario)
-    play_client(scenario, session)
-    assert session.finished
-    method = "bidiGenerateContent"
-    if not session.messages:
-        assert scenario.expect.cost == 0 and scenario.expect.close == (session.closed and session.closed.code)
-    else:
-        assert cost_of_answer(scenario, method, b"\n".join(session.messages), "").total == scenario.expect.cost
-    assert usage_of(scenario, map(json.loads, session.messages)) == scenario.expect.usage
+    played = play_both(scenario, VALUES)
+    assert played.mistakes == []
+    reader = LiveReader(scenario.surface.provider)
+    for sender, message in played.messages:
+        (reader.client_message if sender == "client" else reader.server_message)(message)
+    cost = cost_of_session(BOOK, scenario.surface.provider, replace(reader.finish(), model=scenario.model), date=DAY)
+    assert cost.total == scenario.expect.cost
+    assert usage_of(scenario, map(json.loads, played.said_by("server"))) == scenario.expect.usage
+    closed = played.closed_by == "server" and played.code is not None
+    assert scenario.expect.close == (played.code if closed else None)
 
 
 @pytest.mark.parametrize("name", ["live/text-turn", "live/tool-call", "live/gemini-text-turn", "live/gemini-tool-call"])
 def test_the_spellings_of_googles_client_fit_too(name: str):
-    scenario = load(name)
-    session = Session(scenario)
+    playback = Playback(load(name).server, VALUES)
     setup: dict[str, Any] = {"model": "models/x", "generation_config": {"response_modalities": ["TEXT"]}}
-    session.tell(
-        json.dumps({"setup": {**setup, "tools": [{"function_declarations": [{"name": "get_weather"}]}]}}).encode()
-    )
-    turns = [{"parts": [{"text": "Hi"}], "role": "user"}]
-    session.tell(json.dumps({"client_content": {"turns": turns, "turn_complete": True}}).encode())
+    said: list[dict[str, Any]] = [
+        {"setup": {**setup, "tools": [{"function_declarations": [{"name": "get_weather"}]}]}},
+        {"client_content": {"turns": [{"parts": [{"text": "Hi"}], "role": "user"}], "turn_complete": True}},
+    ]
     if "tool" in name:
         answer = {"id": "1", "name": "get_weather", "response": {"output": "sunny"}}
-        session.tell(json.dumps({"tool_response": {"function_responses": [answer]}}).encode())
-    session.leave(1000)
-    assert session.finished
-
-
-def usage_of(scenario: Scenario, messages: Iterator[Any]) -> dict[str, dict[str, int]]:
-    """The counts of all usage frames, by side and modality."""
-    output = "candidates" if scenario.surface.is_vertex else "response"
-    found: dict[str, dict[str, int]] = {}
-    for message in messages:
-        usage = message.get("usageMetadata", {})
-        assert f"{output}TokenCount" in usage or not usage
-        for side, word in (("prompt", "prompt"), ("response", output)):
-            details = usage.get(f"{word}TokensDetails", [])
-            assert sum(entry["tokenCount"] for entry in details) == usage.get(f"{word}TokenCount", 0)
-            for entry in details:
-                counts = found.setdefault(side, {})
-                counts[entry["modality"].lower()] = counts.get(entry["modality"].lower(), 0) + entry["tokenCount"]
-    return found
+        said.append({"tool_response": {"function_responses": [answer]}})
+    pending: deque[Event] = deque(
+        [Opened(), *(Arrived(LazyJson(json.dumps(one).encode())) for one in said), Gone(1000)]
+    )
+    while pending:
+        for action in playback.on(pending.popleft()):
+            assert not isinstance(action, Unexpected)
+            if isinstance(action, Wait):
+                pending.appendleft(Elapsed(action.id))
+    assert playback.finished
 
 
 # ---- HTTP

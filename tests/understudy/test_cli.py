@@ -97,7 +97,11 @@ def test_wrong_usage_ends_with_2_and_without_a_traceback(words: list[str], tmp_p
         (["run", "--gateway", "nonsense", "--", "true"], 2, "--gateway nonsense: not a URL"),
         (["env", "--url", "ftp://x"], 2, "--url ftp://x: not a URL; it must begin with https:// or http://"),
         (["env", "--url", "https://"], 2, "--url https://: not a URL"),
-        (["scenarios", "show", "live"], 2, "live: 8 scenarios begin so; one is wanted, such as 'live/audio-turn'"),
+        (
+            ["scenarios", "show", "veo"],
+            2,
+            "veo: 4 scenarios begin so; one is wanted, such as 'veo/gemini-text-to-video'",
+        ),
         (["run", "--", "./plain.txt"], 126, "not executable"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,19 @@ def test_every_shipped_scenario_has_both_sides_and_says_what_it_costs():
     assert [one.id for one in load_all() if not (one.client and one.expect.cost is not None and one.title)] == []
 
 
+def test_the_readme_of_the_library_has_every_live_session():
+    text = (scenarios_folder() / "README.md").read_text("utf-8")
+    sections = re.split(r"in `(live/[a-z]*/?)`", text)
+    told = {
+        folder: set(re.findall(r"`([a-z0-9-]+)`", rest))
+        for folder, rest in zip(sections[1::2], sections[2::2], strict=True)
+    }
+    for id in scenario_ids():
+        if id.startswith("live/"):
+            folder, _, name = id.rpartition("/")
+            assert name.removeprefix("gemini-") in told[f"{folder}/"], id
+
+
 def test_no_shipped_scenario_looks_like_holding_a_key():
     assert [
         path for path in scenarios_folder().rglob("*.yaml") if "AIza" in path.read_text() or "ya29" in path.read_text()
@@ -70,6 +84,12 @@ def test_an_id_is_found_and_a_wrong_one_gets_the_nearest():
     assert load("live/text-turn").id == "live/text-turn"
     with pytest.raises(ScenarioError, match=r"no scenario has this id \(did you mean 'live/text-turn'\?\)"):
         load("live/text-trun")
+
+
+@pytest.mark.parametrize("id", ["prices", "../scenarios/live/text-turn", "live/../live/text-turn", "/etc/hosts", ""])
+def test_what_is_no_id_names_nothing_though_a_file_is_there(id: str):
+    with pytest.raises(ScenarioError):
+        find(id)
 
 
 def test_a_file_of_the_library_is_called_by_its_place_however_it_is_named():

@@ -192,6 +192,25 @@ def test_steps_of_a_client():
     assert only_client_step(LIVE, {"pause": "1s"}, until) == ReceiveUntil({"a": 1}, 60.0)
 
 
+def test_both_sides_of_a_session_may_let_messages_pass_and_drop_the_connection():
+    for one in (only_step, lambda surface, step: only_client_step(surface, {"pause": "1s"}, step)):
+        assert one(LIVE, {"receive_until": {"json": {"a": 1}}}) == ReceiveUntil({"a": 1})
+        assert one(LIVE, {"receive_until": "close"}) == ReceiveUntil(close=True)
+        closed = {"receive_until": {"close": True, "within": "2s"}}
+        assert one(LIVE, closed) == ReceiveUntil(within_s=2.0, close=True)
+        assert one(LIVE, {"drop": True}) == Fault("reset_peer")
+
+
+@pytest.mark.parametrize(
+    ("left", "written"), [("50s", "50s"), ("9.5s", "9.5s"), ("20ms", "0.02s"), ("1440m", "86400s")]
+)
+def test_a_warning_that_the_session_ends_is_googles_message(left: str, written: str):
+    said = f'{{"goAway":{{"timeLeft":"{written}"}}}}'.encode()
+    assert only_step(LIVE, {"go_away": {"time_left": left}}) == Send(raw(said))
+    [step] = read(LIVE, [{"go_away": {"time_left": left}}], defaults={"opcode": "text"}).server
+    assert step == Send(raw(said), TEXT)
+
+
 def test_slots_become_places_to_be_filled():
     step = only_step(LIVE, {"send": {"json": {"m": "{{model}}", "o": "a{{ operation }}b", "brace": "{{}} {x}"}}})
     assert isinstance(step, Send)
@@ -314,6 +333,16 @@ expect:
         (LIVE, [{"close": {"code": None, "reason": "x"}}], "without a code has no reason"),
         (LIVE, [{"receive": {"within": "1s"}}], "receive needs exactly one of json, close, any"),
         (LIVE, [{"receive": "cloes"}], "server[0].receive: a mapping is wanted here; found 'cloes'"),
+        (LIVE, [{"receive_until": {"json": 1, "close": True}}], "receive_until needs exactly one of json, close; found both"),
+        (LIVE, [{"receive_until": {"within": "1s"}}], "receive_until needs exactly one of json, close; found none"),
+        (LIVE, [{"receive_until": "any"}], "server[0].receive_until: a mapping is wanted here; found 'any'"),
+        (LIVE, [{"receive_until": "close"}, {"send": {"json": 1}}], "server[1]: the session is closed here"),
+        (LIVE, [{"drop": False}], "server[0].drop: wanted True"),
+        (LIVE, [{"go_away": {}}], "server[0].go_away: 'time_left' is missing"),
+        (LIVE, [{"go_away": {"time_left": 50}}], "server[0].go_away.time_left: a duration is a number with its unit"),
+        (HTTP, [{"go_away": {"time_left": "50s"}}], "server[0].go_away: 'go_away' does not fit surface gemini"),
+        (HTTP, [{"drop": True}], "server[0].drop: 'drop' does not fit surface gemini"),
+        (HTTP, [{"receive_until": "close"}], "server[0].receive_until: 'receive_until' does not fit surface gemini"),
         (LIVE, [{"fault": {"latency": "1s", "stall": "1s"}}], "a fault needs exactly one of"),
         (LIVE, [{"fault": {"slice": 3}}], "server[0].fault: this fault stands beside a send, reply or stream"),
         (LIVE, [{"pause": "1s", "interrupt_on": {"json": 1}}], "'interrupt_on' stands beside send_audio, not beside pause"),

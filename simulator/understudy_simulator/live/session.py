@@ -267,11 +267,14 @@ class LiveSession:
         if self._timer is not None:
             self._timer.cancel()
         speed = self._usual_speed if self._speed is None else self._speed
+        if wait.is_deadline:
+            # The client's time is never cut short.
+            speed = min(speed, 1.0) or 1.0
         now = self._clock.monotonic()
         begin = self._due if wait.paced and self._due is not None else now
         due = begin + (wait.seconds / speed if speed > 0 else 0.0)
         ring = partial(self._rang, wait.id, due)
-        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, self._speed, ring)
+        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, speed, ring)
 
     def _rang(self, id: int, due: float | None) -> None:
         """A timer (`due`: when it was to ring) or the alarm."""

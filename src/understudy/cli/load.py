@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from ..scenario.model import Scenario
 
 CONTROL_KEY_VARIABLE: Final = "UNDERSTUDY_CONTROL_KEY"
-KINDS: Final = ("generate", "stream", "live")
+KINDS: Final = ("generate", "stream", "live", "audio")
+USUAL_KINDS: Final = ("generate", "stream", "live")
+"""Audio in real time takes its time: it is held if it is asked for."""
 
 _Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="The gateway. Without it our own is started.")]
 _Simulator = Annotated[
@@ -47,7 +49,9 @@ _TargetName = Annotated[str, typer.Option(metavar="NAME|FILE", help="The gateway
 _Key = Annotated[
     str | None, typer.Option(metavar="KEY|@FILE", envvar="UNDERSTUDY_KEY", help="What a client shows the gateway.")
 ]
-_Surface = Annotated[str | None, typer.Option(metavar="KINDS", help="Some of generate,stream,live. [default: all]")]
+_Surface = Annotated[
+    str | None, typer.Option(metavar="KINDS", help="Some of generate,stream,live,audio. [default: the first three]")
+]
 _Names = Annotated[
     list[str] | None,
     typer.Option("--scenario", metavar="ID|FILE", help="Hold this conversation. May be repeated."),
@@ -122,7 +126,7 @@ def load(
     from ..targets import load_target
 
     require_locust()
-    kinds = _kinds(surface)
+    kinds = _kinds(surface, KINDS if scenario else USUAL_KINDS)
     budgets = load_limits(limits)
     known = load_target(target, os.environ)
     shown = _key(key)
@@ -138,11 +142,11 @@ def load(
     raise SystemExit(report.verdict.exit_status)
 
 
-def _kinds(surface: str | None) -> "tuple[Kind, ...]":
+def _kinds(surface: str | None, usual: Sequence[str]) -> "tuple[Kind, ...]":
     from ..errors import did_you_mean
     from ..load.conversations import DEFAULTS
 
-    words = [word.strip() for word in surface.split(",")] if surface is not None else list(KINDS)
+    words = [word.strip() for word in surface.split(",")] if surface is not None else list(usual)
     for word in words:
         if word not in KINDS:
             raise ConfigError(f"--surface {word}: wanted some of {', '.join(KINDS)}{did_you_mean(word, KINDS)}")

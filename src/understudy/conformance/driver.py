@@ -15,6 +15,7 @@ from ..surfaces import Surface
 from .http_client import Address, Heard, exchange, head_of
 from .live_client import converse
 from .model import Ask, Asked, Converse, Conversed, Key, Probe
+from .played_time import session_limit_s
 from .target import Target
 
 ScopeCarrier = Literal["header", "path"]
@@ -88,7 +89,7 @@ class Driver:
     async def _play_scenario(self, probe: Probe) -> None:
         scenario = probe.scenario
         if scenario.surface.is_live:
-            await self._converse(probe, Converse(scenario.client))
+            await self._converse(probe, Converse(scenario.client, limit_s=session_limit_s(scenario, probe.speed)))
             return
         operation = ""
         for step in scenario.client:

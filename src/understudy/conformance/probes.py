@@ -9,6 +9,7 @@ from ..scenario.model import Scenario
 from ..scenario.parse import parse_scenario
 from ..surfaces import Surface
 from .model import Ask, Converse, Move, Probe
+from .played_time import is_timed
 
 GEMINI_MODEL: Final = "gemini-2.5-flash"
 LIVE_MODEL: Final = "gemini-live-2.5-flash"
@@ -101,8 +102,11 @@ def live_probe(
 
 
 def library_probe(scenario: Scenario) -> Probe:
-    """A shipped scenario, played with its own client side. VEO needs the feature of its own name."""
-    return Probe(scenario, (scenario.surface.value,))
+    """A shipped scenario, played with its own client side. VEO needs the feature of its own name.
+
+    Waits are skipped, but not where one side cuts the other short: without time there is nothing to be cut.
+    """
+    return Probe(scenario, (scenario.surface.value,), speed=1.0 if is_timed(scenario) else 0.0)
 
 
 def compact(value: Any) -> bytes:

@@ -6,15 +6,17 @@ from typing import Any, Final, Literal
 from ..conformance.target import Target
 from ..errors import ConfigError
 from ..messages import TEXT, RawHeaders
-from ..scenario.model import Call, ClientStep, CloseSession, Pause, Receive, ReceiveUntil, Scenario, Send
+from ..scenario.audio import audio_message, frame_count, frame_pcm
+from ..scenario.model import Call, ClientStep, CloseSession, Pause, Receive, ReceiveUntil, Scenario, Send, SendAudio
 from ..surfaces import Surface
 
-Kind = Literal["generate", "stream", "live"]
+Kind = Literal["generate", "stream", "live", "audio"]
 
 DEFAULTS: Final[dict[Kind, tuple[str, ...]]] = {
     "generate": ("gemini/generate", "vertex/generate"),
     "stream": ("gemini/stream", "vertex/stream"),
     "live": ("live/text-turn",),
+    "audio": ("live/turns/automatic-activity", "live/turns/gemini-automatic-activity"),
 }
 """The scenarios of each kind, if none are named."""
 
@@ -44,10 +46,23 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Hear:
-    """Take one message that must fit (`until` False), or messages until one fits; pattern None fits any."""
+    """Take one message that must fit (`until` False), or messages until one fits; pattern None fits any.
+
+    With `min_bytes` as many messages, each of which must fit, as it takes for that many bytes of media.
+    """
 
     pattern: Any
     until: bool
+    min_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Send these messages, one every `every_s` seconds from the first on (0: at once)."""
+
+    payloads: tuple[bytes, ...]
+    is_text: bool
+    every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,7 @@ class Leave:
     code: int
 
 
-TalkStep = Say | Hear | Wait | Leave
+TalkStep = Say | Speak | Hear | Wait | Leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class Conversation:
 def kind_of(scenario: Scenario) -> Kind:
     """Which kind of conversation a scenario is. Raises ConfigError if it is none that can be repeated under load."""
     if scenario.surface.is_live:
-        return "live"
+        return "audio" if any(isinstance(step, SendAudio) for step in scenario.client) else "live"
     calls = [step for step in scenario.client if isinstance(step, Call)]
     if not calls or len(calls) != len(scenario.client):
         raise ConfigError(f"{scenario.id}: under load a client makes calls or holds a Live session, and no more")
@@ -101,7 +116,7 @@ def conversation_of(scenario: Scenario, target: Target, path_prefix: str = "") -
     owner = f"projects/{target.project}/locations/{target.location}/publishers/google/"
     full = f"{owner if surface.is_vertex else ''}models/{scenario.model}"
     values = {"model": scenario.model, "model_path": full, "scope": ""}
-    if kind == "live":
+    if kind in ("live", "audio"):
         if surface not in _LIVE_PATHS:
             raise ConfigError(f"{scenario.id}: no Live address is known for {surface}")
         talk = tuple(_talk_step(scenario, step, values) for step in scenario.client)
@@ -126,9 +141,14 @@ def _talk_step(scenario: Scenario, step: ClientStep, values: dict[str, str]) -> 
     match step:
         case Send(fault=None):
             return Say(step.payload.fill(values), step.opcode == TEXT)
+        case SendAudio(interrupt_on=None):
+            payloads = (
+                audio_message(frame_pcm(step, index), step.rate_hz, "client") for index in range(frame_count(step))
+            )
+            return Speak(tuple(payloads), step.opcode == TEXT, step.frame_s / step.pace if step.pace > 0 else 0.0)
         case Receive(close=False):
-            return Hear(step.pattern, until=False)
-        case ReceiveUntil():
+            return Hear(step.pattern, until=False, min_bytes=step.min_bytes)
+        case ReceiveUntil(close=False):
             return Hear(step.pattern, until=True)
         case Pause():
             return Wait(step.seconds)

@@ -15,6 +15,7 @@ PHASES: Final[Mapping[str, tuple[str, ...]]] = {
     "generate": ("first_byte", "total"),
     "stream": ("first_byte", "gap", "total"),
     "live": ("connect", "setup", "first_frame", "gap", "total"),
+    "audio": ("connect", "setup", "first_frame", "gap", "total"),
 }
 """The kinds of conversation and what is timed in each; `docs/how-to/put-load-on-a-gateway.md` says what they mean."""
 

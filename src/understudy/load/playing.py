@@ -4,6 +4,7 @@ Blocking sockets only: the same code runs in a plain thread and in locust's gree
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
 from types import TracebackType
@@ -14,9 +15,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from ..conformance.target import KeyPlace, Target
 from ..messages import RawHeaders
+from ..scenario.audio import media_bytes
 from ..scenario.json_subset import decode_json, fits
 from ..surfaces import Surface
-from .conversations import Conversation, Hear, Leave, Say, Wait
+from .conversations import Conversation, Hear, Leave, Say, Speak, Wait
 from .failures import PlayFailure
 from .http_client import LIMIT_S, Address, Connections
 
@@ -50,12 +52,12 @@ class Player:
     def play(self, conversation: Conversation, due: float | None = None) -> Timings:
         """Play it once. Times count from `due` (by the clock; None: now), when it should have begun.
 
-        generate and stream: `first_byte` of the body, `gap` between the arrivals of its parts, `total`. live:
-        `connect` to the end of the handshake, `setup` from setup to setupComplete, `first_frame` from the end of a turn
-        to the first message after it, `gap` between messages, `total`. Raises PlayFailure.
+        generate and stream: `first_byte` of the body, `gap` between the arrivals of its parts, `total`. live and audio:
+        `connect` to the end of the handshake, `setup` from setup to setupComplete, `first_frame` from the last that
+        the client said to the first message after it, `gap` between messages, `total`. Raises PlayFailure.
         """
         begin = self._clock() if due is None else due
-        return self._talk(conversation, begin) if conversation.kind == "live" else self._ask(conversation, begin)
+        return self._talk(conversation, begin) if conversation.talk else self._ask(conversation, begin)
 
     # -- HTTP
 
@@ -133,16 +135,17 @@ class _Talk:
         self._turns = 0
         self._heard_since = 0
         self._last = 0.0
+        self._unread: deque[str | bytes] = deque()
 
     def play(self, conversation: Conversation) -> list[tuple[str, float]]:
         """Do the steps. Raises PlayFailure, ConnectionClosed or OSError."""
         for step in conversation.talk:
             match step:
                 case Say():
-                    self._said = self._clock()
-                    self._turns += 1
-                    self._heard_since = 0
+                    self._begin_to_say()
                     self._session.send(step.payload, text=step.is_text)
+                case Speak():
+                    self._speak(step)
                 case Hear():
                     self._hear(step)
                 case Wait():
@@ -151,23 +154,61 @@ class _Talk:
                     self._session.close(step.code)
         return self._timings
 
-    def _hear(self, step: Hear) -> None:
-        while True:
+    def _begin_to_say(self) -> None:
+        self._said = self._clock()
+        self._turns += 1
+        self._heard_since = 0
+
+    def _speak(self, step: Speak) -> None:
+        """The messages against a fixed schedule; what comes meanwhile is timed as it comes, and read later."""
+        begin = self._clock()
+        for index, payload in enumerate(step.payloads):
+            due = begin + index * step.every_s
+            while (left := due - self._clock()) > 0:
+                self._listen(left)
+            if index == 0:
+                self._begin_to_say()
+            self._said = self._clock()
+            self._session.send(payload, text=step.is_text)
+
+    def _listen(self, seconds: float) -> None:
+        """Take a message that comes within that time."""
+        try:
+            message = self._session.recv(timeout=seconds)
+        except TimeoutError:
+            return
+        self._time(self._clock())
+        self._unread.append(message)
+
+    def _time(self, now: float) -> None:
+        """Write down when a message came."""
+        if self._heard_since:
+            self._timings.append(("gap", now - self._last))
+        elif self._turns:
+            # What is said first in a Live session is the setup (wire-live 3).
+            self._timings.append(("setup" if self._turns == 1 else "first_frame", now - self._said))
+        self._heard_since += 1
+        self._last = now
+
+    def _next(self) -> bytes:
+        if self._unread:
+            message = self._unread.popleft()
+        else:
             message = self._session.recv(timeout=LIMIT_S)
-            now = self._clock()
-            if self._heard_since:
-                self._timings.append(("gap", now - self._last))
-            elif self._turns:
-                # What is said first in a Live session is the setup (wire-live 3).
-                self._timings.append(("setup" if self._turns == 1 else "first_frame", now - self._said))
-            self._heard_since += 1
-            self._last = now
-            if step.pattern is None:
-                return
-            if fits(step.pattern, decode_json(message.encode() if isinstance(message, str) else message)):
-                return
-            if not step.until:
+            self._time(self._clock())
+        return message.encode() if isinstance(message, str) else message
+
+    def _hear(self, step: Hear) -> None:
+        came = 0
+        while True:
+            message = self._next()
+            value = decode_json(message)
+            is_fitting = step.pattern is None or fits(step.pattern, value)
+            if not is_fitting and not step.until:
                 raise PlayFailure("another message came than was expected")
+            came += (media_bytes(value) or len(message)) if step.min_bytes else 0
+            if is_fitting and came >= step.min_bytes:
+                return
 
 
 def _gaps(arrivals: tuple[float, ...]) -> list[float]:

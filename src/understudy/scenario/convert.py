@@ -22,6 +22,7 @@ from .document import (
     CallDoc,
     ClientStepDoc,
     ExpectDoc,
+    GoAwayDoc,
     MatchDoc,
     ReceiveDoc,
     RetryDoc,
@@ -133,6 +134,8 @@ class _Steps:
             return _operation(doc.operation)
         if doc.error:
             return self._error(doc.error, doc.times or 1, fault)
+        if doc.go_away:
+            return self._go_away(doc.go_away)
         return self._common(doc, fault)
 
     def client(self, doc: ClientStepDoc) -> model.ClientStep:
@@ -149,8 +152,6 @@ class _Steps:
             return model.Poll(doc.poll.every, doc.poll.at_most)
         if doc.download:
             return model.Download()
-        if doc.receive_until:
-            return model.ReceiveUntil(doc.receive_until.json_, doc.receive_until.within)
         return self._common(doc, _fault(doc.fault) if doc.fault else None)
 
     def _servers(self, docs: Sequence[ServerStepDoc]) -> tuple[model.Step, ...]:
@@ -161,10 +162,21 @@ class _Steps:
 
     def _common(
         self, doc: StepDoc, fault: model.Fault | None
-    ) -> model.Receive | model.Send | model.SendAudio | model.Pause | model.CloseSession | model.Fault:
+    ) -> (
+        model.Receive
+        | model.ReceiveUntil
+        | model.Send
+        | model.SendAudio
+        | model.Pause
+        | model.CloseSession
+        | model.Fault
+    ):
         """The steps that both sides have."""
         if doc.receive:
             return _receive(doc.receive)
+        if doc.receive_until:
+            until = doc.receive_until
+            return model.ReceiveUntil(until.json_, until.within, bool(until.close))
         if doc.send:
             opcode = _OPCODES[doc.send.opcode or self._opcode]
             return model.Send(self.payload(doc.send, doc.send.layout), opcode, fault)
@@ -173,9 +185,17 @@ class _Steps:
             return self._audio(doc.send_audio, interrupt_on)
         if doc.close:
             return model.CloseSession(doc.close.code, doc.close.reason)
+        if doc.drop:
+            return model.Fault("reset_peer")
         if fault is not None:
             return fault
         return model.Pause(doc.pause or 0.0)
+
+    def _go_away(self, doc: GoAwayDoc) -> model.Send:
+        """As Google writes it; a Duration in JSON is seconds with the unit, `50s` or `9.5s` (wire-live 4)."""
+        seconds = f"{doc.time_left:.9f}".rstrip("0").rstrip(".")
+        payload = payload_of_text(json_text({"goAway": {"timeLeft": f"{seconds}s"}}, "compact"), "json")
+        return model.Send(payload, _OPCODES[self._opcode])
 
     def _audio(self, doc: SendAudioDoc, interrupt_on: model.JsonPattern | None) -> model.SendAudio:
         pcm = self._files[doc.file] if doc.file else None

@@ -76,10 +76,36 @@ ReceiveWord = Annotated[
 ]
 
 
-class ReceiveUntilDoc(PatternDoc):
-    """Take messages until one fits."""
+class ReceiveUntilDoc(Doc):
+    """Take messages until one fits, or all of them until the other side closes."""
 
+    json_: Any = Field(default=None, alias="json")
+    """What the message must have."""
+    close: Literal[True] | None = None
+    """Until the other side closes."""
     within: Duration | None = None
+    """The deadline of the whole wait."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        exactly_one(self, ("json", "close"), "receive_until")
+        return self
+
+
+ReceiveUntilWord = Annotated[
+    ReceiveUntilDoc,
+    BeforeValidator(
+        lambda value: {"close": True} if value == "close" else value,
+        json_schema_input_type=Literal["close"] | ReceiveUntilDoc,
+    ),
+]
+
+
+class GoAwayDoc(Doc):
+    """The service's warning that it will end the session (wire-live 5.6)."""
+
+    time_left: Duration
+    """How long the client still has."""
 
 
 class SendDoc(BodyDoc):
@@ -198,10 +224,13 @@ class StepDoc(Doc):
     """One step: exactly one step word, and what stands beside it (held by fitting.py)."""
 
     receive: ReceiveWord | None = None
+    receive_until: ReceiveUntilWord | None = None
     send: SendDoc | None = None
     send_audio: SendAudioDoc | None = None
     pause: Duration | None = None
     close: CloseDoc | None = None
+    drop: Literal[True] | None = None
+    """The connection is gone, without a close frame."""
     fault: FaultDoc | None = None
     """A fault by itself, or one that befalls the send, reply or stream beside it."""
     interrupt_on: PatternDoc | None = None
@@ -219,14 +248,15 @@ class ServerStepDoc(StepDoc):
     reply: ReplyDoc | None = None
     stream: StreamDoc | None = None
     operation: OperationDoc | None = None
+    go_away: GoAwayDoc | None = None
     error: ErrorWord | None = None
     """One of the services' errors, by its name; on Live the session is closed with it."""
     times: Count | None = None
     """Beside reply, stream or error: that many requests get this answer."""
 
     step_words: ClassVar[tuple[str, ...]] = (
-        *("receive", "send", "send_audio", "pause", "close", "fault", "repeat", "branch"),
-        *("reply", "stream", "operation", "error"),
+        *("receive", "receive_until", "send", "send_audio", "pause", "close", "drop", "fault", "repeat", "branch"),
+        *("reply", "stream", "operation", "go_away", "error"),
     )
     beside: ClassVar[dict[str, tuple[str, ...]]] = {
         "times": ("reply", "stream", "error"),
@@ -268,13 +298,12 @@ class ClientStepDoc(StepDoc):
     download: Annotated[Literal[True] | None, BeforeValidator(_download_word)] = Field(
         default=None, json_schema_extra={"anyOf": [{"const": True}, {"type": "object", "maxProperties": 0}]}
     )
-    receive_until: ReceiveUntilDoc | None = None
     retry: RetryDoc | None = None
     """Beside call: when the client asks again."""
 
     step_words: ClassVar[tuple[str, ...]] = (
-        *("receive", "send", "send_audio", "pause", "close", "fault", "repeat", "branch"),
-        *("call", "start", "poll", "download", "receive_until"),
+        *("receive", "receive_until", "send", "send_audio", "pause", "close", "drop", "fault", "repeat", "branch"),
+        *("call", "start", "poll", "download"),
     )
     beside: ClassVar[dict[str, tuple[str, ...]]] = {
         "retry": ("call",),

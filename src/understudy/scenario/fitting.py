@@ -15,14 +15,14 @@ Mistake = tuple[Path, str]
 
 _SCOPE_GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]*")
 _ANY: Final = frozenset({"pause", "fault", "repeat", "branch", "receive"})
-_SESSION: Final = _ANY | {"send", "send_audio", "close"}
+_SESSION: Final = _ANY | {"receive_until", "send", "send_audio", "close", "drop"}
 _SERVER: Final[Mapping[str, frozenset[str]]] = {
-    "live": _SESSION | {"reply", "error"},
+    "live": _SESSION | {"reply", "go_away", "error"},
     "http": _ANY | {"reply", "stream", "error"},
     "veo": _ANY | {"reply", "operation", "error"},
 }
 _CLIENT: Final[Mapping[str, frozenset[str]]] = {
-    "live": _SESSION | {"receive_until"},
+    "live": _SESSION,
     "http": frozenset({"pause", "repeat", "call"}),
     "veo": frozenset({"pause", "repeat", "start", "poll", "download"}),
 }
@@ -168,8 +168,8 @@ def _after_close(server: list[tuple[int, Mapping[str, Any]]], path: Path) -> Ite
         if closed and "close" not in step:
             yield (*path, index), "the session is closed here: nothing but close can follow"
             return
-        receive = step.get("receive")
-        closed = closed or receive == "close" or _mapping(receive).get("close") is True
+        for word in ("receive", "receive_until"):
+            closed = closed or step.get(word) == "close" or _mapping(step.get(word)).get("close") is True
 
 
 def _operation_first(client: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mistake]:

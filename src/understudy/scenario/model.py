@@ -255,17 +255,30 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveUntil:
-    """Take messages until one fits."""
+    """Take messages until one fits; with `close` all of them, until the other side closes."""
 
-    pattern: JsonPattern
+    pattern: JsonPattern = None
     within_s: float | None = None
+    close: bool = False
 
 
 ServerStep = (
-    Receive | Send | SendAudio | Pause | CloseSession | Fault | Repeat | Branch | Reply | Stream | StartOperation
+    Receive
+    | ReceiveUntil
+    | Send
+    | SendAudio
+    | Pause
+    | CloseSession
+    | Fault
+    | Repeat
+    | Branch
+    | Reply
+    | Stream
+    | StartOperation
 )
 ClientStep = (
     Receive
+    | ReceiveUntil
     | Send
     | SendAudio
     | Pause
@@ -277,7 +290,6 @@ ClientStep = (
     | Start
     | Poll
     | Download
-    | ReceiveUntil
 )
 Step = ServerStep | ClientStep
 

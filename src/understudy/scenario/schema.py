@@ -11,6 +11,7 @@ _ONE_OF: Final = {
     "RawDoc": ("json", "text", "base64", "file", "error"),
     "ChunkDoc": ("json", "text", "base64", "file", "error", "raw", "pause", "fault"),
     "ReceiveDoc": ("json", "close", "any"),
+    "ReceiveUntilDoc": ("json", "close"),
     "SendAudioDoc": ("tone_hz", "silence", "file"),
     "FaultDoc": ("latency", "stall", "reset_peer", "truncate", "slice"),
     "ThenDoc": ("videos", "response", "error"),
