@@ -39,8 +39,8 @@ def generate(call: Call) -> Answer:
     if not isinstance(body, dict):
         return invalid_argument()
     if call.rpc == "predictLongRunning":
-        wish = wish_of(body)
-        return Begin(StartOperation(Videos(wish.count), _POLLS_BEFORE_DONE), wish.storage_uri)
+        count = wish_of(body, model.id, call.is_vertex).count
+        return Begin(StartOperation(Videos(count), _POLLS_BEFORE_DONE))
     cached = _cached(call, body, model)
     if isinstance(cached, GoogleError):
         return cached

@@ -5,7 +5,6 @@ from simulator_rig import BEARER, KEY, Answer, ask, simulator
 
 from understudy.library import load_all
 from understudy.scenario.model import Call, Download, Poll, Scenario, Start
-from understudy_simulator.media import sample_video
 
 SCENARIOS = [scenario for scenario in load_all([]) if not scenario.surface.is_live]
 
@@ -58,7 +57,7 @@ class _Client:
                 assert self._answer is not None
                 [sample] = self._answer.json["response"]["generateVideoResponse"]["generatedSamples"]
                 uri = sample["video"]["uri"]
-                assert (await self._ask("GET", uri[uri.index("/v1") :])).body == sample_video()
+                assert (await self._ask("GET", uri[uri.index("/v1") :])).body[4:8] == b"ftyp"
             case _:
                 raise AssertionError(f"{step} is no step of an HTTP client")
 

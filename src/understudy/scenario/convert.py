@@ -38,13 +38,13 @@ from .document_bodies import (
     ErrorDoc,
     FaultDoc,
     Files,
-    OperationDoc,
     QuotaFailureDoc,
     QuotaViolationDoc,
     ReplyDoc,
     RpcStatusDoc,
     StreamDoc,
 )
+from .document_operations import FilmDoc, OperationDoc
 from .errors_by_name import error_close, error_payload, error_reply
 from .layout import Layout, json_text, payload_of_text
 
@@ -272,12 +272,20 @@ def _fault(doc: FaultDoc) -> model.Fault:
 def _operation(doc: OperationDoc) -> model.StartOperation:
     outcome: model.Videos | model.OperationResponse | model.OperationError
     if doc.then.videos is not None:
-        outcome = model.Videos(doc.then.videos)
+        reasons = tuple(doc.then.reasons or ())
+        outcome = model.Videos(doc.then.videos, doc.then.filtered, reasons, _film(doc.then.film))
     elif doc.then.error is not None:
         outcome = model.OperationError(doc.then.error.code, doc.then.error.message)
     else:
         outcome = model.OperationResponse(doc.then.response or {})
-    return model.StartOperation(outcome, doc.running_polls)
+    return model.StartOperation(outcome, doc.running_polls, doc.running_for, doc.gone_after)
+
+
+def _film(doc: FilmDoc | None) -> model.FilmWords:
+    if doc is None:
+        return model.FilmWords()
+    width, _, height = (doc.size or "").partition("x")
+    return model.FilmWords((int(width), int(height)) if doc.size else None, doc.duration, doc.rate, doc.sound)
 
 
 def _headers(fields: dict[str, list[str]]) -> RawHeaders:
