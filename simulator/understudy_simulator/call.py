@@ -149,7 +149,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A new long-running operation of a model, for what the call asks."""
+    """A new long-running operation of a model, for what the call asks; how long it runs is not said here."""
 
     start: StartOperation
 

@@ -195,7 +195,9 @@ class Service:
 
     def _answered(self, case: _Case, answer: Answer, scenario: str | None, misses: tuple[str, ...]) -> Decision:
         if isinstance(answer, Begin):
-            return case.answered(self._begun(case, answer.start), scenario, misses)
+            run = self._stage.settings.video_run
+            start = replace(answer.start, running_polls=run.polls, running_for_s=run.seconds)
+            return case.answered(self._begun(case, start), scenario, misses)
         if isinstance(answer, Media) and self._stage.settings.redirects_downloads:
             redirect = _redirect(case.call)
             if redirect is not None:
@@ -208,7 +210,7 @@ class Service:
     def _polled(self, case: _Case) -> Decision | None:
         """The answer to a poll, or to a download of a video, if that operation is under way or done."""
         call = case.call
-        if call.rpc != "fetchPredictOperation" and "operation" not in call.names:
+        if "operation" not in call.names and (call.rpc != "fetchPredictOperation" or "job" in call.names):
             return self._video(case)
         found = self._jobs.polled(call)
         if found is None:

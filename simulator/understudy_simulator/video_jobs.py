@@ -63,6 +63,8 @@ class VideoJobs:
     def polled(self, call: Call) -> tuple[Operation, dict[str, object]] | None:
         """The operation that a call polls, and the answer; None if there is none of that name."""
         if call.rpc == "fetchPredictOperation":
+            if not call.is_vertex:
+                return None
             name = text_in(call.members, "operationName")
             # Vertex AI looks it up below the model in the path.
             if name is None or not name.startswith(f"{call.place.name}/"):

@@ -33,9 +33,7 @@ class Operations:
     file_host: str
 
     def _shown(self, call: Call, operation: Operation) -> Json:
-        return Json(
-            operation_answer(operation, VideoSource(film_file, self.file_host, call.version or _USUAL_VERSION))
-        )
+        return Json(operation_answer(operation, VideoSource(film_file, self.file_host, call.version or _USUAL_VERSION)))
 
     def get(self, call: Call) -> Answer:
         """One operation, as it stands."""

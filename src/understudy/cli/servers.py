@@ -37,6 +37,7 @@ from .options import (
     TlsName,
     TlsPort,
     UntilStdinEnds,
+    VideoRuns,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def simulator(
     deny_project: DeniedProjects = None,
     redirect_downloads: RedirectDownloads = False,
     cache_minimum: CacheMinimum = False,
+    video_runs: VideoRuns = "1",
     service_account: KeyFile = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
@@ -74,7 +76,6 @@ def simulator(
 
     \b
     Examples:
-      understudy simulator
       understudy simulator --scenario gemini/quota-burst-then-success --speed 0
       understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
       understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
@@ -85,7 +86,7 @@ def simulator(
     from understudy_simulator.app import Simulator
     from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.service_account import ServiceAccount
-    from understudy_simulator.settings import SimulatorSettings
+    from understudy_simulator.settings import SimulatorSettings, VideoRun
 
     from ..authority import Authority
     from ..library import find, load
@@ -99,15 +100,20 @@ def simulator(
         denied_projects=tuple(deny_project or ()),
         redirects_downloads=redirect_downloads,
         cache_minimum=cache_minimum,
+        video_run=VideoRun.read(video_runs),
         control_key=_control_key(),
     )
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
     # Who steers the simulator names scenarios of the library, never files of this machine (S-66).
     server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=lambda name: load(find(name)))
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
-    ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
     write_key = partial(_write_key_file, account.key_file, home, service_account)
-    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write_key)
+    serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write_key)
+
+
+def _ports(port: int, tls_port: int, admin_port: int) -> dict[str, int]:
+    """The ports that are asked for, by their options."""
+    return {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
 
 
 def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
