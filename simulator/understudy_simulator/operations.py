@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
-from understudy.scenario.model import OperationError, OperationResponse, StartOperation, Videos
+from understudy.scenario.model import OperationError, OperationResponse, Reply, StartOperation, Videos
 
 from .films.film import USUAL_FILM, Film
 
@@ -36,7 +36,7 @@ class Operation:
     """One operation. `files` are the ids of its videos, `storage_uri` a Cloud Storage prefix (Vertex) or empty.
 
     `scenario` is the id of the scenario that started it, None if the simulator did so by itself. It is not done before
-    `ready`, and is not found from `gone` on.
+    `ready`, and is not found from `gone` on. `has_failed`: the latest poll is answered by `failure`.
     """
 
     name: str
@@ -52,9 +52,16 @@ class Operation:
     storage_uri: str = ""
     film: Film = USUAL_FILM
     is_done: bool = False
+    failing_polls: int = 0
+    failure: Reply | None = None
+    has_failed: bool = False
 
     def polled(self, now: datetime) -> "Operation":
         """The operation after one more poll."""
+        if self.failing_polls > 0:
+            return replace(self, failing_polls=self.failing_polls - 1, has_failed=True)
+        if self.has_failed:
+            return replace(self, has_failed=False).polled(now)
         if self.is_done:
             return self
         if self.polls_left > 0:
@@ -245,4 +252,6 @@ def begun(
         files=files,
         storage_uri=storage_uri,
         film=film or USUAL_FILM,
+        failing_polls=start.failing_polls,
+        failure=start.failure,
     )

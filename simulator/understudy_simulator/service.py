@@ -37,7 +37,7 @@ from .playback import Playback, SingleReply
 from .rendering import manner_of, rendered
 from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
 from .routing import Matched, Route, Router
-from .scripted import Begun, Mismatch, Waits, outcome_of
+from .scripted import Begun, Mismatch, Waits, outcome_of, reply_answer
 from .stage import Choice, Performance, Sort, Stage
 from .validation.verdicts import Verdicts
 from .video_jobs import VideoJobs, film_media
@@ -217,6 +217,9 @@ class Service:
             return None
         operation, answer = found
         case = case._replace(call=replace(call, scope=operation.scope))
+        if operation.has_failed and operation.failure is not None:
+            failed = reply_answer(operation.failure, self._values(case), case.manner)
+            return case.answered(failed, operation.scenario)
         return case.answered(json_answer(answer, case.manner), operation.scenario)
 
     def _video(self, case: _Case) -> Decision | None:

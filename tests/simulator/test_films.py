@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from understudy.demo.plan import VIDEO
 from understudy_simulator.film_length import film_seconds
 from understudy_simulator.films import encoder, making
 from understudy_simulator.films.boxes import box, content_of
@@ -75,6 +76,10 @@ def test_the_index_stands_ahead_of_the_data():
     data = film_file(Film())
     assert data[4:8] == b"ftyp" and data.index(b"moov") < data.index(b"mdat")
     assert sum(len(film_file(Film(size, Fraction(1)))) for size in MATRIX) < 100_000
+
+
+def test_the_demo_knows_how_large_a_film_is():
+    assert len(film_file(Film(), "twelve-chars")) == VIDEO["bytes"]
 
 
 def test_the_mark_makes_films_differ():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.scenario.model import OperationError, OperationResponse, StartOperation, Videos
+from understudy.scenario.model import EMPTY, OperationError, OperationResponse, Reply, StartOperation, Videos
 from understudy_simulator.operations import OPERATION_LIMIT, OperationDesk, VideoSource, begun, operation_answer
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -215,3 +215,18 @@ def test_an_operation_once_done_stays_done(polls, running, steps):
         assert done == (count >= polls and passed >= running)
         assert desk.of_file("f1", seconds(passed)) is not None or not done
     assert states == sorted(states)
+
+
+# ---- polls that fail
+
+
+def test_failing_polls_count_for_nothing_else():
+    failure = Reply(503, (), EMPTY)
+    start = StartOperation(Videos(1), 1, failing_polls=2, failure=failure)
+    desk = OperationDesk()
+    desk.start(begun(start, name=GEMINI, scope="", is_vertex=False, files=(), now=NOW))
+    seen = [desk.poll(GEMINI, NOW) for _ in range(5)]
+    assert [(poll.has_failed, poll.is_done) for poll in seen if poll] == [
+        *((True, False), (True, False)),
+        *((False, False), (False, True), (False, True)),
+    ]

@@ -17,11 +17,15 @@ async def test_a_shipped_scenario_plays_as_it_says(scenario: Scenario):
         for step in scenario.client:
             await client.do(step)
         transcript = running.stage.recorder.transcript()
-        assert {exchange.origin.scenario for exchange in transcript.exchanges} == {scenario.id}
+        # What is gone is known to nobody.
+        known = [one for one in transcript.exchanges if one.response is None or one.response.status != 404]
+        assert {exchange.origin.scenario for exchange in known} == {scenario.id}
         assert running.stage.scopes()[0].played_out == (scenario.id,)
     if scenario.expect.statuses:
         assert tuple(client.statuses) == scenario.expect.statuses
-    assert tuple(client.polls) == scenario.expect.polls
+    if scenario.expect.polls:
+        assert tuple(client.polls) == scenario.expect.polls
+    assert scenario.expect.upstream_requests in (None, len(client.statuses))
 
 
 class _Client:
@@ -44,12 +48,14 @@ class _Client:
                     if step.retry is None or self.statuses[-1] not in step.retry.on:
                         break
             case Start():
-                self._operation = (
-                    await self._ask("POST", f"{self._base}:predictLongRunning", step.payload.fill({}))
-                ).json["name"]
+                started = await self._ask("POST", f"{self._base}:predictLongRunning", step.payload.fill({}))
+                self._operation = started.json.get("name", "")
             case Poll():
                 for _ in range(step.at_most):
-                    state = (await self._poll()).json
+                    answer = await self._poll()
+                    if answer.status != 200:
+                        break
+                    state = answer.json
                     self.polls.append("error" if "error" in state else "done" if state.get("done") else "running")
                     if state.get("done"):
                         break

@@ -40,6 +40,36 @@ async def test_vertex_gives_silent_films_and_several():
         assert len(set(films)) == 3
 
 
+async def test_vertex_takes_labels_and_all_its_parameters():
+    body = {
+        "instances": [{"prompt": "x", "image": {"gcsUri": "gs://b/o.png", "mimeType": "image/png"}}],
+        "parameters": {
+            "aspectRatio": "9:16",
+            "durationSeconds": 8,
+            "resolution": "4k",
+            "sampleCount": 1,
+            "seed": 7,
+            "fps": 30,
+            "personGeneration": "allow_adult",
+            "negativePrompt": "rain",
+            "enhancePrompt": True,
+            "resizeMode": "crop",
+            "compressionQuality": "lossless",
+            "generateAudio": True,
+            "pubsubTopic": "projects/p/topics/t",
+        },
+        "labels": {"team": "films"},
+    }
+    async with simulator() as running:
+        answer = await ask(running.http_url, "POST", f"{VERTEX}:predictLongRunning", BEARER, body=body)
+        assert answer.status == 200, answer.body
+        client = Videos(running.http_url, vertex=True)
+        for _ in range(2):
+            done = (await client.poll(answer.json["name"])).json
+        [film] = await client.films(done)
+        assert shape(film) == ((2160, 3840), 8.0, True)
+
+
 async def test_veo_2_is_silent():
     async with simulator() as running:
         client = Videos(running.http_url, model="veo-2.0-generate-001")
@@ -187,6 +217,18 @@ async def test_a_scenario_says_what_the_film_is():
         client = Videos(running.http_url, vertex=True)
         [made] = await client.films(await client.finished(polls=1))
         assert shape(made) == ((320, 180), 1.5, False)
+
+
+async def test_polls_may_fail_and_recover():
+    words = {"failing_polls": 2, "poll_error": "overloaded", "running_polls": 1, "then": {"videos": 1}}
+    async with simulator() as running:
+        running.stage.arm(scenario([{"operation": words}], surface="vertex-veo", model="veo-3.1-generate-001"))
+        client = Videos(running.http_url, vertex=True)
+        name = await client.started()
+        polls = [await client.poll(name) for _ in range(4)]
+        assert [poll.status for poll in polls] == [503, 503, 200, 200]
+        assert polls[0].json["error"]["status"] == "UNAVAILABLE"
+        assert ["done" in poll.json for poll in polls[2:]] == [False, True]
 
 
 # ---- asked in vain

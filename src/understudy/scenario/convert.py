@@ -130,7 +130,7 @@ class _Steps:
         if doc.stream:
             return self._stream(doc.stream, doc.times or 1, fault)
         if doc.operation:
-            return _operation(doc.operation)
+            return self._operation(doc.operation)
         if doc.error:
             return self._error(doc.error, doc.times or 1, fault)
         return self._common(doc, fault)
@@ -205,6 +205,19 @@ class _Steps:
             return error_close(doc, self._surface, self._model_id)
         return error_reply(doc, self._surface, times, fault)
 
+    def _operation(self, doc: OperationDoc) -> model.StartOperation:
+        then = doc.then
+        outcome: model.Videos | model.OperationResponse | model.OperationError
+        if then.videos is not None:
+            outcome = model.Videos(then.videos, then.filtered, tuple(then.reasons or ()), _film(then.film))
+        elif then.error is not None:
+            outcome = model.OperationError(then.error.code, then.error.message)
+        else:
+            outcome = model.OperationResponse(then.response or {})
+        failure = None if doc.poll_error is None else error_reply(doc.poll_error, self._surface, 1, None)
+        times = doc.running_polls, doc.running_for, doc.gone_after
+        return model.StartOperation(outcome, *times, doc.failing_polls or 0, failure)
+
     def _stream(self, doc: StreamDoc, times: int, fault: model.Fault | None) -> model.Stream:
         parts = tuple(self._chunk(chunk) for chunk in doc.chunks)
         return model.Stream(parts, doc.status, _headers(doc.headers), doc.framing, times=times, fault=fault)
@@ -267,18 +280,6 @@ def _fault(doc: FaultDoc) -> model.Fault:
     if doc.slice is not None:
         return model.Fault("slice", size=doc.slice)
     return model.Fault("reset_peer")
-
-
-def _operation(doc: OperationDoc) -> model.StartOperation:
-    outcome: model.Videos | model.OperationResponse | model.OperationError
-    if doc.then.videos is not None:
-        reasons = tuple(doc.then.reasons or ())
-        outcome = model.Videos(doc.then.videos, doc.then.filtered, reasons, _film(doc.then.film))
-    elif doc.then.error is not None:
-        outcome = model.OperationError(doc.then.error.code, doc.then.error.message)
-    else:
-        outcome = model.OperationResponse(doc.then.response or {})
-    return model.StartOperation(outcome, doc.running_polls, doc.running_for, doc.gone_after)
 
 
 def _film(doc: FilmDoc | None) -> model.FilmWords:

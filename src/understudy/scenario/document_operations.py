@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from .document_bodies import Doc, exactly_one
+from .document_bodies import Doc, ErrorWord, exactly_one
 from .scalars import Duration
 
 
@@ -79,3 +79,12 @@ class OperationDoc(Doc):
     """How long it is running, whatever the polls; less at a higher speed, not at all at speed 0."""
     gone_after: Duration | None = None
     """So long after its start it is not found any more, nor are its files; without it as the service does."""
+    failing_polls: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """The first N polls, which then count for nothing else, are answered by `poll_error`."""
+    poll_error: ErrorWord | None = None
+
+    @model_validator(mode="after")
+    def _failing(self) -> Self:
+        if (self.failing_polls is None) is not (self.poll_error is None):
+            raise ValueError("failing_polls and poll_error stand together")
+        return self

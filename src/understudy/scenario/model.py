@@ -203,12 +203,15 @@ class StartOperation:
     """A long-running operation: how many polls still say running and for how long, then the outcome.
 
     `gone_after_s`: so long after its start it is not found any more, nor are its files; None: as the service does.
+    The first `failing_polls` polls are answered by `failure` and count for nothing else.
     """
 
     outcome: Videos | OperationResponse | OperationError
     running_polls: int = 0
     running_for_s: float = 0.0
     gone_after_s: float | None = None
+    failing_polls: int = 0
+    failure: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
