@@ -11,7 +11,7 @@ import json
 import sys
 from hashlib import sha256
 
-from google.cloud import storage  # pyright: ignore[reportMissingImports]
+from google.cloud import storage  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
 
 def main() -> None:
