@@ -72,6 +72,10 @@ class Operation:
         """Whether its videos are there: a poll has said so, or by the clock alone it is over."""
         return self.is_done or (self.started < self.ready <= now and not self.polls_left)
 
+    def mark_of(self, file: str) -> str:
+        """What tells the bytes of one of its videos from those of the others."""
+        return f"sample {self.files.index(file)}"
+
     def objects(self) -> Mapping[str, str]:
         """The videos that are written to Cloud Storage: `gs://bucket/object` and the file's id."""
         if not self.storage_uri:
@@ -82,7 +86,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class VideoSource:
-    """Where videos come from: the bytes of one by its film and id, and the host and version in the URIs."""
+    """Where videos come from: the bytes of one by its film and mark, and the host and version in the URIs."""
 
     data: Callable[[Film, str], bytes]
     file_host: str
@@ -131,7 +135,7 @@ def _vertex_videos(operation: Operation, videos: Videos, source: VideoSource) ->
         where = (
             {"gcsUri": stored[index]}
             if stored
-            else {"bytesBase64Encoded": b64encode(source.data(operation.film, file)).decode()}
+            else {"bytesBase64Encoded": b64encode(source.data(operation.film, operation.mark_of(file))).decode()}
         )
         items.append({**where, "mimeType": "video/mp4"})
     return {**made, "videos": items} if items else made

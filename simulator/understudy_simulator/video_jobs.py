@@ -94,7 +94,7 @@ class VideoJobs:
         return {
             "name": name,
             "mimeType": "video/mp4",
-            "sizeBytes": str(len(film_file(operation.film, file_id))),
+            "sizeBytes": str(len(film_file(operation.film, operation.mark_of(file_id)))),
             "createTime": made,
             "updateTime": made,
             "expirationTime": rfc3339(operation.gone),
@@ -136,7 +136,7 @@ class VideoJobs:
 
 def film_media(operation: Operation, file_id: str) -> Media:
     """A delivered video as a download."""
-    data = film_file(operation.film, file_id)
+    data = film_file(operation.film, operation.mark_of(file_id))
     return Media(data, "video/mp4", len(data))
 
 

@@ -482,7 +482,7 @@ async def test_a_gemini_film_is_made_polled_and_downloaded():
         assert file_id.isalnum() and file_id == file_id.lower()
         film = await ask(url, "GET", path, KEY)
         assert film.values("content-type") == ["video/mp4"]
-        assert film.body == film_file(Film(), file_id)
+        assert film.body == film_file(Film(), "sample 0")
         broken = f"/v1/files/http://127.0.0.1:8899/v1beta/files/{file_id}:download?alt=media:download?alt=media"
         assert (await ask(url, "GET", broken, KEY)).body == film.body
         assert (await ask(url, "GET", path)).status == 403

@@ -45,8 +45,8 @@ def test_a_vertex_operation_delivers_its_videos_inline():
     assert answer["response"]["@type"] == "type.googleapis.com/cloud.ai.large_models.vision.GenerateVideoResponse"
     videos = answer["response"]["videos"]
     assert [(b64decode(video["bytesBase64Encoded"]), video["mimeType"]) for video in videos] == [
-        (b"f1", "video/mp4"),
-        (b"f2", "video/mp4"),
+        (b"sample 0", "video/mp4"),
+        (b"sample 1", "video/mp4"),
     ]
     assert answer["response"]["raiMediaFilteredCount"] == 0
 

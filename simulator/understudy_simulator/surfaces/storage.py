@@ -127,7 +127,7 @@ class Storage:
         if made is None:
             return None
         operation, file = made
-        return _Object(bucket, name, film_file(operation.film, file), "video/mp4", operation.ready)
+        return _Object(bucket, name, film_file(operation.film, operation.mark_of(file)), "video/mp4", operation.ready)
 
 
 def upload(call: Call) -> Answer:
