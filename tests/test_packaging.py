@@ -92,7 +92,11 @@ def test_every_top_level_name_in_the_wheel_is_ours(built):
         *("understudy/_scenarios/prices.yaml", "understudy/_scenarios/live/text-turn.yaml"),
         *("understudy/_prices/current.json", "understudy/_prices/LICENSE.litellm", "understudy/_loadtests/README.md"),
         *("understudy/_clients/google_genai_session.py", "understudy/py.typed", "understudy_gateway/app.py"),
-        *("understudy_simulator/app.py", "understudy_simulator/_media/sample.mp4"),
+        *(
+            "understudy_simulator/app.py",
+            "understudy_simulator/_media/1280x720.mp4",
+            "understudy_simulator/_media/tone.aac",
+        ),
     ],
 )
 def test_the_wheel_holds_code_and_data(built, name):

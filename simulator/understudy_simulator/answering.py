@@ -21,7 +21,6 @@ from .clock import rfc3339
 from .google_errors import GoogleError, invalid_argument, malformed_json, unknown_model
 from .tuned import tuned_base
 
-_POLLS_BEFORE_DONE: Final = 1
 _EXCERPT: Final = 60
 _TEXT: Final = "TEXT"
 _REMEMBERED_SIZE: Final = 16 * 1024
@@ -39,8 +38,8 @@ def generate(call: Call) -> Answer:
     if not isinstance(body, dict):
         return invalid_argument()
     if call.rpc == "predictLongRunning":
-        wish = wish_of(body)
-        return Begin(StartOperation(Videos(wish.count), _POLLS_BEFORE_DONE), wish.storage_uri)
+        count = wish_of(body, model.id, call.is_vertex).count
+        return Begin(StartOperation(Videos(count)))
     cached = _cached(call, body, model)
     if isinstance(cached, GoogleError):
         return cached

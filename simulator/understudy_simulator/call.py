@@ -149,10 +149,9 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A new long-running operation of a model; `storage_uri` as Vertex AI clients ask for it, else empty."""
+    """A new long-running operation of a model, for what the call asks; how long it runs is not said here."""
 
     start: StartOperation
-    storage_uri: str
 
 
 Answer = Json | Chunks | Events | Plain | Media | Begin | GoogleError | Outgoing

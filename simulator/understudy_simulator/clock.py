@@ -187,6 +187,14 @@ class ManualClock:
                 timer.handle = asyncio.get_running_loop().call_soon(timer.call)
 
 
+def proto_duration(seconds: float) -> str:
+    """A google.protobuf.Duration as its JSON writes it: 0, 3, 6 or 9 fractional digits, `6s` or `6.500s`."""
+    whole, fraction = f"{seconds:.9f}".split(".")
+    while fraction.endswith("000"):
+        fraction = fraction[:-3]
+    return f"{whole}.{fraction}s" if fraction else f"{whole}s"
+
+
 def rfc3339(moment: datetime) -> str:
     """A UTC time as Google writes it: `2026-03-21T18:11:55.919086Z` (wire-http 2)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

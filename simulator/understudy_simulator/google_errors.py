@@ -99,6 +99,20 @@ def credentials_error(verdict: Verdict, place: Place, project: str = "") -> Goog
     return google_error(error)
 
 
+_VIDEO_METRICS: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("gemini", "minute"): (
+        "generativelanguage.googleapis.com/predict_long_running_requests",
+        "PredictLongRunningRequestsPerMinutePerProjectPerModel",
+    ),
+    ("gemini", "day"): (
+        "generativelanguage.googleapis.com/predict_long_running_requests",
+        "PredictLongRunningRequestsPerDayPerProjectPerModel",
+    ),
+    ("vertex", "minute"): ("aiplatform.googleapis.com/long_running_online_prediction_requests_per_base_model", ""),
+    ("vertex", "day"): ("aiplatform.googleapis.com/long_running_online_prediction_requests_per_base_model", ""),
+}
+"""Of VEO: Vertex AI's name of the metric is recalled, those of the Gemini API are assumed."""
+
 _METRICS: Final[Mapping[tuple[str, str, str], tuple[str, str]]] = {
     ("gemini", "requests", "minute"): (capacity.FREE_TIER_METRIC, capacity.FREE_TIER_QUOTA),
     ("gemini", "requests", "day"): (
@@ -138,6 +152,8 @@ def quota_error(exceeded: Exceeded, *, has_retry_after: bool = False) -> GoogleE
     if rule.kind == "sessions":
         return GoogleError(429, "RESOURCE_EXHAUSTED: Maximum concurrent sessions exceeded.")
     usual = _METRICS[exceeded.service, rule.kind, rule.per]
+    if rule.kind == "requests" and exceeded.model.startswith("veo-"):
+        usual = _VIDEO_METRICS[exceeded.service, rule.per]
     metric, quota_id = rule.metric or usual[0], rule.quota_id or usual[1]
     headers = capacity.retry_after(exceeded.retry_after) if has_retry_after else ()
     if exceeded.service == "vertex":

@@ -12,14 +12,12 @@ from typing import Final, NamedTuple, assert_never
 from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
-from understudy.scenario.model import StartOperation, Videos
+from understudy.scenario.model import StartOperation
 from understudy.surfaces import VERSION, Place, Surface, place_of
 
-from .answers.reading import member, text_in
 from .answers.tokens import tokens_of_request
 from .auth.gate import Verdict
 from .call import Answer, Begin, Call, Upload
-from .clock import rfc3339
 from .google_errors import (
     GoogleError,
     base_url_trap,
@@ -34,18 +32,16 @@ from .google_errors import (
 from .heads import Head
 from .ids import Identity
 from .incoming import inflated
-from .media import sample_video
-from .operations import VideoSource, begun, operation_answer
 from .paths import DOWNLOAD
 from .playback import Playback, SingleReply
 from .rendering import manner_of, rendered
 from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
 from .routing import Matched, Route, Router
-from .scripted import Begun, Mismatch, Waits, outcome_of
+from .scripted import Begun, Mismatch, Waits, outcome_of, reply_answer
 from .stage import Choice, Performance, Sort, Stage
 from .validation.verdicts import Verdicts
+from .video_jobs import VideoJobs, film_media
 
-_USUAL_VERSION: Final = "v1beta"
 _PREBUILT_LIMIT: Final = 4096
 _GATEWAY_PREFIXES: Final = frozenset({"gemini", "vertex_ai", "vertex-ai"})
 """First parts of the routes by which gateways with LiteLLM's words serve these APIs."""
@@ -85,6 +81,7 @@ class Service:
         self._stage = stage
         self._router = router
         self._verdicts = Verdicts()
+        self._jobs = VideoJobs(stage)
         self._prebuilt: dict[tuple[Playback | SingleReply, Manner], Outgoing] = {}
 
     def answer(self, head: Head, request: Request, scope: str) -> Decision:
@@ -198,7 +195,9 @@ class Service:
 
     def _answered(self, case: _Case, answer: Answer, scenario: str | None, misses: tuple[str, ...]) -> Decision:
         if isinstance(answer, Begin):
-            return case.answered(self._begun(case, answer.start, scenario, answer.storage_uri, ()), scenario, misses)
+            run = self._stage.settings.video_run
+            start = replace(answer.start, running_polls=run.polls, running_for_s=run.seconds)
+            return case.answered(self._begun(case, start), scenario, misses)
         if isinstance(answer, Media) and self._stage.settings.redirects_downloads:
             redirect = _redirect(case.call)
             if redirect is not None:
@@ -211,33 +210,28 @@ class Service:
     def _polled(self, case: _Case) -> Decision | None:
         """The answer to a poll, or to a download of a video, if that operation is under way or done."""
         call = case.call
-        if call.rpc == "fetchPredictOperation":
-            name = text_in(call.members, "operationName")
-        elif "operation" in call.names:
-            name = case.place.operation
-        else:
+        if "operation" not in call.names and (call.rpc != "fetchPredictOperation" or "job" in call.names):
             return self._video(case)
-        operation = None if name is None else self._stage.operations.poll(name)
-        if operation is None:
+        found = self._jobs.polled(call)
+        if found is None:
             return None
-        source = VideoSource(sample_video(), self._stage.settings.file_host, call.version or _USUAL_VERSION)
-        outgoing = json_answer(operation_answer(operation, source), case.manner)
-        return case._replace(call=replace(call, scope=operation.scope)).answered(outgoing, operation.scenario)
+        operation, answer = found
+        case = case._replace(call=replace(call, scope=operation.scope))
+        if operation.has_failed and operation.failure is not None:
+            failed = reply_answer(operation.failure, self._values(case), case.manner)
+            return case.answered(failed, operation.scenario)
+        return case.answered(json_answer(answer, case.manner), operation.scenario)
 
     def _video(self, case: _Case) -> Decision | None:
-        call = case.call
-        if call.rpc not in ("download", "get") or "file" not in call.names or call.is_vertex:
+        found = self._jobs.delivered(case.call)
+        if found is None:
             return None
-        # The last part is the id, also in `files/https://host/v1beta/files/ID` (wire-http 6.4, the SDK trap).
-        operation = self._stage.operations.of_file(call.names["file"].rpartition("/")[2])
-        if operation is None:
-            return None
-        video = sample_video()
-        if call.rpc == "get":
-            shown = video_resource(call, len(video), self._stage.settings.file_host)
+        operation, file_id = found
+        if case.call.rpc == "get":
+            shown = self._jobs.resource(case.call, operation, file_id)
             return case.answered(json_answer(shown, case.manner), operation.scenario)
-        found = case._replace(call=replace(call, scope=operation.scope))
-        return self._answered(found, Media(video, "video/mp4", len(video)), operation.scenario, ())
+        case = case._replace(call=replace(case.call, scope=operation.scope))
+        return self._answered(case, film_media(operation, file_id), operation.scenario, ())
 
     # -- scenarios
 
@@ -261,7 +255,7 @@ class Service:
             case Outgoing():
                 return Decision(_at_speed(outcome, performance.speed), origin)
             case Begun(start, before):
-                outgoing = self._begun(case, start, scenario.id, _storage_uri(case.call.body), before)
+                outgoing = self._begun(case, start, performance, before)
                 return Decision(_at_speed(outgoing, performance.speed), origin)
             case Mismatch(why):
                 error = own_error(501, "UNEXPECTED_REQUEST", f"understudy: {scenario.id}: {why}", (why,))
@@ -283,16 +277,13 @@ class Service:
         return outcome
 
     def _begun(
-        self, case: _Case, start: StartOperation, scenario: str | None, storage_uri: str, before: Waits
+        self, case: _Case, start: StartOperation, performed: Performance | None = None, before: Waits = ()
     ) -> Outgoing:
-        """Start an operation; the answer is its name (wire-http 6.3)."""
-        call = case.call
-        last = call.identity.uuid if call.is_vertex else call.identity.operation_id
-        name = f"{case.place.name}/operations/{last}"
-        count = start.outcome.count if isinstance(start.outcome, Videos) else 0
-        files = tuple(call.identity.file_id(index) for index in range(count))
-        operation = begun(start, name=name, scope=call.scope, is_vertex=call.is_vertex, files=files, scenario=scenario)
-        self._stage.operations.start(replace(operation, storage_uri=storage_uri))
+        """Start an operation; the answer is its name (wire-http 6.3), or why there is none."""
+        scenario, speed = (None, None) if performed is None else (performed.scenario.id, performed.speed)
+        name = self._jobs.begin(case.call, start, scenario, speed)
+        if isinstance(name, GoogleError):
+            return error_answer(name, case.manner)
         return replace(json_answer({"name": name}, case.manner), before=before)
 
     def _facts(self, case: _Case) -> Facts:
@@ -310,24 +301,6 @@ class Service:
 
     def _values(self, case: _Case) -> Mapping[str, str]:
         return self._stage.slot_values(case.call.scope, case.call.identity, case.place, case.call.request.path)
-
-
-def video_resource(call: Call, size: int, host: str) -> dict[str, object]:
-    """The file that a finished operation delivered (wire-http 8.2)."""
-    name = f"files/{call.names['file'].rpartition('/')[2]}"
-    uri = f"{host}/{call.version or _USUAL_VERSION}/{name}"
-    now = rfc3339(call.now)
-    return {
-        "name": name,
-        "mimeType": "video/mp4",
-        "sizeBytes": str(size),
-        "createTime": now,
-        "updateTime": now,
-        "uri": uri,
-        "downloadUri": f"{uri}:download?alt=media",
-        "state": "ACTIVE",
-        "source": "GENERATED",
-    }
 
 
 def _redirect(call: Call) -> Outgoing | None:
@@ -356,13 +329,6 @@ def _surface_of(case: _Case, surface: Surface) -> str:
 
 def _at_speed(outgoing: Outgoing, speed: float | None) -> Outgoing:
     return outgoing if speed is None else replace(outgoing, speed=speed)
-
-
-def _storage_uri(body: LazyJson) -> str:
-    """Where a Vertex client wants its videos; only looked for in bodies that mention it."""
-    if b"storageUri" not in body.raw and b"storage_uri" not in body.raw:
-        return ""
-    return text_in(member(body.value, "parameters"), "storageUri") or ""
 
 
 def _lost(request: Request, scope: str, identity: Identity) -> Decision:

@@ -1,14 +1,39 @@
 """What a simulator is started with; nothing is read from the environment or from files after this."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+from understudy.errors import ConfigError
+from understudy.scenario.scalars import duration_s
 from understudy.secret import Secret
 
 from .live.settings import LiveSettings
 from .quotas import QuotaRule
 
+_MOST_DIGITS: Final = 6
+
 AuthMode = Literal["any", "issued"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRun:
+    """How long a video is being made: until both the polls and the seconds of scenario time are over."""
+
+    polls: int = 1
+    seconds: float = 0.0
+
+    @classmethod
+    def read(cls, text: str) -> "VideoRun":
+        """So many polls, or a time, as people write them on a command line: `3`, `90s`. Raises ConfigError."""
+        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+            return cls(polls=int(text))
+        try:
+            return cls(polls=0, seconds=duration_s(text))
+        except ValueError as error:
+            raise ConfigError(f"--video-runs {text}: wanted a number of polls, or a time: {error}") from None
+
+
+USUAL_RUN: Final = VideoRun()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +47,9 @@ class SimulatorSettings:
     `expired_keys` are refused as expired. `denied_projects` may not be used by anybody, in `disabled_projects` the API
     is not enabled. `quotas` are counted per key or project; `retry_after` adds that field to their refusals.
     `redirects_downloads` answers downloads by a redirect first, `cache_minimum` refuses caches that are too small for
-    Google. `file_host` is the address in the URIs of finished videos (wire-http 6.4). The transcript forgets its oldest
-    entries beyond `transcript_limit` entries or `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
-    `live` is how Live sessions behave.
+    Google. `file_host` is the address in the URIs of finished videos (wire-http 6.4). A video that no scenario starts
+    runs as `video_run` says. The transcript forgets its oldest entries beyond `transcript_limit` entries or
+    `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413. `live` is how Live sessions behave.
     """
 
     host: str = "127.0.0.1"
@@ -45,6 +70,7 @@ class SimulatorSettings:
     control_key: Secret | None = None
     redirects_downloads: bool = False
     cache_minimum: bool = False
+    video_run: VideoRun = USUAL_RUN
     file_host: str = "https://generativelanguage.googleapis.com"
     transcript_limit: int = 10_000
     transcript_bytes: int = 512 * 1024 * 1024

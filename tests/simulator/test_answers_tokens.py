@@ -3,6 +3,7 @@
 import struct
 import wave
 from base64 import b64encode, urlsafe_b64encode
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from understudy_simulator.answers.media_sizes import image_size, size_of_base64, video_seconds
 from understudy_simulator.answers.pictures import picture
 from understudy_simulator.answers.tokens import characters_of, tokens_of_part, tokens_of_request, tokens_of_text
-from understudy_simulator.media import sample_video
+from understudy_simulator.films.film import Film
+from understudy_simulator.films.making import film_file
 
 DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "how-tokens-are-counted.md"
 
@@ -92,7 +94,7 @@ def test_audio_counts_by_the_second(part, tokens):
 
 
 def test_the_length_of_a_film_is_read_from_its_head():
-    film = sample_video()
+    film = film_file(Film(seconds=Fraction(4)))
     seconds = video_seconds(b64encode(film).decode())
     at = film.find(b"mvhd")
     scale, length = struct.unpack_from(">II", film, at + 16)

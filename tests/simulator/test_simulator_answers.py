@@ -15,7 +15,6 @@ from understudy_simulator.answers.generate import Stamp, stream_answer, whole_an
 from understudy_simulator.answers.schema_values import value_for
 from understudy_simulator.answers.tokens import tokens_of_request, tokens_of_text
 from understudy_simulator.answers.turns import said_to
-from understudy_simulator.answers.videos import wish_of
 from understudy_simulator.call import Begin, Call, Chunks, Json
 from understudy_simulator.clock import ManualClock
 from understudy_simulator.encoding import pretty_json
@@ -204,14 +203,6 @@ def test_a_schema_that_names_itself_ends():
 def test_ordering_of_properties_is_kept():
     schema = {"type": "OBJECT", "properties": {"a": {}, "b": {}}, "propertyOrdering": ["b", "a"]}
     assert list(value_for(schema)) == ["b", "a"]
-
-
-def test_what_a_video_request_asks_for():
-    body = {
-        "instances": [{"prompt": "x"}],
-        "parameters": {"durationSeconds": 8, "sampleCount": 2, "storageUri": "gs://b"},
-    }
-    assert (wish_of(body).count, wish_of(body).storage_uri) == (2, "gs://b")
 
 
 # ---- nothing makes it stumble

@@ -256,7 +256,8 @@ def test_operations_of_videos_are_listed_waited_for_cancelled_and_deleted():
         for name in names:
             start = StartOperation(Videos(1), 1)
             is_vertex = service == "vertex"
-            videos.start(begun(start, name=name, scope="s", is_vertex=is_vertex, files=(f"f{name[-1]}",)))
+            files = (f"f{name[-1]}",)
+            videos.start(begun(start, name=name, scope="s", is_vertex=is_vertex, files=files, now=desk.now))
         version = "/v1beta" if service == "gemini" else "/v1"
         both = [{"name": name} for name in names]
         assert desk.ask("GET", f"{version}/{model}/operations", scope="s") == {"operations": both}
@@ -270,7 +271,7 @@ def test_operations_of_videos_are_listed_waited_for_cancelled_and_deleted():
         assert desk.ask("POST", f"{version}/{names[1]}:cancel") == {}
         ended = {"name": names[1], "done": True, "error": {"code": 1, "message": "The operation was cancelled."}}
         assert desk.ask("GET", f"{version}/{model}/operations", scope="s")["operations"][1] == ended
-        assert videos.of_file("fb") is None
+        assert videos.of_file("fb", desk.now) is None
         assert desk.ask("DELETE", f"{version}/{names[0]}") == {}
         assert desk.refused("POST", f"{version}/{names[0]}:cancel")[:2] == (404, "NOT_FOUND")
         assert desk.ask("GET", f"{version}/{model}/operations", scope="s") == {"operations": [ended]}

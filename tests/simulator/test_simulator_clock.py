@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from understudy_simulator.clock import ManualClock, RealClock, rfc3339
+from understudy_simulator.clock import ManualClock, RealClock, proto_duration, rfc3339
 
 
 async def test_a_manual_wait_ends_when_its_moment_has_been_passed():
@@ -66,6 +66,14 @@ def test_time_does_not_go_back():
 
 def test_times_are_written_as_google_writes_them():
     assert rfc3339(datetime(2026, 3, 21, 18, 11, 55, 919086, UTC)) == "2026-03-21T18:11:55.919086Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(8, "8s"), (6.5, "6.500s"), (0.0001, "0.000100s"), (1e-9, "0.000000001s"), (1234567.25, "1234567.250s")],
+)
+def test_durations_have_fractions_of_three_digits(seconds, text):
+    assert proto_duration(seconds) == text
 
 
 async def test_a_manual_call_comes_when_its_moment_has_been_passed_in_order():

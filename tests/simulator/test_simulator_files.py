@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import struct
 from base64 import b64encode
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,8 +16,9 @@ from simulator_rig import KEY, ask, simulator, until
 
 from understudy_simulator.clock import ManualClock
 from understudy_simulator.film_length import film_seconds
+from understudy_simulator.films.film import Film
+from understudy_simulator.films.making import film_file
 from understudy_simulator.kept_bytes import KeptBytes
-from understudy_simulator.media import sample_video
 from understudy_simulator.replies import Media
 from understudy_simulator.store import Resource
 from understudy_simulator.uploads import GRANULARITY
@@ -68,12 +70,12 @@ async def test_a_client_may_choose_the_name(desk: UploadDesk):
 
 
 async def test_a_film_is_processed_first(desk: UploadDesk):
-    file = (await uploaded(desk, sample_video(), mime="video/mp4")).value["file"]
+    file = (await uploaded(desk, film_file(Film(seconds=Fraction(13, 2))), mime="video/mp4")).value["file"]
     assert file["state"] == "PROCESSING"
     states = [desk.ask("GET", f"/v1/{file['name']}", fits="File")["state"] for _ in range(3)]
     assert states == ["PROCESSING", "ACTIVE", "ACTIVE"]
     seconds = desk.ask("GET", f"/v1/{file['name']}")["videoMetadata"]["videoDuration"]
-    assert float(seconds.removesuffix("s")) > 0
+    assert seconds == "6.500s"
     broken = (await uploaded(desk, b"no film", mime="video/mp4")).value["file"]
     assert "videoMetadata" not in broken
 
@@ -239,7 +241,7 @@ async def test_a_download_may_be_redirected_and_comes_all_the_same():
         assert (moved.status, f"{target.scheme}://{target.netloc}") == (302, running.http_url)
         assert target.path == f"/~s/download{uri.path}"
         answer = await ask(running.http_url, "GET", f"{target.path}?{target.query}", KEY, ("Range", "bytes=0-9"))
-        assert (answer.status, answer.body) == (206, sample_video()[:10])
+        assert (answer.status, answer.body) == (206, film_file(Film())[:10])
 
 
 async def test_a_raw_client_that_is_killed_asks_where_it_was_and_goes_on():

@@ -5,7 +5,6 @@ from simulator_rig import BEARER, KEY, Answer, ask, simulator
 
 from understudy.library import load_all
 from understudy.scenario.model import Call, Download, Poll, Scenario, Start
-from understudy_simulator.media import sample_video
 
 SCENARIOS = [scenario for scenario in load_all([]) if not scenario.surface.is_live]
 
@@ -18,11 +17,15 @@ async def test_a_shipped_scenario_plays_as_it_says(scenario: Scenario):
         for step in scenario.client:
             await client.do(step)
         transcript = running.stage.recorder.transcript()
-        assert {exchange.origin.scenario for exchange in transcript.exchanges} == {scenario.id}
+        # What is gone is known to nobody.
+        known = [one for one in transcript.exchanges if one.response is None or one.response.status != 404]
+        assert {exchange.origin.scenario for exchange in known} == {scenario.id}
         assert running.stage.scopes()[0].played_out == (scenario.id,)
     if scenario.expect.statuses:
         assert tuple(client.statuses) == scenario.expect.statuses
-    assert tuple(client.polls) == scenario.expect.polls
+    if scenario.expect.polls:
+        assert tuple(client.polls) == scenario.expect.polls
+    assert scenario.expect.upstream_requests in (None, len(client.statuses))
 
 
 class _Client:
@@ -45,12 +48,14 @@ class _Client:
                     if step.retry is None or self.statuses[-1] not in step.retry.on:
                         break
             case Start():
-                self._operation = (
-                    await self._ask("POST", f"{self._base}:predictLongRunning", step.payload.fill({}))
-                ).json["name"]
+                started = await self._ask("POST", f"{self._base}:predictLongRunning", step.payload.fill({}))
+                self._operation = started.json.get("name", "")
             case Poll():
                 for _ in range(step.at_most):
-                    state = (await self._poll()).json
+                    answer = await self._poll()
+                    if answer.status != 200:
+                        break
+                    state = answer.json
                     self.polls.append("error" if "error" in state else "done" if state.get("done") else "running")
                     if state.get("done"):
                         break
@@ -58,7 +63,7 @@ class _Client:
                 assert self._answer is not None
                 [sample] = self._answer.json["response"]["generateVideoResponse"]["generatedSamples"]
                 uri = sample["video"]["uri"]
-                assert (await self._ask("GET", uri[uri.index("/v1") :])).body == sample_video()
+                assert (await self._ask("GET", uri[uri.index("/v1") :])).body[4:8] == b"ftyp"
             case _:
                 raise AssertionError(f"{step} is no step of an HTTP client")
 

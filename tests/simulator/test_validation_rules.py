@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy_simulator.validation.rules import request_rules
+from understudy_simulator.validation.video_models import video_model
 
 GEMINI_PAGE = "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/gemini"
 USER = {"role": "user", "parts": [{"text": "hi"}]}
@@ -334,10 +335,19 @@ IMAGE = {"bytesBase64Encoded": "YQ==", "mimeType": "image/png"}
     [
         ({"prompt": "x", "config": {"duration": "8s"}}, unsupported("config")),
         ({"image": {"inlineData": {"data": "YQ=="}}}, "`inlineData` isn't supported by this model."),
-        ({"prompt": "x", "lastFrame": {"fileUri": "u"}}, "`fileUri` isn't supported by this model."),
+        ({"prompt": "x", "lastFrame": {"fileUri": "u"}}, unsupported("lastFrame")),
+        ({"prompt": "x", "video": {"uri": "u"}}, unsupported("video")),
         ({"prompt": "x", "image": {"gcsUri": "gs://b/o"}}, "`gcsUri` isn't supported by this model."),
         ({"prompt": "x", "mask": IMAGE}, unsupported("mask")),
-        ({"lastFrame": IMAGE}, "The `prompt` field is required unless `image` or `video` is given."),
+        ({"negative": 1}, unsupported("negative")),
+        ({}, "The `prompt` field is required unless `image` or `video` is given."),
+        ({"prompt": 7}, "The value type for `prompt` needs to be a string."),
+        ({"image": "YQ=="}, "The value type for `image` needs to be an object."),
+        ({"image": {"mimeType": "image/png"}}, "The `image` field needs `bytesBase64Encoded`."),
+        (
+            {"image": {"bytesBase64Encoded": "YQ==", "mimeType": "image/gif"}},
+            "The value for `mimeType` is not supported. Please use one of: image/jpeg, image/png, image/webp.",
+        ),
         (
             {"prompt": "x", "referenceImages": [{"image": IMAGE, "referenceType": "asset"}]},
             unsupported("referenceImages"),
@@ -347,6 +357,86 @@ IMAGE = {"bytesBase64Encoded": "YQ==", "mimeType": "image/png"}
 )
 def test_veo_instances(instance: Any, message: str | None):
     assert video(instance=instance) == message
+
+
+ASSET = {"image": IMAGE, "referenceType": "asset"}
+
+
+@pytest.mark.parametrize(
+    ("instance", "message"),
+    [
+        ({"prompt": "x", "image": IMAGE, "lastFrame": IMAGE}, None),
+        ({"prompt": "x", "image": IMAGE, "lastFrame": {"fileUri": "u"}}, "`fileUri` isn't supported by this model."),
+        ({"prompt": "x", "lastFrame": IMAGE}, "The `lastFrame` field needs an `image`."),
+        ({"lastFrame": IMAGE}, "The `prompt` field is required unless `image` or `video` is given."),
+        ({"prompt": "x", "referenceImages": [ASSET]}, None),
+        (
+            {"prompt": "x", "referenceImages": [ASSET], "image": IMAGE},
+            "`referenceImages` and `image` cannot be used together.",
+        ),
+        ({"prompt": "x", "video": {"uri": "u"}}, None),
+        ({"video": {"uri": "u"}}, None),
+        ({"video": {"encodedVideo": "YQ==", "encoding": "video/mp4"}}, None),
+        ({"prompt": "x", "video": []}, "The value type for `video` needs to be an object."),
+        ({"prompt": "x", "video": {"mimeType": "video/mp4"}}, "The `video` field needs `uri`."),
+        ({"prompt": "x", "video": {"uri": "u"}, "image": IMAGE}, "`video` and `image` cannot be used together."),
+        (
+            {"prompt": "x", "referenceImages": [{"image": IMAGE, "referenceType": "mood"}]},
+            "The value for `referenceType` is not supported. Please use one of: asset, style.",
+        ),
+    ],
+)
+def test_modes_of_veo_3_1(instance: Any, message: str | None):
+    assert video(model="veo-3.1-generate-preview", instance=instance) == message
+
+
+def test_what_vertex_takes_where_the_gemini_api_does_not():
+    for instance in ({"prompt": "x", "image": IMAGE, "lastFrame": IMAGE}, {"video": {"gcsUri": "gs://b/o"}}):
+        for model in ("veo-2.0-generate-001", "veo-3.0-generate-001"):
+            assert video(model=model, instance=instance, service="vertex") is None
+            assert video(model=model, instance=instance) is not None
+    away = {"prompt": "x", "image": {"gcsUri": "https://b/o"}}
+    assert video(instance=away, service="vertex") == (
+        "The `gcsUri` of `image` must be a Cloud Storage URI (gs://bucket/object)."
+    )
+    assert video(model="veo-3.1-lite-generate-001", instance={"video": {"gcsUri": "gs://b/o"}}, service="vertex") == (
+        unsupported("video")
+    )
+
+
+def test_one_instance_alone():
+    two = {"instances": [{"prompt": "x"}] * 2}
+    assert said(two, "vertex", "veo-3.1-generate-001", "predictLongRunning") == (
+        "1 instance(s) is allowed per prediction. Actual: 2."
+    )
+
+
+def test_extensions_have_eight_seconds_of_720p():
+    model, instance = "veo-3.1-generate-preview", {"prompt": "x", "video": {"uri": "u"}}
+    assert video(model=model, instance=instance, durationSeconds=8, resolution="720p") is None
+    assert video(model=model, instance=instance, durationSeconds=6) == bound("durationSeconds", 8, 8)
+    assert video(model=model, instance=instance, resolution="1080p") == (
+        "The value for `resolution` is not supported. Please use one of: 720p."
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "instance", "allowed"),
+    [
+        ("veo-3.1-generate-preview", {"prompt": "x"}, {"allow_all"}),
+        ("veo-3.1-generate-preview", {"prompt": "x", "video": {"uri": "u"}}, {"allow_all"}),
+        ("veo-3.1-generate-preview", {"prompt": "x", "image": IMAGE}, {"allow_adult"}),
+        ("veo-3.1-generate-preview", {"prompt": "x", "referenceImages": [ASSET]}, {"allow_adult"}),
+        ("veo-2.0-generate-001", {"prompt": "x"}, {"allow_all", "allow_adult", "dont_allow"}),
+        ("veo-2.0-generate-001", {"prompt": "x", "image": IMAGE}, {"allow_adult", "dont_allow"}),
+    ],
+)
+def test_people_by_mode(model: str, instance: Any, allowed: set[str]):
+    for word in ("allow_all", "allow_adult", "dont_allow"):
+        told = video(model=model, instance=instance, personGeneration=word)
+        assert told == (None if word in allowed else f"`{word}` for personGeneration is currently not supported.")
+        if "video" not in instance and "referenceImages" not in instance:
+            assert video(model=model, instance=instance, personGeneration=word, service="vertex") is None
 
 
 def test_vertex_takes_storage_uris_and_masks():
@@ -407,6 +497,37 @@ def test_vertex_has_parameters_of_its_own():
     assert video(service="vertex", resizeMode="stretch") is not None
     assert video(service="vertex", seed=-1) == bound("seed", 0, 2**32 - 1)
     assert video(service="vertex", model="veo-2.0-generate-001", generateAudio=True) == unsupported("generateAudio")
+    assert video(service="vertex", model="veo-2.0-generate-001", generateAudio=False, enhancePrompt=False) is None
+    assert video(service="vertex", enhancePrompt=False) == "Veo 3 prompt enhancement cannot be disabled."
+    assert (
+        video(service="vertex", storageUri="/tmp")
+        == "The `storageUri` must be a Cloud Storage URI (gs://bucket/prefix)."
+    )
+    assert video(service="vertex", storageUri=3) == "The value type for `storageUri` needs to be a string."
+    assert video(service="vertex", negativePrompt=["a"]) == "The value type for `negativePrompt` needs to be a string."
+    assert video(service="vertex", fps=121) == bound("fps", 1, 120)
+    assert video(service="vertex", durationSeconds=4.5) == bound("durationSeconds", 4, 8)
+    assert video(service="vertex", sampleCount=1.5) == bound("sampleCount", 1, 4)
+
+
+@given(
+    st.sampled_from(
+        [f"veo-{name}-001" for name in ("2.0-generate", "3.0-generate", "3.1-generate", "3.1-lite-generate")]
+    ),
+    st.sampled_from(["16:9", "9:16", "1:1"]),
+    st.sampled_from(["720p", "1080p", "4k", "480p"]),
+    st.integers(3, 9),
+    st.integers(0, 5),
+)
+def test_what_passes_is_what_the_table_offers(model: str, aspect: str, resolution: str, seconds: int, count: int):
+    offered = video_model(model)
+    known = {"aspectRatio": aspect, "durationSeconds": seconds, "sampleCount": count}
+    if offered.resolutions:
+        known["resolution"] = resolution
+    passes = aspect in ("16:9", "9:16") and seconds in offered.seconds and 1 <= count <= 4
+    if offered.resolutions:
+        passes = passes and resolution in offered.resolutions and (resolution == "720p" or seconds == 8)
+    assert (video(model=model, service="vertex", **known) is None) == passes
 
 
 def test_references_need_eight_seconds():

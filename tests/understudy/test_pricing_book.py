@@ -176,4 +176,7 @@ def test_the_frozen_prices_never_change():
     fast = frozen.demanded("vertex_ai", "veo-3.1-fast-generate-001")
     assert fast.price("output_cost_per_second") == Decimal("0.15")
     assert fast.price("output_cost_per_second_without_audio") == Decimal("0.10")
-    assert len(frozen) == 19
+    preview = frozen.demanded("gemini", "veo-3.1-generate-preview")
+    assert preview.price("output_cost_per_second") == Decimal("0.40")
+    assert preview.price("output_cost_per_second_4k") == Decimal("0.60")
+    assert len(frozen) == 20

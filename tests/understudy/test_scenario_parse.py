@@ -24,6 +24,7 @@ from understudy.scenario.model import (
     CloseSession,
     Download,
     Fault,
+    FilmWords,
     Match,
     OperationError,
     OperationResponse,
@@ -166,6 +167,15 @@ def test_operations():
     assert only_step(VEO, {"operation": {"then": {"videos": 2}}}) == StartOperation(Videos(2))
     error = {"running_polls": 3, "then": {"error": {"code": 3, "message": "no"}}}
     assert only_step(VEO, {"operation": error}) == StartOperation(OperationError(3, "no"), 3)
+    film = {"size": "640x360", "duration": "1.5s", "rate": 30, "sound": False}
+    then = {"videos": 1, "filtered": 2, "reasons": ["why"], "film": film}
+    timed = {"running_for": "90s", "gone_after": "1m", "then": then}
+    assert only_step(VEO, {"operation": timed}) == StartOperation(
+        Videos(1, 2, ("why",), FilmWords((640, 360), 1.5, 30, False)), 0, 90.0, 60.0
+    )
+    failing = only_step(VEO, {"operation": {"failing_polls": 2, "poll_error": "overloaded", "then": {"videos": 1}}})
+    assert isinstance(failing, StartOperation) and failing.failure is not None
+    assert (failing.failing_polls, failing.failure.status, failing.failure.is_error) == (2, 503, True)
     assert only_step(VEO, {"operation": {"then": {"response": {"a": 1}}}}) == StartOperation(
         OperationResponse({"a": 1})
     )
@@ -375,6 +385,17 @@ expect:
         (HTTP, [{"stream": {"chunks": [], "framing": "see"}}], "found 'see' (did you mean 'sse'?)"),
         (HTTP, [{"operation": {"then": {"videos": 1}}}], "'operation' does not fit surface gemini"),
         (VEO, [{"operation": {"then": {"videos": 1, "error": {"code": 1, "message": ""}}}}], "the end of an operation needs exactly one of"),
+        (VEO, [{"operation": {"then": {"videos": 0}}}], "an operation that delivers no video has some filtered"),
+        (VEO, [{"operation": {"then": {"response": {}, "filtered": 1}}}], "filtered stands beside videos"),
+        (VEO, [{"operation": {"then": {"error": {"code": 3, "message": ""}, "film": {}}}}], "film stands beside videos"),
+        (VEO, [{"operation": {"then": {"videos": 1, "reasons": ["x"]}}}], "reasons stand beside filtered"),
+        (VEO, [{"operation": {"then": {"videos": 1, "film": {"size": "641x360"}}}}], "both sides of a film are even numbers from 16 to 4096"),
+        (VEO, [{"operation": {"then": {"videos": 1, "film": {"size": "640x9998"}}}}], "both sides of a film are even numbers from 16 to 4096"),
+        (VEO, [{"operation": {"then": {"videos": 1, "film": {"size": "big"}}}}], "server[0].operation.then.film.size"),
+        (VEO, [{"operation": {"then": {"videos": 1, "film": {"duration": "0s"}}}}], "a film is longer than nothing and at most 600 seconds long"),
+        (VEO, [{"operation": {"then": {"videos": 1, "film": {"duration": "11m"}}}}], "a film is longer than nothing and at most 600 seconds long"),
+        (VEO, [{"operation": {"failing_polls": 2, "then": {"videos": 1}}}], "failing_polls and poll_error stand together"),
+        (VEO, [{"operation": {"running_for": "soon", "then": {"videos": 1}}}], "a duration is a number with its unit"),
         (VEO, [{"operation": {"then": {"error": {"code": 429, "message": ""}}}}], "server[0].operation.then.error.code: input should be less than or equal to 16"),
         (VEO, [{"stream": {"chunks": []}}], "'stream' does not fit surface vertex-veo"),
     ],

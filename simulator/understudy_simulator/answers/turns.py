@@ -115,7 +115,7 @@ def reply_to(body: Any, prompt: str, model: Model | None, seed: object, call_id:
     config = member(body, "generationConfig")
     tools = _tools(body)
     is_plain = not tools and (model is None or model.kind == "text") and "[[" not in prompt
-    if is_plain and (not config or _PLAIN_SETTINGS.issuperset(config)):
+    if is_plain and (not config or (config.__class__ is dict and _PLAIN_SETTINGS.issuperset(config))):
         # The measured path: text in, text out, nothing asked for but settings that have no effect, and a limit.
         text, reason = (
             _cut(_text(body, prompt, seed, 0), config, 0, model) if config else (_text(body, prompt, seed, 0), "STOP")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..answers.reading import strings_in, text_in
 from ..call import Answer, Call, Json
 from ..canonical import canonical
-from ..clock import rfc3339
+from ..clock import proto_duration, rfc3339
 from ..downloads import media_of
 from ..film_length import film_seconds
 from ..google_errors import GoogleError, invalid_argument, unknown_file
@@ -40,7 +40,7 @@ def uploaded(call: Call, received: Received, metadata: Mapping[str, Any]) -> Ans
     if is_film:
         seconds = film_seconds(received.content.span, received.size)
         if seconds is not None:
-            shown["videoMetadata"] = {"videoDuration": f"{seconds:g}s"}
+            shown["videoMetadata"] = {"videoDuration": proto_duration(seconds)}
     resource = _created(call, given, kind, "PROCESSING" if is_film else "ACTIVE", shown, received.content)
     return resource if isinstance(resource, GoogleError) else Json({"file": resource.value})
 

@@ -4,15 +4,19 @@ A video is `queued` when it is asked for, `in_progress` as the first get shows i
 shapes are OpenAI's, the models VEO's; what Google's endpoint makes of them is assumed.
 """
 
+from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Final
 
 from understudy.provider_errors.model import ProviderError
 
 from ..answers.reading import text_in
 from ..call import Answer, Call, Media
+from ..films.film import Film, Size
+from ..films.making import film_file
+from ..films.matrix import MATRIX
 from ..form_data import fields_of
 from ..google_errors import GoogleError, google_error, invalid_argument
-from ..media import sample_video
 from ..openai_models import compact, named_model
 from ..routing import Route
 from ..store import Resource
@@ -20,6 +24,9 @@ from ..store import Resource
 _SECONDS: Final = ("4", "5", "6", "8")
 _USUAL_SECONDS: Final = "8"
 _USUAL_SIZE: Final = "1280x720"
+_SIZES: Final[Mapping[str, Size]] = {
+    f"{width}x{height}": (width, height) for width, height in MATRIX if max(width, height) < 2000
+}
 _PROGRESS: Final = {"queued": ("in_progress", 50), "in_progress": ("completed", 100)}
 
 
@@ -33,6 +40,9 @@ def check(call: Call) -> GoogleError | None:
     seconds = asked.get("seconds", _USUAL_SECONDS)
     if seconds not in _SECONDS:
         return invalid_argument(f"seconds must be one of {', '.join(_SECONDS)}, not {seconds[:20]}.")
+    size = asked.get("size", _USUAL_SIZE)
+    if size not in _SIZES:
+        return invalid_argument(f"size must be one of {', '.join(_SIZES)}, not {size[:20]}.")
     return None
 
 
@@ -78,7 +88,10 @@ def content(call: Call) -> Answer:
         return _unknown(call)
     if found.value["status"] != "completed":
         return invalid_argument("The video is not ready yet.")
-    film = sample_video()
+    # Where any body is taken, both may be anything.
+    size = _SIZES.get(found.value["size"], _SIZES[_USUAL_SIZE])
+    seconds = found.value["seconds"] if found.value["seconds"] in _SECONDS else _USUAL_SECONDS
+    film = film_file(Film(size, Fraction(seconds)), "sample 0")
     return Media(film, "video/mp4", len(film))
 
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from ..answers.reading import member
 from ..call import Answer, Call, Json, Service
+from ..films.making import film_file
 from ..google_errors import GoogleError, unknown_operation
 from ..long_running import CANCELLED
-from ..media import sample_video
 from ..operations import Operation, OperationDesk, VideoSource, operation_answer
 from ..pages import paged
 from ..routing import Route
@@ -33,9 +33,7 @@ class Operations:
     file_host: str
 
     def _shown(self, call: Call, operation: Operation) -> Json:
-        return Json(
-            operation_answer(operation, VideoSource(sample_video(), self.file_host, call.version or _USUAL_VERSION))
-        )
+        return Json(operation_answer(operation, VideoSource(film_file, self.file_host, call.version or _USUAL_VERSION)))
 
     def get(self, call: Call) -> Answer:
         """One operation, as it stands."""
@@ -44,7 +42,7 @@ class Operations:
 
     def wait(self, call: Call) -> Answer:
         """One operation, as it stands, at once; to a video's operation a wait is a poll."""
-        video = self.desk.poll(call.place.name)
+        video = self.desk.poll(call.place.name, call.now)
         return self.get(call) if video is None else self._shown(call, video)
 
     def page(self, call: Call) -> Answer:
@@ -52,14 +50,14 @@ class Operations:
         parent = call.place.name.removesuffix("operations").rstrip("/")
         videos = (
             Resource(operation.name, self._shown(call, operation).value, call.now)
-            for operation in self.desk.below(call.scope, parent)
+            for operation in self.desk.below(call.scope, parent, call.now)
         )
         kept = (*call.shelf.of(call.place.name), *videos)
         return paged(call, kept, "operations", usual=_USUAL_PAGE, most=_LONGEST_PAGE)
 
     def cancel(self, call: Call) -> Answer:
         """End an operation that is not done; one that is done stays as it is."""
-        if self.desk.cancel(call.place.name) is not None:
+        if self.desk.cancel(call.place.name, call.now) is not None:
             return Json({})
         found = _found(call)
         if isinstance(found, GoogleError):
@@ -70,7 +68,7 @@ class Operations:
 
     def delete(self, call: Call) -> Answer:
         """Forget an operation."""
-        if self.desk.remove(call.place.name) is not None:
+        if self.desk.remove(call.place.name, call.now) is not None:
             return Json({})
         found = _found(call)
         if isinstance(found, GoogleError):

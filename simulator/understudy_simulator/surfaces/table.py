@@ -34,6 +34,7 @@ from . import (
     partners,
     predict,
     registered_models,
+    storage,
     triggers,
     tuned_models,
     tunings,
@@ -86,5 +87,6 @@ def all_routes(stage: Stage) -> tuple[Route, ...]:
         *files.routes(stage.spool),
         *openai_files.routes(stage.spool),
         *operations.routes(stage.operations, stage.settings.file_host),
+        *storage.routes(stage.operations),
         *(replace(route, surface="oauth") for route in tokens),
     )

@@ -6,6 +6,7 @@ from ..answering import generate
 from ..answers.reading import text_in
 from ..call import Answer, Call
 from ..google_errors import invalid_argument, unknown_operation
+from ..replies import not_found_page
 from ..routing import Route
 
 _VERTEX: Final = "publishers/{publisher}/models/{model}"
@@ -21,11 +22,21 @@ def unknown(call: Call) -> Answer:
     return invalid_argument() if name is None else unknown_operation(name)
 
 
+def nowhere(call: Call) -> Answer:
+    """The frontend's page for a path that no API has, of whatever operation."""
+    return not_found_page(call.request.path)
+
+
 ROUTES: Final = (
     Route("POST", "models/{model}:predictLongRunning", generate, "gemini", "generating", message=_START),
     Route("POST", f"{_VERTEX}:predictLongRunning", generate, "vertex", "generating", message=_START),
     Route("POST", f"{_VERTEX}:fetchPredictOperation", unknown, "vertex", "known", message=_POLL),
     Route("GET", "models/{model}/operations/{operation}", unknown, "gemini", "known"),
     Route("GET", "operations/{operation}", unknown, "gemini", "known"),
-    Route("GET", f"{_VERTEX}/operations/{{operation}}", unknown, "vertex", "known"),
+    # Paths that guides and other services' clients poll, and Google does not have.
+    Route("GET", "operations/models/{model}/operations/{job}", nowhere, "gemini", "known", rpc="get"),
+    Route("POST", "models/{model}:fetchPredictOperation", nowhere, "gemini", "known"),
+    Route("POST", "models/{model}/operations/{job}:fetchPredictOperation", nowhere, "gemini", "known"),
+    Route("GET", f"{_VERTEX}/operations/{{job}}", nowhere, "vertex", "known", rpc="get"),
+    Route("POST", f"{_VERTEX}/operations/{{job}}:fetchPredictOperation", nowhere, "vertex", "known"),
 )

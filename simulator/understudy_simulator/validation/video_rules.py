@@ -1,56 +1,36 @@
 """Rules on VEO's `instances` and `parameters`: free values to the frontend, judged by the model in a plain 400. Pure.
 
-Members, values and texts: wire-http 6.2. Assumed there and here: the texts for values out of bound and of the wrong
-type; that a list of allowed words is told in the same style; that VEO 2 has neither resolution nor sound.
+Members, values and texts: wire-http 6.2; what each model can do: `video_models`. Assumed there and here: the texts for
+values out of bound, of the wrong type and for what does not go together; that a list of allowed words is told in the
+same style.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
 from .asked import Asked, Members, every, got, members_of, text
+from .video_models import (
+    FLAGS,
+    IMAGE_TYPES,
+    LARGE,
+    MOST_RATE,
+    MOST_REFERENCES,
+    MOST_SAMPLES,
+    MOST_SEED,
+    SHARED,
+    TEXTS,
+    VERTEX_ONLY,
+    VIDEO_TYPES,
+    WHOLE_SECONDS,
+    WORDS,
+    VideoModel,
+    video_model,
+)
 
 _INSTANCE: Final = frozenset({"prompt", "image", "lastFrame", "referenceImages", "video", "mask"})
-_SHARED: Final = frozenset(
-    {
-        *("aspectRatio", "durationSeconds", "sampleCount", "resolution", "personGeneration", "negativePrompt"),
-        *("enhancePrompt", "seed"),
-    }
-)
-_VERTEX_ONLY: Final = frozenset(
-    {"generateAudio", "storageUri", "fps", "pubsubTopic", "compressionQuality", "resizeMode", "task"}
-)
+_OBJECTS: Final = ("image", "lastFrame", "video", "mask")
 _REFUSED_MEMBERS: Final = ("inlineData", "fileUri")
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "aspectRatio": ("16:9", "9:16"),
-    "personGeneration": ("allow_all", "allow_adult", "dont_allow"),
-    "compressionQuality": ("optimized", "lossless"),
-    "resizeMode": ("pad", "crop"),
-}
-_FLAGS: Final = ("enhancePrompt", "generateAudio")
-_LARGE: Final = ("1080p", "4k")
-_MOST_SAMPLES: Final = 4
-_MOST_REFERENCES: Final = 3
-_MOST_SEED: Final = 2**32 - 1
-_WHOLE: Final = 8
-"""Seconds that large pictures and reference images need."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    seconds: tuple[int, ...]
-    resolutions: tuple[str, ...]
-    has_references: bool
-    has_sound: bool = True
-
-
-_MODELS: Final[Mapping[str, _Model]] = {
-    "veo-2": _Model((5, 6, 7, 8), (), has_references=False, has_sound=False),
-    "veo-3.0": _Model((4, 6, 8), ("720p", "1080p"), has_references=False),
-    "veo-3.1-lite": _Model((4, 6, 8), ("720p", "1080p"), has_references=True),
-    "veo-3": _Model((4, 6, 8), ("720p", "1080p", "4k"), has_references=True),
-}
-"""What a model can do, by the start of its name; the first that fits counts."""
+_REFERENCE_TYPES: Final = ("asset", "style")
 
 
 def video_request(asked: Asked) -> str | None:
@@ -58,16 +38,22 @@ def video_request(asked: Asked) -> str | None:
     instances = every(asked.body, "instances")
     if not instances:
         return "Request contains an invalid argument."
-    model = next((known for start, known in _MODELS.items() if asked.model.startswith(start)), _MODELS["veo-3"])
+    if len(instances) > 1:
+        return f"1 instance(s) is allowed per prediction. Actual: {len(instances)}."
     parameters = got(asked.body, "parameters")
     if parameters is not None and not isinstance(parameters, dict):
         return "Request contains an invalid argument."
-    known = members_of(parameters)
-    for instance in instances:
-        mistake = _instance(instance, asked, model)
-        if mistake is not None:
-            return mistake
-    return _parameters(known, asked, model) or _seconds(known, instances, model)
+    instance, known, model = instances[0], members_of(parameters), video_model(asked.model)
+    return (
+        _members(instance, asked, model)
+        or _pictures(instance, asked)
+        or _combination(instance)
+        or _references(instance)
+        or _parameters(known, asked, model)
+        or _people(known, instance, asked, model)
+        or _numbers(known, model)
+        or _together(known, instance, asked, model)
+    )
 
 
 def _unsupported(name: str) -> str:
@@ -83,44 +69,133 @@ def _out_of_bound(name: str, least: int, most: int) -> str:
     )
 
 
-def _instance(instance: Members, asked: Asked, model: _Model) -> str | None:
+def _not_among(name: str, words: Sequence[str]) -> str:
+    return f"The value for `{name}` is not supported. Please use one of: {', '.join(words)}."
+
+
+# ---- instances
+
+
+def _members(instance: Members, asked: Asked, model: VideoModel) -> str | None:
+    """Members that the model does not have, or not on that service."""
     for name in instance:
         if name not in _INSTANCE or (name == "mask" and not asked.is_vertex):
             return _unsupported(name)
-    references = every(instance, "referenceImages")
-    if references and not model.has_references:
+    if got(instance, "lastFrame") is not None and not model.ends[asked.is_vertex]:
+        return _unsupported("lastFrame")
+    if got(instance, "video") is not None and not model.goes_on[asked.is_vertex]:
+        return _unsupported("video")
+    if every(instance, "referenceImages") and not model.has_references:
         return _unsupported("referenceImages")
-    images = [image for reference in references for image in every(reference, "image")]
-    for holder in (*every(instance, "image"), *every(instance, "lastFrame"), *images):
-        for name in _REFUSED_MEMBERS:
-            if got(holder, name) is not None:
-                return f"`{name}` isn't supported by this model."
-        if not asked.is_vertex and got(holder, "gcsUri") is not None:
-            return "`gcsUri` isn't supported by this model."
-    if not text(instance, "prompt") and not got(instance, "image") and not got(instance, "video"):
-        return "The `prompt` field is required unless `image` or `video` is given."
-    styles = [text(reference, "referenceType") for reference in references]
-    if len(references) > _MOST_REFERENCES or (len(references) > 1 and "style" in styles):
-        return _out_of_bound("referenceImages", 1, 1 if "style" in styles else _MOST_REFERENCES)
+    for name in _OBJECTS:
+        if got(instance, name) is not None and not every(instance, name):
+            return f"The value type for `{name}` needs to be an object."
+    prompt = got(instance, "prompt")
+    if prompt is not None and not isinstance(prompt, str):
+        return "The value type for `prompt` needs to be a string."
     return None
 
 
-def _parameters(parameters: Members, asked: Asked, model: _Model) -> str | None:
-    allowed = _SHARED | _VERTEX_ONLY if asked.is_vertex else _SHARED
+def _pictures(instance: Members, asked: Asked) -> str | None:
+    """Images and videos in a form, or of a type, that the model does not take."""
+    references = [image for reference in every(instance, "referenceImages") for image in every(reference, "image")]
+    images = [("image", image) for image in (*every(instance, "image"), *references)]
+    images += [("lastFrame", image) for image in every(instance, "lastFrame")]
+    for name, holder in images:
+        mistake = _picture(name, holder, asked, ("bytesBase64Encoded",), IMAGE_TYPES)
+        if mistake is not None:
+            return mistake
+    for video in every(instance, "video"):
+        inline = ("bytesBase64Encoded",) if asked.is_vertex else ("uri", "encodedVideo", "bytesBase64Encoded")
+        mistake = _picture("video", video, asked, inline, VIDEO_TYPES)
+        if mistake is not None:
+            return mistake
+    return None
+
+
+def _picture(name: str, holder: Members, asked: Asked, forms: Sequence[str], kinds: Sequence[str]) -> str | None:
+    for refused in _REFUSED_MEMBERS:
+        if got(holder, refused) is not None:
+            return f"`{refused}` isn't supported by this model."
+    stored = got(holder, "gcsUri")
+    if stored is not None:
+        if not asked.is_vertex:
+            return "`gcsUri` isn't supported by this model."
+        if not isinstance(stored, str) or not stored.startswith("gs://"):
+            return f"The `gcsUri` of `{name}` must be a Cloud Storage URI (gs://bucket/object)."
+    elif not any(text(holder, form) for form in forms):
+        needed = (*forms[:1], "gcsUri") if asked.is_vertex else forms[:1]
+        return f"The `{name}` field needs {' or '.join(f'`{form}`' for form in needed)}."
+    kind = got(holder, "mimeType")
+    return None if kind is None or kind in kinds else _not_among("mimeType", kinds[:3])
+
+
+def _combination(instance: Members) -> str | None:
+    """What of an instance does not go together, or lacks what it needs."""
+    given = {name for name in _INSTANCE if got(instance, name) is not None}
+    if not text(instance, "prompt") and not given & {"image", "video"}:
+        return "The `prompt` field is required unless `image` or `video` is given."
+    if "lastFrame" in given and "image" not in given and "video" not in given:
+        return "The `lastFrame` field needs an `image`."
+    for one, others in (("video", ("image", "referenceImages")), ("referenceImages", ("image", "lastFrame"))):
+        clash = next((name for name in others if one in given and name in given), None)
+        if clash is not None:
+            return f"`{one}` and `{clash}` cannot be used together."
+    return None
+
+
+def _references(instance: Members) -> str | None:
+    references = every(instance, "referenceImages")
+    types = [got(reference, "referenceType") for reference in references]
+    for kind in types:
+        if kind is not None and (not isinstance(kind, str) or kind.lower() not in _REFERENCE_TYPES):
+            return _not_among("referenceType", _REFERENCE_TYPES)
+    is_style = any(isinstance(kind, str) and kind.lower() == "style" for kind in types)
+    most = 1 if is_style else MOST_REFERENCES
+    return _out_of_bound("referenceImages", 1, most) if len(references) > most else None
+
+
+# ---- parameters
+
+
+def _parameters(parameters: Members, asked: Asked, model: VideoModel) -> str | None:
+    allowed = SHARED | VERTEX_ONLY if asked.is_vertex else SHARED
     for name, value in parameters.items():
         if name not in allowed or (name == "resolution" and not model.resolutions):
             return _unsupported(name)
         if name == "generateAudio" and value is True and not model.has_sound:
             return _unsupported(name)
-        words = model.resolutions if name == "resolution" else _WORDS.get(name)
+        words = model.resolutions if name == "resolution" else WORDS.get(name)
         if words is not None and value not in words:
-            return f"The value for `{name}` is not supported. Please use one of: {', '.join(words)}."
-        if name in _FLAGS and not isinstance(value, bool):
+            return _not_among(name, words)
+        if name in FLAGS and not isinstance(value, bool):
             return f"The value type for `{name}` needs to be a boolean."
+        if name in TEXTS and not isinstance(value, str):
+            return f"The value type for `{name}` needs to be a string."
+    if parameters.get("enhancePrompt") is False and model.rewrites_always:
+        return "Veo 3 prompt enhancement cannot be disabled."
+    target = parameters.get("storageUri")
+    if isinstance(target, str) and not target.startswith("gs://"):
+        return "The `storageUri` must be a Cloud Storage URI (gs://bucket/prefix)."
+    return None
+
+
+def _people(parameters: Members, instance: Members, asked: Asked, model: VideoModel) -> str | None:
+    """The Gemini API lets people be made by mode."""
+    value = parameters.get("personGeneration")
+    if value is None or asked.is_vertex:
+        return None
+    has_pictures = any(got(instance, name) is not None for name in ("image", "lastFrame", "referenceImages"))
+    allowed = model.people_in_pictures if has_pictures else model.people
+    return None if value in allowed else f"`{value}` for personGeneration is currently not supported."
+
+
+def _numbers(parameters: Members, model: VideoModel) -> str | None:
     return (
         _number(parameters, "durationSeconds", model.seconds[0], model.seconds[-1])
-        or _number(parameters, "sampleCount", 1, _MOST_SAMPLES)
-        or _number(parameters, "seed", 0, _MOST_SEED)
+        or _number(parameters, "sampleCount", 1, MOST_SAMPLES)
+        or _number(parameters, "seed", 0, MOST_SEED)
+        or _number(parameters, "fps", 1, MOST_RATE)
     )
 
 
@@ -130,17 +205,21 @@ def _number(parameters: Members, name: str, least: int, most: int) -> str | None
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"The value type for `{name}` needs to be a number."
-    return None if least <= value <= most else _out_of_bound(name, least, most)
+    return None if least <= value <= most and value == int(value) else _out_of_bound(name, least, most)
 
 
-def _seconds(parameters: Members, instances: Sequence[Members], model: _Model) -> str | None:
-    """Durations that are in bound and still not offered, alone or beside what else is asked for."""
+def _together(parameters: Members, instance: Members, asked: Asked, model: VideoModel) -> str | None:
+    """Durations that are in bound and still not offered, alone or beside what else is asked for; and resolutions."""
+    is_extension = got(instance, "video") is not None
+    resolution = parameters.get("resolution")
+    if is_extension and resolution in LARGE and not asked.is_vertex:
+        return _not_among("resolution", ("720p",))
     value = got(parameters, "durationSeconds")
     if value is None:
         return None
-    if value not in model.seconds:
-        return _out_of_bound("durationSeconds", model.seconds[0], model.seconds[-1])
-    is_large = parameters.get("resolution") in _LARGE
-    if value != _WHOLE and (is_large or any(got(instance, "referenceImages") for instance in instances)):
-        return _out_of_bound("durationSeconds", _WHOLE, _WHOLE)
-    return None
+    needs_all = resolution in LARGE or bool(every(instance, "referenceImages"))
+    if is_extension and not asked.is_vertex:
+        needs_all = True
+    if needs_all and model.resolutions and value in model.seconds and value != WHOLE_SECONDS:
+        return _out_of_bound("durationSeconds", WHOLE_SECONDS, WHOLE_SECONDS)
+    return None if value in model.seconds else _out_of_bound("durationSeconds", model.seconds[0], model.seconds[-1])

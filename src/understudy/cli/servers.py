@@ -38,6 +38,7 @@ from .options import (
     TlsName,
     TlsPort,
     UntilStdinEnds,
+    VideoRuns,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def simulator(
     deny_project: DeniedProjects = None,
     redirect_downloads: RedirectDownloads = False,
     cache_minimum: CacheMinimum = False,
+    video_runs: VideoRuns = "1",
     service_account: KeyFile = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
@@ -76,7 +78,6 @@ def simulator(
 
     \b
     Examples:
-      understudy simulator
       understudy simulator --scenario gemini/quota-burst-then-success --speed 0
       understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
       understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
@@ -88,7 +89,7 @@ def simulator(
     from understudy_simulator.live.words import live_settings
     from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.service_account import ServiceAccount
-    from understudy_simulator.settings import SimulatorSettings
+    from understudy_simulator.settings import SimulatorSettings, VideoRun
 
     from ..authority import Authority
     from .serving import serve
@@ -101,15 +102,15 @@ def simulator(
         denied_projects=tuple(deny_project or ()),
         redirects_downloads=redirect_downloads,
         cache_minimum=cache_minimum,
+        video_run=VideoRun.read(video_runs),
         control_key=_control_key(),
         live=live_settings(live or ()),
     )
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
     server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=_from_library)
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
-    ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
-    write = partial(_write_key_file, account.key_file, home, service_account)
-    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write)
+    write_key = partial(_write_key_file, account.key_file, home, service_account)
+    serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write_key)
 
 
 def _from_library(name: str) -> "Scenario":
@@ -117,6 +118,11 @@ def _from_library(name: str) -> "Scenario":
     from ..library import find, load
 
     return load(find(name))
+
+
+def _ports(port: int, tls_port: int, admin_port: int) -> dict[str, int]:
+    """The ports that are asked for, by their options."""
+    return {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
 
 
 def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
@@ -177,7 +183,7 @@ def gateway(
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     listen = Listen(host, port, tls_port, admin_port)
     server = Gateway(settings, listen, book=price_book(settings.price_book), tls=tls, spend_path=spend)
-    ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
+    ports = _ports(port, tls_port, admin_port)
     serve("gateway", server, trust, ports, json_line, until_stdin_ends)
 
 

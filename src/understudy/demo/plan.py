@@ -52,8 +52,8 @@ ANSWER: Final = "Good morning. What a fine day for a rehearsal."
 WEATHER: Final = {"name": "get_weather", "args": {"city": "Paris"}}
 SUNNY: Final = "It is sunny in Paris."
 AUDIO: Final = {"bytes": 48_000, "mime_types": ["audio/pcm;rate=24000"]}
-VIDEO: Final = {"bytes": 18_547, "sha256": "9fb28b90173e37b5bc0b46e0ca977398a809a93963ad5b28aed62b67e72d3773"}
-"""The clip that the simulator delivers."""
+VIDEO: Final = {"bytes": 52_872, "sha256": "537a1c7a31dc8aa873e82e45df968c2fa9b85436b8fcf2f7dc89447969dec7f6"}
+"""A film of eight seconds with sound, 1280 x 720, the first of its operation."""
 QUOTA: Final = {"type": "ClientError", "code": 429, "status": "RESOURCE_EXHAUSTED", "retry_delay": "25s"}
 REFUSED: Final = {"type": "ClientError", "code": 401, "status": "UNAUTHENTICATED"}
 

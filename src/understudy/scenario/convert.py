@@ -39,13 +39,13 @@ from .document_bodies import (
     ErrorDoc,
     FaultDoc,
     Files,
-    OperationDoc,
     QuotaFailureDoc,
     QuotaViolationDoc,
     ReplyDoc,
     RpcStatusDoc,
     StreamDoc,
 )
+from .document_operations import FilmDoc, OperationDoc
 from .errors_by_name import error_close, error_payload, error_reply
 from .layout import Layout, json_text, payload_of_text
 
@@ -131,7 +131,7 @@ class _Steps:
         if doc.stream:
             return self._stream(doc.stream, doc.times or 1, fault)
         if doc.operation:
-            return _operation(doc.operation)
+            return self._operation(doc.operation)
         if doc.error:
             return self._error(doc.error, doc.times or 1, fault)
         if doc.go_away:
@@ -225,6 +225,19 @@ class _Steps:
             return error_close(doc, self._surface, self._model_id)
         return error_reply(doc, self._surface, times, fault)
 
+    def _operation(self, doc: OperationDoc) -> model.StartOperation:
+        then = doc.then
+        outcome: model.Videos | model.OperationResponse | model.OperationError
+        if then.videos is not None:
+            outcome = model.Videos(then.videos, then.filtered, tuple(then.reasons or ()), _film(then.film))
+        elif then.error is not None:
+            outcome = model.OperationError(then.error.code, then.error.message)
+        else:
+            outcome = model.OperationResponse(then.response or {})
+        failure = None if doc.poll_error is None else error_reply(doc.poll_error, self._surface, 1, None)
+        times = doc.running_polls, doc.running_for, doc.gone_after
+        return model.StartOperation(outcome, *times, doc.failing_polls or 0, failure)
+
     def _stream(self, doc: StreamDoc, times: int, fault: model.Fault | None) -> model.Stream:
         parts = tuple(self._chunk(chunk) for chunk in doc.chunks)
         return model.Stream(parts, doc.status, _headers(doc.headers), doc.framing, times=times, fault=fault)
@@ -289,15 +302,11 @@ def _fault(doc: FaultDoc) -> model.Fault:
     return model.Fault("reset_peer")
 
 
-def _operation(doc: OperationDoc) -> model.StartOperation:
-    outcome: model.Videos | model.OperationResponse | model.OperationError
-    if doc.then.videos is not None:
-        outcome = model.Videos(doc.then.videos)
-    elif doc.then.error is not None:
-        outcome = model.OperationError(doc.then.error.code, doc.then.error.message)
-    else:
-        outcome = model.OperationResponse(doc.then.response or {})
-    return model.StartOperation(outcome, doc.running_polls)
+def _film(doc: FilmDoc | None) -> model.FilmWords:
+    if doc is None:
+        return model.FilmWords()
+    width, _, height = (doc.size or "").partition("x")
+    return model.FilmWords((int(width), int(height)) if doc.size else None, doc.duration, doc.rate, doc.sound)
 
 
 def _headers(fields: dict[str, list[str]]) -> RawHeaders:

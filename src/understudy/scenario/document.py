@@ -14,7 +14,6 @@ from .document_bodies import (
     Doc,
     ErrorWord,
     FaultDoc,
-    OperationDoc,
     ReplyDoc,
     Status,
     StreamDoc,
@@ -22,6 +21,7 @@ from .document_bodies import (
     files_of,
     one_or_many,
 )
+from .document_operations import OperationDoc
 from .layout import Layout, slot_mistakes
 from .scalars import Count, Duration, Headers, Money, NamePath
 

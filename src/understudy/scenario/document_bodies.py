@@ -335,40 +335,6 @@ class StreamDoc(Doc):
     """auto follows the request: server-sent events with alt=sse, else Google's JSON array."""
 
 
-class ErrorOutcomeDoc(Doc):
-    """The google.rpc.Status that an operation ends with."""
-
-    code: Annotated[int, Field(ge=1, le=16)]
-    """A gRPC code, not an HTTP status."""
-    message: str
-
-
-OUTCOME_WORDS = ("videos", "response", "error")
-
-
-class ThenDoc(Doc):
-    """How an operation ends: exactly one of its words."""
-
-    videos: Annotated[int, Field(ge=1, le=4)] | None = None
-    """That many videos are delivered."""
-    response: dict[str, Any] | None = None
-    """This response member, literally."""
-    error: ErrorOutcomeDoc | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        exactly_one(self, OUTCOME_WORDS, "the end of an operation")
-        return self
-
-
-class OperationDoc(Doc):
-    """A long-running operation."""
-
-    then: ThenDoc
-    running_polls: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """How many polls still say running."""
-
-
 def one_or_many(value: Any) -> Any:
     """A single value as a list of it."""
     return cast("Any", value if isinstance(value, list) else [value])

@@ -158,10 +158,29 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class FilmWords:
+    """What a delivered video is, in place of what the request asks for; None leaves that as it is.
+
+    `size` is width and height in pixels, `rate` pictures a second.
+    """
+
+    size: tuple[int, int] | None = None
+    seconds: float | None = None
+    rate: int | None = None
+    has_sound: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Videos:
-    """The operation ends with that many videos delivered."""
+    """The operation ends with that many videos delivered, and `filtered` that are not, for `reasons`.
+
+    Without `reasons` those of the service are given.
+    """
 
     count: int = 1
+    filtered: int = 0
+    reasons: tuple[str, ...] = ()
+    film: FilmWords = FilmWords()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +200,18 @@ class OperationError:
 
 @dataclass(frozen=True, slots=True)
 class StartOperation:
-    """A long-running operation: how many polls still say running, then the outcome."""
+    """A long-running operation: how many polls still say running and for how long, then the outcome.
+
+    `gone_after_s`: so long after its start it is not found any more, nor are its files; None: as the service does.
+    The first `failing_polls` polls are answered by `failure` and count for nothing else.
+    """
 
     outcome: Videos | OperationResponse | OperationError
     running_polls: int = 0
+    running_for_s: float = 0.0
+    gone_after_s: float | None = None
+    failing_polls: int = 0
+    failure: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,192 @@
+"""A stand-in for Cloud Storage: the objects that VEO wrote, and those that clients put there (its JSON API, v1).
+
+Clients come here with STORAGE_EMULATOR_HOST, which makes Google's own send no credentials; none are asked for. Every
+bucket exists. Shapes: https://cloud.google.com/storage/docs/json_api/v1/objects.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from understudy.scenario.json_subset import decode_json
+
+from ..answers.reading import text_in
+from ..call import Answer, Call, Json
+from ..clock import rfc3339
+from ..films.making import film_file
+from ..kept_bytes import KeptBytes, bytes_of
+from ..multipart_related import MultipartRelated
+from ..operations import OperationDesk
+from ..replies import Media, Outgoing
+from ..routing import Route
+from ..store import Resource
+
+_SHELF: Final = "storage"
+_OCTETS: Final = "application/octet-stream"
+_USUAL_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """One object: its bytes, type, and the moment it was written."""
+
+    bucket: str
+    name: str
+    data: bytes
+    kind: str
+    written: datetime
+
+    def value(self, origin: str) -> dict[str, Any]:
+        """The object's resource; `origin` is the address at which the client calls the simulator."""
+        generation = str(int(self.written.timestamp() * 1_000_000))
+        place = f"b/{self.bucket}/o/{quote(self.name, safe='')}"
+        moment = rfc3339(self.written)
+        return {
+            "kind": "storage#object",
+            "id": f"{self.bucket}/{self.name}/{generation}",
+            "selfLink": f"{origin}/storage/v1/{place}",
+            "mediaLink": f"{origin}/download/storage/v1/{place}?generation={generation}&alt=media",
+            "name": self.name,
+            "bucket": self.bucket,
+            "generation": generation,
+            "metageneration": "1",
+            "contentType": self.kind,
+            "storageClass": "STANDARD",
+            "size": str(len(self.data)),
+            "md5Hash": self.md5,
+            "etag": f"{generation[-8:]}=",
+            "timeCreated": moment,
+            "updated": moment,
+        }
+
+    @property
+    def md5(self) -> str:
+        """The digest by which clients check what they got."""
+        return b64encode(hashlib.md5(self.data, usedforsecurity=False).digest()).decode()
+
+
+class Storage:
+    """The objects of a simulator's operations and clients."""
+
+    def __init__(self, desk: OperationDesk) -> None:
+        self._desk = desk
+
+    def get(self, call: Call) -> Answer:
+        """One object: its resource, or with `alt=media` its bytes."""
+        found = self._found(call, call.names["bucket"], call.names["object"])
+        if found is None:
+            return _missing(call.names["bucket"], call.names["object"])
+        if call.query.get("alt") != "media":
+            return Json(found.value(call.origin))
+        headers = ((b"X-Goog-Hash", f"md5={found.md5}".encode()), (b"X-Goog-Storage-Class", b"STANDARD"))
+        return Media(found.data, found.kind, len(found.data), headers)
+
+    def list_objects(self, call: Call) -> Answer:
+        """The objects of a bucket below `prefix`, in the order of their names; with `delimiter` folders apart."""
+        bucket, prefix = call.names["bucket"], call.query.get("prefix", "")
+        delimiter = call.query.get("delimiter", "")
+        names = sorted(name for name in self._names(call, bucket) if name.startswith(prefix))
+        folders: list[str] = []
+        items: list[Mapping[str, Any]] = []
+        for name in names:
+            head, mark, _ = name[len(prefix) :].partition(delimiter) if delimiter else (name, "", "")
+            if mark:
+                folders.append(prefix + head + mark)
+            elif (found := self._found(call, bucket, name)) is not None:
+                items.append(found.value(call.origin))
+        answer: dict[str, Any] = {"kind": "storage#objects"}
+        if folders:
+            answer["prefixes"] = list(dict.fromkeys(folders))
+        return Json(answer | ({"items": items[:_USUAL_PAGE]} if items else {}))
+
+    def delete(self, call: Call) -> Answer:
+        """Take an object away, for good."""
+        bucket, name = call.names["bucket"], call.names["object"]
+        if self._found(call, bucket, name) is None:
+            return _missing(bucket, name)
+        # Its name stays: what an operation wrote would else be found again.
+        call.shelf.put(Resource(_key(bucket, name), {}, call.now))
+        return Outgoing(204)
+
+    def _names(self, call: Call, bucket: str) -> set[str]:
+        front = _key(bucket, "")
+        start = f"gs://{bucket}/"
+        names = {uri.removeprefix(start) for uri in self._desk.stored(call.now) if uri.startswith(start)}
+        return names | {resource.name.removeprefix(front) for resource in call.shelf.below(front.rstrip("/"))}
+
+    def _found(self, call: Call, bucket: str, name: str) -> _Object | None:
+        kept = call.shelf.find(_key(bucket, name))
+        if kept is not None:
+            data = bytes_of(kept.hidden)
+            return None if data is None else _Object(bucket, name, data, kept.value["contentType"], kept.created)
+        made = self._desk.stored(call.now).get(f"gs://{bucket}/{name}")
+        if made is None:
+            return None
+        operation, file = made
+        return _Object(bucket, name, film_file(operation.film, operation.mark_of(file)), "video/mp4", operation.ready)
+
+
+def upload(call: Call) -> Answer:
+    """A new object, whole in one request: `uploadType` media or multipart."""
+    manner = call.query.get("uploadType")
+    if manner not in ("media", "multipart"):
+        return _refused(400, "invalid", f"uploadType={manner} is not simulated: send media or multipart.")
+    name, kind, data = call.query.get("name", ""), call.header("content-type") or _OCTETS, call.request.body
+    if manner == "multipart":
+        try:
+            parts = MultipartRelated(kind)
+            data = parts.feed(call.request.body)
+        except ValueError as error:
+            return _refused(400, "invalid", str(error))
+        about = decode_json(parts.metadata or b"{}")
+        name, kind = text_in(about, "name") or name, text_in(about, "contentType") or parts.media_type or _OCTETS
+    if not name:
+        return _refused(400, "required", "Required object name")
+    made = _Object(call.names["bucket"], name, data, kind, call.now)
+    call.shelf.put(Resource(_key(made.bucket, name), {"contentType": kind}, call.now, hidden=KeptBytes(data)))
+    return Json(made.value(call.origin))
+
+
+def bucket(call: Call) -> Answer:
+    """A bucket; every one exists."""
+    name = call.names["bucket"]
+    moment = rfc3339(call.now)
+    value = {"kind": "storage#bucket", "id": name, "name": name, "selfLink": f"{call.origin}/storage/v1/b/{name}"}
+    return Json({**value, "location": "US", "storageClass": "STANDARD", "timeCreated": moment, "updated": moment})
+
+
+def _key(bucket: str, name: str) -> str:
+    return f"{_SHELF}/{bucket}/{name}"
+
+
+def _missing(bucket: str, name: str) -> Answer:
+    return _refused(404, "notFound", f"No such object: {bucket}/{name}"[:300])
+
+
+def _refused(status: int, reason: str, message: str) -> Answer:
+    """A refusal as the JSON API writes it, with the older `errors`."""
+    errors = [{"message": message, "domain": "global", "reason": reason}]
+    return Json({"error": {"code": status, "message": message, "errors": errors}}, status)
+
+
+def routes(desk: OperationDesk) -> tuple[Route, ...]:
+    """The routes, for a simulator whose operations are on `desk`."""
+    storage = Storage(desk)
+    front = "storage/v1/b/{bucket}"
+
+    def route(method: str, pattern: str, handler: Any, rpc: str) -> Route:
+        return Route(
+            *(method, pattern, handler, "gemini"), rpc=f"storage.{rpc}", needs_credentials=False, surface="storage"
+        )
+
+    return (
+        route("GET", front, bucket, "buckets.get"),
+        route("GET", f"{front}/o", storage.list_objects, "objects.list"),
+        route("GET", f"{front}/o/{{object...}}", storage.get, "objects.get"),
+        route("DELETE", f"{front}/o/{{object...}}", storage.delete, "objects.delete"),
+        route("POST", f"upload/{front}/o", upload, "objects.insert"),
+    )

@@ -1,0 +1,106 @@
+"""The stand-in for Cloud Storage over sockets: what VEO wrote there, and what clients put there."""
+
+import hashlib
+from base64 import b64encode
+from urllib.parse import quote
+
+import pytest
+from simulator_rig import ask, simulator
+from video_rig import Videos, shape
+
+from understudy_simulator.clock import ManualClock
+from understudy_simulator.settings import VideoRun
+
+UPLOAD = "/upload/storage/v1/b/bucket/o"
+
+
+@pytest.mark.parametrize("prefix", ["gs://bucket/some/dir/", "gs://bucket", "gs://bucket/dir"])
+async def test_films_that_go_to_storage_are_there(prefix):
+    async with simulator() as running:
+        client = Videos(running.http_url, vertex=True)
+        done = await client.finished(storageUri=prefix, sampleCount=2, durationSeconds=6)
+        uris = [video["gcsUri"] for video in done["response"]["videos"]]
+        folder = f"{prefix.rstrip('/')}/{done['name'].rpartition('/')[2]}"
+        assert uris == [f"{folder}/sample_0.mp4", f"{folder}/sample_1.mp4"]
+        assert all("bytesBase64Encoded" not in video for video in done["response"]["videos"])
+        for uri in uris:
+            answer = await client.stored(uri)
+            assert answer.values("content-type") == ["video/mp4"]
+            md5 = b64encode(hashlib.md5(answer.body).digest()).decode()
+            assert answer.values("x-goog-hash") == [f"md5={md5}"]
+            assert shape(answer.body)[1] == 6.0
+            name = quote(uri.removeprefix("gs://bucket/"), safe="")
+            about = (await ask(running.http_url, "GET", f"/storage/v1/b/bucket/o/{name}")).json
+            assert (about["md5Hash"], about["size"]) == (md5, str(len(answer.body)))
+            assert about["mediaLink"].startswith(f"{running.http_url}/download/storage/v1/b/bucket/o/")
+        part = await client.stored(uris[0], ("Range", "bytes=4-7"))
+        assert (part.status, part.body) == (206, b"ftyp")
+
+
+async def test_films_are_there_when_they_are_done_and_stay():
+    clock = ManualClock()
+    async with simulator(clock=clock, speed=1.0, video_run=VideoRun(0, 30.0)) as running:
+        client = Videos(running.http_url, vertex=True)
+        await client.started(storageUri="gs://bucket")
+        listed = "/storage/v1/b/bucket/o"
+        assert "items" not in (await ask(running.http_url, "GET", listed)).json
+        clock.advance(30)
+        # Nobody has polled.
+        [item] = (await ask(running.http_url, "GET", listed)).json["items"]
+        clock.advance(100 * 24 * 3600)
+        answer = await client.stored(f"gs://bucket/{item['name']}")
+        assert (answer.status, shape(answer.body)[1]) == (200, 8.0)
+
+
+async def test_what_is_uploaded_is_listed_read_and_deleted():
+    async with simulator() as running:
+        url = running.http_url
+        made = await ask(
+            url, "POST", f"{UPLOAD}?uploadType=media&name=a%2Fone.png", ("Content-Type", "image/png"), body=b"1"
+        )
+        assert (made.status, made.json["name"], made.json["contentType"]) == (200, "a/one.png", "image/png")
+        head = b'--x\r\nContent-Type: application/json\r\n\r\n{"name": "a/two.png"}\r\n'
+        body = head + b"--x\r\nContent-Type: image/png\r\n\r\n22\r\n--x--\r\n"
+        kind = ("Content-Type", "multipart/related; boundary=x")
+        made = await ask(url, "POST", f"{UPLOAD}?uploadType=multipart", kind, body=body)
+        assert (made.json["size"], made.json["contentType"]) == ("2", "image/png")
+        await ask(url, "POST", f"{UPLOAD}?uploadType=media&name=top.png", body=b"333")
+        names = "/storage/v1/b/bucket/o"
+        listed = (await ask(url, "GET", names)).json
+        assert [item["name"] for item in listed["items"]] == ["a/one.png", "a/two.png", "top.png"]
+        folders = (await ask(url, "GET", f"{names}?delimiter=/")).json
+        assert (folders["prefixes"], [item["name"] for item in folders["items"]]) == (["a/"], ["top.png"])
+        below = (await ask(url, "GET", f"{names}?prefix=a/t")).json
+        assert [item["name"] for item in below["items"]] == ["a/two.png"]
+        assert (await ask(url, "GET", f"{names}/a%2Ftwo.png?alt=media")).body == b"22"
+        assert (await ask(url, "DELETE", f"{names}/a%2Ftwo.png")).status == 204
+        assert (await ask(url, "GET", f"{names}/a%2Ftwo.png")).status == 404
+        assert (await ask(url, "DELETE", f"{names}/a%2Ftwo.png")).status == 404
+        assert len((await ask(url, "GET", names)).json["items"]) == 2
+        assert (await ask(url, "GET", "/storage/v1/b/other")).json["name"] == "other"
+
+
+async def test_a_film_can_be_deleted():
+    async with simulator() as running:
+        client = Videos(running.http_url, vertex=True)
+        done = await client.finished(storageUri="gs://bucket")
+        [video] = done["response"]["videos"]
+        name = quote(video["gcsUri"].removeprefix("gs://bucket/"), safe="")
+        assert (await ask(running.http_url, "DELETE", f"/storage/v1/b/bucket/o/{name}")).status == 204
+        assert (await client.stored(video["gcsUri"])).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "reason"),
+    [
+        ("GET", "/storage/v1/b/bucket/o/none", 404, "notFound"),
+        ("GET", "/download/storage/v1/b/bucket/o/none?alt=media", 404, "notFound"),
+        ("POST", f"{UPLOAD}?uploadType=resumable&name=x", 400, "invalid"),
+        ("POST", f"{UPLOAD}?uploadType=multipart", 400, "invalid"),
+        ("POST", f"{UPLOAD}?uploadType=media", 400, "required"),
+    ],
+)
+async def test_what_is_not_there_is_told_as_storage_tells_it(method, target, status, reason):
+    async with simulator(strict=True) as running:
+        answer = await ask(running.http_url, method, target)
+        assert (answer.status, answer.json["error"]["errors"][0]["reason"]) == (status, reason)
