@@ -67,6 +67,7 @@ class ExchangeEntry(_Entry):
         self._chunks: list[Chunk] = []
         self._failure: str | None = None
         self._pieces = bytearray()
+        self.connection = 0
 
     def took_body(self, body: bytes) -> None:
         """The request's body came, or as much of it as came before it broke off."""
@@ -106,7 +107,7 @@ class ExchangeEntry(_Entry):
         ended = self.started if self.ended is None else self.ended
         failure = self._failure if self.ended is not None else "not ended yet"
         request = replace(self.request, body=bytes(self._pieces)) if self._pieces else self.request
-        return Exchange(self.id, request, response, self.started, ended, failure, self.origin)
+        return Exchange(self.id, request, response, self.started, ended, failure, self.origin, self.connection)
 
 
 class SessionEntry(_Entry):
@@ -167,10 +168,11 @@ class Recorder:
         self._last_id = 0
         self.dropped = 0
 
-    def begin_exchange(self, request: Request, origin: Origin) -> ExchangeEntry:
-        """Open the entry of an HTTP exchange whose request has been read."""
+    def begin_exchange(self, request: Request, origin: Origin, connection: int = 0) -> ExchangeEntry:
+        """Open the entry of an HTTP exchange whose request has been read on the connection of that number."""
         self._last_id += 1
         entry = ExchangeEntry(self, self._last_id, request, origin)
+        entry.connection = connection
         self._add(entry)
         return entry
 
