@@ -22,6 +22,7 @@ from understudy.rpc_status import retry_info, rpc_status
 
 GENERATE = "/v1beta/models/gemini-2.5-flash:generateContent"
 STREAM = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
+UPLOAD_PATH = "/upload/v1beta/files"
 LIVE = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 HELLO = b'{"contents":[{"parts":[{"text":"hello"}]}]}'
 

@@ -4,7 +4,6 @@ Attempts are the same if scope, method, target, body and credentials are, and th
 Requests that merely look the same, of clients side by side, must not be taken for retries: see `early_starts`.
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -13,15 +12,19 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from heapq import heappop, heappush
 from itertools import pairwise
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal
 
 from ..messages import Exchange, RawHeaders, Response, Session, header_value
 from ..redaction import redacted_target
 from ..rpc_status import error_of
-from .model import INJECTED, UNDER_WAY, Seen
+from .endings import INJECTED, UNDER_WAY
+from .reading import entries, json_of, text
 
 Outcome = Literal["ok", "retryable", "final"]
 """`retryable`: it may go well later; `final`: the same again gets the same answer."""
+
+Spans = Mapping[int, tuple[float, float]]
+"""From when to when each connection was in use, by its number."""
 
 RETRYABLE: Final = frozenset({408, 409, 425, 429, 499, 500, 502, 503, 504})
 """The statuses that google-genai retries, classic family and interactions (wire-http 5.1), and 425 and 499, which say
@@ -62,23 +65,46 @@ class Attempt:
     what: str
 
 
-def groups(seen: Seen) -> Iterator[tuple[Attempt, ...]]:
-    """Attempts at the same thing, in order of start; only groups of several in which one failed."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Attempts at the same thing, in order of start. `least` and `most` say how many clients make them side by side:
+    at least, by those under way at once, and at most, by the connections in use at once that they came on."""
+
+    attempts: tuple[Attempt, ...]
+    least: int
+    most: int
+
+
+def groups(
+    exchanges: Iterable[Exchange], sessions: Iterable[Session], connections: Spans, now: float
+) -> Iterator[Group]:
+    """Attempts at the same things; only groups of several in which one failed.
+
+    Exchanges and sessions are in order of start. `connections` says from when to when each was in use.
+    """
     found: defaultdict[Hashable, list[Exchange | Session]] = defaultdict(list)
-    for exchange in seen.calls:
+    for exchange in exchanges:
         request = exchange.request
         found[request.method, request.target, request.body, _identity(request.headers)].append(exchange)
-    for session in seen.sessions:
+    for session in sessions:
         first = next((frame.payload for frame in session.frames if frame.sender == "client"), b"")
         found["", session.request.target, first, _identity(session.request.headers)].append(session)
-    for entries in found.values():
-        if len(entries) > 1:
+    for tried in found.values():
+        if len(tried) > 1:
             attempts = tuple(
-                _exchange_attempt(entry) if isinstance(entry, Exchange) else _session_attempt(entry, seen.now)
-                for entry in entries
+                _exchange_attempt(entry) if isinstance(entry, Exchange) else _session_attempt(entry, now)
+                for entry in tried
             )
             if any(attempt.outcome != "ok" for attempt in attempts):
-                yield attempts
+                yield Group(attempts, *_clients(attempts, connections))
+
+
+def _clients(attempts: Sequence[Attempt], connections: Spans) -> tuple[int, int]:
+    under_way = overlap((attempt.started, attempt.ended) for attempt in attempts)
+    numbers = {attempt.connection for attempt in attempts if attempt.connection}
+    spans = [connections[number] for number in numbers]
+    spans += [(attempt.started, attempt.ended) for attempt in attempts if not attempt.connection]
+    return under_way, max(overlap(spans), under_way)
 
 
 def _identity(headers: RawHeaders) -> tuple[bytes | None, ...]:
@@ -159,14 +185,8 @@ def _date(value: bytes) -> datetime | None:
 def _retry_delay(body: bytes) -> float | None:
     if b"retryDelay" not in body:
         return None
-    try:
-        error = error_of(json.loads(body))
-    except (ValueError, RecursionError):
-        return None
-    details: Any = (error or {}).get("details")
-    for detail in cast("list[Any]", details) if isinstance(details, list) else []:
-        delay: Any = cast("Mapping[str, Any]", detail).get("retryDelay") if isinstance(detail, Mapping) else None
-        found = _DELAY.fullmatch(delay) if isinstance(delay, str) else None
+    for detail in entries(error_of(json_of(body)), "details"):
+        found = _DELAY.fullmatch(text(detail, "retryDelay"))
         if found:
             return float(found[1])
     return None
@@ -188,16 +208,6 @@ class Retry:
         return self.again.started - self.failed.answered
 
 
-def clients(attempts: Sequence[Attempt], seen: Seen) -> tuple[int, int]:
-    """How many clients send the same requests side by side: at least, by those under way at once; and at most, by the
-    connections in use at once that such requests came on."""
-    under_way = overlap((attempt.started, attempt.ended) for attempt in attempts)
-    numbers = {attempt.connection for attempt in attempts if attempt.connection}
-    spans = [seen.connections[number] for number in numbers]
-    spans += [(attempt.started, attempt.ended) for attempt in attempts if not attempt.connection]
-    return under_way, max(overlap(spans), under_way)
-
-
 def overlap(spans: Iterable[tuple[float, float]]) -> int:
     """The largest number of spans that have a moment in common; who begins when another ends does not meet it."""
     edges = sorted(edge for start, end in spans for edge in ((start, 1), (max(end, start), -1)) if start < end)
@@ -209,16 +219,15 @@ def overlap(spans: Iterable[tuple[float, float]]) -> int:
     return max(most, 1)
 
 
-def early_retries(attempts: Sequence[Attempt], seen: Seen, until: Callable[[Attempt], float | None]) -> Iterator[Retry]:
+def early_retries(group: Group, until: Callable[[Attempt], float | None]) -> Iterator[Retry]:
     """Attempts that come too early: before the moment that `until` gives for a failed one (None: it sets no moment).
 
     A start is somebody's retry only if all clients are under way or waiting: else it may be that of another client,
     which did not fail. So clients side by side, each of which waits as it should, are not accused.
     """
-    least, most = clients(attempts, seen)
     waiting: list[tuple[float, Attempt]] = []
     ends: list[float] = []
-    for attempt in attempts:
+    for attempt in group.attempts:
         now = attempt.started
         while ends and ends[0] <= now:
             heappop(ends)
@@ -228,11 +237,11 @@ def early_retries(attempts: Sequence[Attempt], seen: Seen, until: Callable[[Atte
         if over:
             # Somebody's wait is over: it is taken to be that one.
             waiting.remove(min(over, key=_moment))
-        elif held and len(held) + len(ends) >= (least if same else most):
+        elif held and len(held) + len(ends) >= (group.least if same else group.most):
             first = min(same or held, key=_moment)
             waiting.remove(first)
             yield Retry(first[1], attempt)
-        if most == 1:
+        if group.most == 1:
             # One client thinks of its latest attempt alone.
             waiting.clear()
         heappush(ends, attempt.ended)
@@ -241,13 +250,13 @@ def early_retries(attempts: Sequence[Attempt], seen: Seen, until: Callable[[Atte
             waiting.append((moment, attempt))
 
 
-def runs(attempts: Sequence[Attempt], seen: Seen, within_s: float) -> Iterator[tuple[Retry, ...]]:
+def runs(group: Group, within_s: float) -> Iterator[tuple[Retry, ...]]:
     """The retries of one client, one run for each thing that it tried again: each begins within `within_s` after the
     failure before it. Nothing if several clients may have sent the same."""
-    if clients(attempts, seen)[1] > 1:
+    if group.most > 1:
         return
     run: list[Retry] = []
-    for failed, again in pairwise(attempts):
+    for failed, again in pairwise(group.attempts):
         retry = Retry(failed, again)
         if failed.outcome != "ok" and retry.gap_s <= within_s:
             run.append(retry)

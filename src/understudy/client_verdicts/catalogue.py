@@ -1,13 +1,21 @@
 """All rules about clients, and the judge that applies them. Pure."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from ..messages import Transcript
-from . import retries
-from .model import ClientVerdict, Finding, Level, Rule, Seen
+from . import connections, live, operations, retries, streams, uploads
+from .model import ClientVerdict, Finding, Level, Rule
+from .seen import Seen
 
-AREAS: Final = {"Trying again": retries.RULES}
+AREAS: Final = {
+    "Trying again": retries.RULES,
+    "Streams": streams.RULES,
+    "Operations and uploads": (*operations.RULES, *uploads.RULES),
+    "Connections and credentials": connections.RULES,
+    "Live sessions": live.RULES,
+}
 """The rules by area, as the reference page shows them."""
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for rules in AREAS.values() for rule in rules)
@@ -16,11 +24,11 @@ RULES: Final[tuple[Rule, ...]] = tuple(rule for rules in AREAS.values() for rule
 def judge(transcript: Transcript, now: float | None = None, scope: str | None = None) -> tuple[ClientVerdict, ...]:
     """What the clients in a transcript did wrong: by scope, in the order of the rules.
 
-    `now` is the transcript's clock; None: what is under way is over. `scope` None judges all scopes. A scope is taken
-    for one client's, or for clients that do not know of one another.
+    `now` is the transcript's clock; None: the clients are done, what they have not done they will not do. `scope` None
+    judges all scopes.
     """
     entries = (*transcript.exchanges, *transcript.sessions)
-    end = max((entry.ended or entry.started for entry in entries), default=0.0) if now is None else now
+    end = inf if now is None else now
     names = sorted({entry.origin.scope for entry in entries}) if scope is None else [scope]
     found: list[ClientVerdict] = []
     for name in names:

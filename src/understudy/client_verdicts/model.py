@@ -1,12 +1,11 @@
-"""What a verdict about a client is, what a rule is, and what a rule is shown. Pure."""
+"""What a verdict about a client is, and what a rule is. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final, Literal, cast
 
 from ..errors import TargetError
-from ..messages import Exchange, Session, Transcript
+from .seen import Seen
 
 Level = Literal["failed", "warned"]
 """`failed`: it breaks what a provider demands; `warned`: it goes against advice, or may have a good reason."""
@@ -41,48 +40,6 @@ class ClientVerdict:
         return f"{self.level} {self.rule}{where}: {self.why}"
 
 
-class Seen:
-    """What one scope's clients did, in order of start; `now` is the transcript's clock when it was looked at.
-
-    `whole` is all that the simulator saw: connections and credentials may belong to several scopes.
-    """
-
-    def __init__(self, scope: str, mine: Transcript, whole: Transcript, now: float) -> None:
-        self.scope = scope
-        self.exchanges = tuple(sorted(mine.exchanges, key=_order))
-        self.sessions = tuple(sorted(mine.sessions, key=_order))
-        self.whole = whole
-        self.now = now
-
-    @cached_property
-    def calls(self) -> tuple[Exchange, ...]:
-        """The exchanges but those for access tokens."""
-        return tuple(exchange for exchange in self.exchanges if exchange.origin.surface != TOKENS)
-
-    @cached_property
-    def connections(self) -> Mapping[int, tuple[float, float]]:
-        """From when to when each connection was in use, by its number; what has no number is left out."""
-        spans: dict[int, tuple[float, float]] = {}
-        for exchange in self.whole.exchanges:
-            if exchange.connection:
-                first, last = spans.get(exchange.connection, (exchange.started, exchange.ended))
-                spans[exchange.connection] = min(first, exchange.started), max(last, exchange.ended)
-        return spans
-
-
-TOKENS: Final = "oauth"
-"""The surface of access tokens, which the simulator's token endpoints have."""
-
-UNDER_WAY: Final = "not ended yet"
-"""The failure of an exchange that goes on."""
-
-INJECTED: Final = "fault injected"
-"""How the failure of an exchange begins that was broken off on purpose."""
-
-CLIENT_LEFT: Final = "client left"
-"""The failure of an exchange whose client ended the connection."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of misdeed. `meaning` is what the client did, `measure` how it is told from what is allowed (with the
@@ -96,8 +53,15 @@ class Rule:
     judge: Callable[[Seen], Iterable[Finding]]
 
 
-def _order(entry: Exchange | Session) -> tuple[float, int]:
-    return entry.started, entry.id
+NAMED: Final = 20
+"""How many entries a finding names at most."""
+
+
+def shown_s(seconds: float) -> str:
+    """Seconds as text: three digits say enough."""
+    if seconds >= 1000:
+        return f"{seconds:.0f} s"
+    return f"{seconds:.3g} s" if seconds >= 0.001 else "0 s"
 
 
 def to_json(verdict: ClientVerdict) -> dict[str, Any]:

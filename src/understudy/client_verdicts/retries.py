@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .attempts import Attempt, Retry, clients, early_retries, groups, runs
-from .model import Finding, Rule, Seen
+from .attempts import Attempt, Retry, early_retries, runs
+from .model import NAMED, Finding, Rule, shown_s
+from .seen import Seen
 
 HEEDED_SHARE: Final = 0.9
 """So much of the time that was told must have passed: timers are coarse, and fractions of seconds get cut off."""
@@ -29,16 +30,13 @@ STEADY_SPREAD: Final = 1.25
 NO_PAUSE_S: Final = 0.01
 """Pauses below that count as that: they are none."""
 
-_NAMED: Final = 20
-"""How many entries a verdict names at most."""
-
 
 def _retry_after_ignored(seen: Seen) -> Iterator[Finding]:
-    for attempts in groups(seen):
-        early = tuple(early_retries(attempts, seen, _told_moment))
+    for group in seen.groups:
+        early = tuple(early_retries(group, _told_moment))
         if early:
             worst = min(early, key=lambda retry: retry.gap_s / (retry.failed.told_s or 1.0))
-            why = f"waited {_s(worst.gap_s)} of {_s(worst.failed.told_s or 0)} after {worst.failed.status}: "
+            why = f"waited {shown_s(worst.gap_s)} of {shown_s(worst.failed.told_s or 0)} after {worst.failed.status}: "
             yield _found(why + worst.again.what + _times(early), early)
 
 
@@ -49,11 +47,11 @@ def _told_moment(failed: Attempt) -> float | None:
 
 
 def _retried_non_retryable(seen: Seen) -> Iterator[Finding]:
-    for attempts in groups(seen):
-        again = tuple(early_retries(attempts, seen, _final_moment))
+    for group in seen.groups:
+        again = tuple(early_retries(group, _final_moment))
         if again:
             first = again[0]
-            why = f"the same again {_s(first.gap_s)} after {first.failed.status}: {first.again.what}"
+            why = f"the same again {shown_s(first.gap_s)} after {first.failed.status}: {first.again.what}"
             yield _found(why + _times(again), again)
 
 
@@ -62,12 +60,12 @@ def _final_moment(failed: Attempt) -> float | None:
 
 
 def _retry_storm(seen: Seen) -> Iterator[Finding]:
-    for attempts in groups(seen):
-        allowed = STORM * clients(attempts, seen)[1]
-        densest = _densest(_after_failures(attempts))
+    for group in seen.groups:
+        allowed = STORM * group.most
+        densest = _densest(_after_failures(group.attempts))
         if len(densest) >= allowed:
             took = densest[-1].started - densest[0].started
-            why = f"{len(densest)} retries in {_s(took)}: {densest[0].what}"
+            why = f"{len(densest)} retries in {shown_s(took)}: {densest[0].what}"
             yield _finding(why, densest)
 
 
@@ -97,13 +95,14 @@ def _densest(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
 
 
 def _no_backoff(seen: Seen) -> Iterator[Finding]:
-    for attempts in groups(seen):
-        for run in runs(attempts, seen, REPEAT_WITHIN_S):
+    for group in seen.groups:
+        for run in runs(group, REPEAT_WITHIN_S):
             untold = [retry for retry in run if not retry.failed.told_s and retry.failed.outcome == "retryable"]
             pauses = [max(retry.gap_s, NO_PAUSE_S) for retry in untold]
             if len(pauses) >= STEADY and max(pauses) <= STEADY_SPREAD * min(pauses):
-                why = f"{len(pauses)} retries, each {_s(min(pauses))} to {_s(max(pauses))} after the error before it"
-                yield _found(f"{why}: {untold[0].again.what}", untold)
+                shown = f"{shown_s(min(pauses))} to {shown_s(max(pauses))}"
+                why = f"{len(pauses)} retries, each {shown} after the error before it: {untold[0].again.what}"
+                yield _found(why, untold)
 
 
 def _found(why: str, retries: Sequence[Retry]) -> Finding:
@@ -113,15 +112,11 @@ def _found(why: str, retries: Sequence[Retry]) -> Finding:
 def _finding(why: str, attempts: Sequence[Attempt]) -> Finding:
     exchanges = dict.fromkeys(attempt.id for attempt in attempts if not attempt.is_session)
     sessions = dict.fromkeys(attempt.id for attempt in attempts if attempt.is_session)
-    return Finding(why, tuple(exchanges)[:_NAMED], tuple(sessions)[:_NAMED])
+    return Finding(why, tuple(exchanges)[:NAMED], tuple(sessions)[:NAMED])
 
 
 def _times(retries: Sequence[Retry]) -> str:
     return f" ({len(retries)} times)" if len(retries) > 1 else ""
-
-
-def _s(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 0.001 else "0 s"
 
 
 RULES: Final = (
