@@ -150,6 +150,14 @@ def test_what_is_done_may_be_fetched_often():
     assert seen.rules() == []
 
 
+def test_the_last_poll_that_was_needed_may_be_followed_by_others():
+    seen = History()
+    poll(seen, 0)
+    for number in range(1, 6):
+        poll(seen, number * 0.1, done=True)
+    assert seen.rules() == []
+
+
 def test_several_operations_are_polled_side_by_side():
     seen = History()
     for number in range(10):
