@@ -49,7 +49,15 @@ responses = st.builds(
 )
 senders = st.sampled_from(["client", "server"])
 exchanges = st.builds(
-    Exchange, st.integers(), requests, st.none() | responses, times, times, st.none() | st.text(max_size=5), origins
+    Exchange,
+    st.integers(),
+    requests,
+    st.none() | responses,
+    times,
+    times,
+    st.none() | st.text(max_size=5),
+    origins,
+    st.integers(0, 3),
 )
 frames = st.builds(Frame, senders, st.sampled_from([TEXT, BINARY]), st.binary(max_size=20), times)
 closes = st.builds(Close, senders, st.none() | st.integers(1000, 4999), st.text(max_size=5), times)

@@ -23,7 +23,7 @@ GROUND = (
         "transcript_json",
         "har",
     ),
-    *("usage", "pricing", "scenario", "provider_errors"),
+    *("usage", "pricing", "scenario", "provider_errors", "client_verdicts"),
 )
 """Ground floor modules of `understudy`: pure, and all that the wings may use."""
 

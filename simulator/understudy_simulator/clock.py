@@ -23,7 +23,11 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds of a clock that never goes back, for the times in a transcript."""
+        """Seconds of a clock that never goes back."""
+        ...
+
+    def elapsed(self) -> float:
+        """The same, and what was advanced has passed on it: for the times in a transcript."""
         ...
 
     async def sleep(self, seconds: float, speed: float | None = None) -> None:
@@ -116,6 +120,9 @@ class RealClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def elapsed(self) -> float:
+        return time.monotonic() + self._sleepers.advanced
+
     async def sleep(self, seconds: float, speed: float | None = None) -> None:
         factor = self._speed if speed is None else speed
         if factor == 0 or seconds <= 0:
@@ -163,6 +170,9 @@ class ManualClock:
         return self._start
 
     def monotonic(self) -> float:
+        return self._sleepers.advanced
+
+    def elapsed(self) -> float:
         return self._sleepers.advanced
 
     async def sleep(self, seconds: float, speed: float | None = None) -> None:

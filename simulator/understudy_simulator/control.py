@@ -1,4 +1,4 @@
-"""The control API on the admin port: `/__understudy__/v1/{health,play,reset,transcript,clock,scopes}`.
+"""The control API on the admin port: `/__understudy__/v1/{health,play,reset,transcript,verdicts,clock,scopes}`.
 
 It is for this machine: loopback peers only, unless a control key is set, which every caller must then show in
 `x-understudy-control-key` (security-reliability S-62). Requests of web pages (`Origin`) are refused in any case.
@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from understudy.client_verdicts.catalogue import judge
+from understudy.client_verdicts.model import to_json as verdict_json
 from understudy.errors import UnderstudyError, did_you_mean
 from understudy.rpc_status import rpc_status
 from understudy.scenario.model import Scenario
@@ -72,6 +74,7 @@ class ControlSide:
             ("POST", "play"): self._play,
             ("POST", "reset"): self._reset,
             ("GET", "transcript"): self._transcript,
+            ("GET", "verdicts"): self._verdicts,
             ("GET", "clock"): self._clock,
             ("POST", "clock"): self._advance,
             ("GET", "scopes"): self._scopes,
@@ -169,9 +172,20 @@ class ControlSide:
         _only(message, ("scope",))
         return to_json(self._stage.recorder.transcript(_text(message, "scope")))
 
+    def _verdicts(self, message: Json) -> Json:
+        _only(message, ("scope", "over"))
+        over = message.get("over", "false")
+        if over not in ("true", "false"):
+            raise _Refused(400, "over: wanted true or false")
+        # Connections and access tokens belong to all scopes: the whole transcript is looked at.
+        seen = self._stage.recorder.transcript()
+        now = None if over == "true" else self._stage.clock.elapsed()
+        found = judge(seen, now, _text(message, "scope"))
+        return {"dropped": seen.dropped, "verdicts": [verdict_json(verdict) for verdict in found]}
+
     def _clock(self, message: Json) -> Json:
         _only(message, ())
-        return {"now": rfc3339(self._stage.clock.now()), "monotonic_s": self._stage.clock.monotonic()}
+        return {"now": rfc3339(self._stage.clock.now()), "monotonic_s": self._stage.clock.elapsed()}
 
     def _advance(self, message: Json) -> Json:
         _only(message, ("advance_s",))

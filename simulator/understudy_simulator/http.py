@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from understudy.messages import Origin, Request, header_value
 from understudy.surfaces import place_of
@@ -41,11 +42,20 @@ class HttpSide:
         router = Router(all_routes(stage))
         self.heads = Heads(stage, router)
         self.lines = ExchangeLog(stage.clock, logger)
+        self._numbers: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
+        self._last_number = 0
         self.service = Service(stage, router)
 
     def begin(self, connection: Connection, request: Request, scheme: str) -> "HttpExchange":
         """A request's head is there."""
         return HttpExchange(self, connection, request, scheme)
+
+    def number_of(self, connection: Connection) -> int:
+        """The number by which the transcript knows a connection, from 1."""
+        number = self._numbers.get(connection)
+        if number is None:
+            self._last_number = self._numbers[connection] = number = self._last_number + 1
+        return number
 
     def malformed(self) -> bytes:
         """The whole answer to what is no HTTP."""
@@ -73,7 +83,7 @@ class HttpExchange:
         self._side = side
         self._connection = connection
         self._head = head = side.heads.read(request, scheme)
-        self._entry = side.stage.recorder.begin_exchange(head.request, Origin(head.scope))
+        self._entry = side.stage.recorder.begin_exchange(head.request, Origin(head.scope), side.number_of(connection))
 
     @property
     def wants_pieces(self) -> bool:

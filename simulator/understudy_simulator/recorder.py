@@ -43,7 +43,7 @@ class _Entry:
         self.id = number
         self.request = request
         self.origin = origin
-        self.started = recorder.clock.monotonic()
+        self.started = recorder.clock.elapsed()
         self.ended: float | None = None
         self.is_forgotten = False
         self.size = 0
@@ -67,6 +67,7 @@ class ExchangeEntry(_Entry):
         self._chunks: list[Chunk] = []
         self._failure: str | None = None
         self._pieces = bytearray()
+        self.connection = 0
 
     def took_body(self, body: bytes) -> None:
         """The request's body came, or as much of it as came before it broke off."""
@@ -89,13 +90,13 @@ class ExchangeEntry(_Entry):
     def chunk(self, data: bytes) -> None:
         """A part of the response body was handed to the connection."""
         if not self.is_forgotten:
-            self._chunks.append(Chunk(data, self._recorder.clock.monotonic()))
+            self._chunks.append(Chunk(data, self._recorder.clock.elapsed()))
             self._grow(len(data))
 
     def end(self, failure: str | None = None) -> None:
         """The exchange is over; `failure` says how if not by a complete response. Only the first end counts."""
         if self.ended is None:
-            self.ended, self._failure = self._recorder.clock.monotonic(), failure
+            self.ended, self._failure = self._recorder.clock.elapsed(), failure
 
     def written(self) -> Exchange:
         """The exchange as it stands."""
@@ -106,7 +107,7 @@ class ExchangeEntry(_Entry):
         ended = self.started if self.ended is None else self.ended
         failure = self._failure if self.ended is not None else "not ended yet"
         request = replace(self.request, body=bytes(self._pieces)) if self._pieces else self.request
-        return Exchange(self.id, request, response, self.started, ended, failure, self.origin)
+        return Exchange(self.id, request, response, self.started, ended, failure, self.origin, self.connection)
 
 
 class SessionEntry(_Entry):
@@ -126,18 +127,18 @@ class SessionEntry(_Entry):
     def frame(self, sender: Sender, opcode: int, payload: bytes) -> None:
         """A message passed, whole and unmasked."""
         if not self.is_forgotten:
-            self._frames.append(Frame(sender, opcode, payload, self._recorder.clock.monotonic()))
+            self._frames.append(Frame(sender, opcode, payload, self._recorder.clock.elapsed()))
             self._grow(len(payload))
 
     def close(self, sender: Sender, code: int | None, reason: str = "") -> None:
         """How it ended: the first close counts. `code` None: no close frame, or one without a code."""
         if self._close is None:
-            self._close = Close(sender, code, reason, self._recorder.clock.monotonic())
+            self._close = Close(sender, code, reason, self._recorder.clock.elapsed())
 
     def end(self) -> None:
         """The connection is gone."""
         if self.ended is None:
-            self.ended = self._recorder.clock.monotonic()
+            self.ended = self._recorder.clock.elapsed()
 
     def written(self) -> Session:
         """The session as it stands."""
@@ -167,10 +168,11 @@ class Recorder:
         self._last_id = 0
         self.dropped = 0
 
-    def begin_exchange(self, request: Request, origin: Origin) -> ExchangeEntry:
-        """Open the entry of an HTTP exchange whose request has been read."""
+    def begin_exchange(self, request: Request, origin: Origin, connection: int = 0) -> ExchangeEntry:
+        """Open the entry of an HTTP exchange whose request has been read on the connection of that number."""
         self._last_id += 1
         entry = ExchangeEntry(self, self._last_id, request, origin)
+        entry.connection = connection
         self._add(entry)
         return entry
 

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, Self, cast
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
+from .client_verdicts.model import ClientVerdict
+from .client_verdicts.model import from_json as from_verdict_json
 from .errors import TargetError
 from .messages import Transcript
 from .secret import Secret
@@ -103,6 +105,17 @@ class Control:
     def transcript(self, scope: str | None = None) -> Transcript:
         """What the simulator has seen, exact: in one scope or (None) in all."""
         return from_json(self._ask("GET", "transcript", query=None if scope is None else {"scope": scope}))
+
+    def verdicts(self, scope: str | None = None, *, over: bool = False) -> tuple[ClientVerdict, ...]:
+        """What the clients did wrong (docs/reference/verdicts.md): in one scope or (None) in all.
+
+        `over`: they are done, so that what they have not done yet counts as left undone.
+        """
+        query = ({} if scope is None else {"scope": scope}) | ({"over": "true"} if over else {})
+        found = self._ask("GET", "verdicts", query=query).get("verdicts")
+        if not isinstance(found, list):
+            raise TargetError(f"{self._url}: the verdicts are not in the documented form")
+        return tuple(from_verdict_json(entry) for entry in cast("list[Any]", found))
 
     def advance(self, seconds: float) -> ClockReading:
         """Move scenario time forward; the clock after it."""

@@ -121,7 +121,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One HTTP request and its response; `failure` says how it ended if not by a complete response."""
+    """One HTTP request and its response; `failure` says how it ended if not by a complete response.
+
+    Requests that came on one connection have its number in `connection`; 0: not known.
+    """
 
     id: int
     request: Request
@@ -130,6 +133,7 @@ class Exchange:
     ended: float
     failure: str | None = None
     origin: Origin = field(default_factory=Origin)
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True)

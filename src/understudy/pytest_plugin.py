@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from .pytesting.simulator import SimulatorHandle
 
 _MARKER: Final = (
-    "understudy(*scenarios, speed=0, strict=True): arm these scenarios on `understudy_simulator` for the test; play "
-    "their pauses at that speed; strict=False lets the simulator answer by itself what no scenario answers."
+    "understudy(*scenarios, speed=0, strict=True, verdicts=None): arm these scenarios on `understudy_simulator` for "
+    "the test; play their pauses at that speed; strict=False lets the simulator answer by itself what no scenario "
+    "answers; verdicts='failed' or 'warned' fails the test if the client did something as bad as that."
 )
 _SPEED: Final = 0.0
 _HANDLE: Final = pytest.StashKey["SimulatorHandle"]()
 _HAS_FAILED: Final = pytest.StashKey[bool]()
 _PROPERTY: Final = "understudy"
+_WORDS: Final = ("speed", "strict", "verdicts")
+_LEVELS: Final = ("failed", "warned")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +61,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--understudy-seed", metavar="N", type=int, default=0, help="The source of the simulator's ids. [default: 0]"
     )
     group.addoption(
-        "--understudy-report", action="store_true", help="Print the verdicts of `understudy_check` at the end."
+        "--understudy-verdicts",
+        choices=_LEVELS,
+        help="Fail each test whose client did something as bad as that; a marker may say otherwise for its test.",
+    )
+    group.addoption(
+        "--understudy-report",
+        action="store_true",
+        help="Print all verdicts at the end: those of `understudy_check`, and those about clients.",
     )
 
 
@@ -100,7 +110,8 @@ def understudy_simulator(
 ) -> Generator[SimulatorHandle, None, None]:
     """The simulator, reset for this test: `url`, `play(id_or_scenario)`, `requests`, `sessions`, `transcript`.
 
-    At the end the test fails if a request was answered by no scenario, or a scenario was not played to its end.
+    At the end the test fails if a request was answered by no scenario, or a scenario was not played to its end; and if
+    the client did something wrong, where marker or option ask for that (docs/reference/verdicts.md).
     """
     from .pytesting.simulator import SimulatorHandle
 
@@ -111,6 +122,7 @@ def understudy_simulator(
         _arm(handle, ids)
         yield handle
         complaints = handle.complaints()
+        complaints += _judge(request, handle)
     finally:
         handle.close()
     if complaints and not request.node.stash.get(_HAS_FAILED, False):
@@ -208,13 +220,41 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     lines = dict.fromkeys(
         str(value)
         for report in reports
-        if getattr(report, "when", None) == "call"
+        # What a client did is judged when its test has ended.
+        if getattr(report, "when", None) in ("call", "teardown")
         for name, value in report.user_properties
         if name == _PROPERTY
     )
     terminalreporter.section("understudy verdicts")
     for line in lines or ("nothing was judged",):
         terminalreporter.write_line(line)
+
+
+# ---- verdicts about the client
+
+
+def _judge(request: pytest.FixtureRequest, handle: SimulatorHandle) -> tuple[str, ...]:
+    """What the test fails for because of what its client did; all of it becomes properties of the report."""
+    fatal = _fatal_levels(request)
+    if not fatal and not request.config.getoption("understudy_report"):
+        return ()
+    verdicts = handle.judged()
+    request.node.user_properties.extend((_PROPERTY, f"{verdict.line} ({request.node.nodeid})") for verdict in verdicts)
+    return tuple(f"the client: {verdict.line}" for verdict in verdicts if verdict.level in fatal)
+
+
+def _fatal_levels(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The levels for which a test fails: by the nearest marker that says so, else by the option."""
+    wish = request.config.getoption("understudy_verdicts")
+    for mark in request.node.iter_markers("understudy"):
+        if "verdicts" in mark.kwargs:
+            wish = mark.kwargs["verdicts"]
+            break
+    if wish is None:
+        return ()
+    if wish not in _LEVELS:
+        pytest.fail(f"marker understudy: verdicts={wish!r}; it knows 'failed', 'warned' and None", pytrace=False)
+    return _LEVELS[: _LEVELS.index(wish) + 1]
 
 
 # ---- what tests wish
@@ -224,9 +264,10 @@ def _wishes(node: pytest.Item) -> tuple[list[str], float, bool]:
     """Scenarios to arm, outer markers first; speed and strictness by the nearest marker that says so."""
     marks = list(node.iter_markers("understudy"))
     for mark in marks:
-        unknown = [name for name in mark.kwargs if name not in ("speed", "strict")]
+        unknown = [name for name in mark.kwargs if name not in _WORDS]
         if unknown:
-            pytest.fail(f"marker understudy: unknown word {unknown[0]!r}; it knows speed and strict", pytrace=False)
+            known = ", ".join(_WORDS)
+            pytest.fail(f"marker understudy: unknown word {unknown[0]!r}; it knows {known}", pytrace=False)
     ids = [name for mark in reversed(marks) for name in mark.args]
     speed = next((mark.kwargs["speed"] for mark in marks if "speed" in mark.kwargs), _SPEED)
     strict = next((mark.kwargs["strict"] for mark in marks if "strict" in mark.kwargs), True)

@@ -49,6 +49,7 @@ def _exchange_to(exchange: Exchange) -> Json:
         "ended": exchange.ended,
         "failure": exchange.failure,
         "origin": _origin_to(exchange.origin),
+        "connection": exchange.connection,
     }
 
 
@@ -62,6 +63,7 @@ def _exchange_from(value: Json) -> Exchange:
         value["ended"],
         value["failure"],
         _origin_from(value["origin"]),
+        value["connection"],
     )
 
 

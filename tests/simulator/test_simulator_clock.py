@@ -42,6 +42,14 @@ async def test_advancing_real_time_ends_waits_and_moves_the_time_of_day():
     assert (clock.now() - clock.wall()).total_seconds() == pytest.approx(3600, abs=60)
 
 
+def test_time_that_was_advanced_has_passed_for_a_transcript():
+    for clock in (RealClock(), ManualClock()):
+        before = clock.elapsed()
+        clock.advance(3600)
+        assert clock.elapsed() - before >= 3600
+        assert clock.elapsed() - before == pytest.approx(3600, abs=60)
+
+
 @pytest.mark.parametrize("speed", [0.0, 1_000_000.0])
 async def test_speed_shortens_waits(speed):
     async with asyncio.timeout(10):

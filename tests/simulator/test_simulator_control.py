@@ -43,7 +43,7 @@ async def control(running, method, word, body=None, *headers, query=""):
 
 def test_every_schema_is_a_schema():
     files = sorted(path.name for path in SCHEMAS.glob("*.json"))
-    assert len(files) == 10
+    assert len(files) == 11
     for path in SCHEMAS.glob("*.json"):
         jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
 
@@ -202,6 +202,7 @@ EVERY = [
     ("POST", "play"),
     ("POST", "reset"),
     ("GET", "transcript"),
+    ("GET", "verdicts"),
     ("GET", "clock"),
     ("POST", "clock"),
     ("GET", "scopes"),

@@ -282,7 +282,7 @@ def test_an_unknown_id():
     )
     found.assert_outcomes(passed=6, errors=4)
     said = found.stdout.str()
-    assert "marker understudy: unknown word 'sped'; it knows speed and strict" in said
+    assert "marker understudy: unknown word 'sped'; it knows speed, strict, verdicts" in said
     assert "did you mean 'gemini/generate'" in said
     assert said.count("gemini/generate was not played to its end") >= 1
 
@@ -453,3 +453,74 @@ def test_later(understudy_simulator):
 """
     )
     result.assert_outcomes(skipped=1)
+
+
+# ---- verdicts about the client
+
+HASTY = """
+HURRY = REPLY | {"server": [{"error": {"name": "quota-gemini", "retry_delay": "30s"}}, REPLY["server"][0]]}
+
+@pytest.mark.understudy(verdicts="failed")
+def test_asked(understudy_simulator):
+    understudy_simulator.play(HURRY)
+    assert [ask(understudy_simulator.url)[0] for _ in range(2)] == [429, 200]
+
+@pytest.mark.understudy(verdicts="failed")
+def test_warned_only(understudy_simulator):
+    understudy_simulator.play(REPLY)
+    ask(understudy_simulator.url, PATH + "?key=AIza-in-the-query")
+
+@pytest.mark.understudy(verdicts="warned")
+def test_warned(understudy_simulator):
+    understudy_simulator.play(REPLY)
+    ask(understudy_simulator.url, PATH + "?key=AIza-in-the-query")
+
+def test_not_asked(understudy_simulator):
+    understudy_simulator.play(HURRY)
+    assert [ask(understudy_simulator.url)[0] for _ in range(2)] == [429, 200]
+    assert [verdict.rule for verdict in understudy_simulator.verdicts] == ["retry_after_ignored"]
+
+@pytest.mark.understudy(verdicts=None)
+def test_asked_not_to(understudy_simulator):
+    understudy_simulator.play(HURRY)
+    assert [ask(understudy_simulator.url)[0] for _ in range(2)] == [429, 200]
+
+@pytest.mark.understudy(verdicts="failed")
+def test_waits(understudy_simulator):
+    understudy_simulator.play(HURRY)
+    ask(understudy_simulator.url)
+    understudy_simulator.advance(31)
+    assert ask(understudy_simulator.url)[0] == 200
+"""
+
+
+def test_a_client_that_behaves_badly_fails_its_test_where_that_is_asked_for(project):
+    found = project(HASTY)
+    found.assert_outcomes(passed=6, errors=2)
+    said = found.stdout.str()
+    assert "the client: failed retry_after_ignored: waited " in said
+    assert "the client: warned key_in_query: 1 of 1 requests" in said
+    assert "understudy verdicts" in said
+    assert "AIza-in-the-query" not in "".join(line for line in said.splitlines() if "key_in_query" in line)
+
+
+def test_all_tests_may_be_asked_for_verdicts(project):
+    found = project(HASTY, "--understudy-verdicts", "warned", "--understudy-report")
+    # Markers win over the option.
+    found.assert_outcomes(passed=6, errors=3)
+    lines = found.stdout.str().splitlines()
+    told = [line for line in lines if line.startswith(("failed ", "warned "))]
+    assert any(line.startswith("warned key_in_query") and line.endswith("::test_warned_only)") for line in told)
+    assert any(line.startswith("failed retry_after_ignored") and "::test_asked_not_to" in line for line in told)
+
+
+def test_an_unknown_level_is_told(project):
+    found = project(
+        """
+@pytest.mark.understudy(verdicts="fatal", strict=False)
+def test_it(understudy_simulator):
+    pass
+"""
+    )
+    found.assert_outcomes(passed=1, errors=1)
+    found.stdout.fnmatch_lines(["*marker understudy: verdicts='fatal'; it knows 'failed', 'warned' and None*"])

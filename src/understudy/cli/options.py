@@ -9,6 +9,13 @@ import typer
 DEFAULT_CONTROL: Final = "http://127.0.0.1:8901"
 
 
+class Verdicts(StrEnum):
+    """How bad what clients did must be."""
+
+    FAILED = "failed"
+    WARNED = "warned"
+
+
 class Auth(StrEnum):
     """Which bearer tokens the simulator takes."""
 
@@ -72,6 +79,18 @@ SpendFile = Annotated[
 ]
 EnvFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")
+]
+VerdictFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE|-",
+        help="At the end write what clients did wrong: a table, or JSON if the name ends in .json, or with --json.",
+    ),
+]
+FailOn = Annotated[
+    Verdicts | None,
+    typer.Option("--fail-on", help="Exit with 1 if clients did something as bad as that."),
 ]
 JsonLine = Annotated[bool, typer.Option("--json", help="Say where it listens in one line of JSON.")]
 UntilStdinEnds = Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -23,6 +23,7 @@ from .options import (
     BearerTokens,
     CacheMinimum,
     DeniedProjects,
+    FailOn,
     Host,
     HttpPort,
     JsonLine,
@@ -38,6 +39,7 @@ from .options import (
     TlsName,
     TlsPort,
     UntilStdinEnds,
+    VerdictFile,
     VideoRuns,
 )
 
@@ -69,6 +71,8 @@ def simulator(
     cache_minimum: CacheMinimum = False,
     video_runs: VideoRuns = "1",
     service_account: KeyFile = None,
+    report: VerdictFile = None,
+    fail_on: FailOn = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
@@ -78,7 +82,7 @@ def simulator(
 
     \b
     Examples:
-      understudy simulator --scenario gemini/quota-burst-then-success --speed 0
+      understudy simulator --scenario gemini/quota-burst-then-success --report - --fail-on failed
       understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
       understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
       curl -s localhost:8900/v1beta/models/gemini-2.5-flash:generateContent \\
@@ -86,42 +90,45 @@ def simulator(
            -d '{"contents":[{"parts":[{"text":"hello"}]}]}'
     """
     from understudy_simulator.app import Simulator
-    from understudy_simulator.live.words import live_settings
-    from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.service_account import ServiceAccount
-    from understudy_simulator.settings import SimulatorSettings, VideoRun
+    from understudy_simulator.settings import SimulatorSettings
 
-    from ..authority import Authority
     from .serving import serve
+    from .verdicts import check_place, tell
 
+    check_place(report)
     home = prepared_home(os.environ)
-    authority, account = Authority.of_home(home), ServiceAccount.from_pem(_account_key(home))
+    account = ServiceAccount.from_pem(_account_key(home))
     settings = SimulatorSettings(
         *(host, port, tls_port, admin_port, strict, any_body, speed, seed, auth.value),
-        quotas=tuple(map(quota_rule, quota or ())),
         denied_projects=tuple(deny_project or ()),
         redirects_downloads=redirect_downloads,
         cache_minimum=cache_minimum,
-        video_run=VideoRun.read(video_runs),
         control_key=_control_key(),
-        live=live_settings(live or ()),
+        **_worded(quota or (), live or (), video_runs),
     )
-    tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
-    server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=_from_library)
-    bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
+    tls, bundle = _own_tls(home, _names(host, tls_name))
+    server = Simulator(settings, tls=tls, scenarios=_played(scenario or ()), service_account=account, load=_shipped)
     write_key = partial(_write_key_file, account.key_file, home, service_account)
     serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write_key)
+    tell(server.stage.recorder.transcript(), report, fail_on, json_line)
 
 
-def _from_library(name: str) -> "Scenario":
-    """Who steers the simulator names scenarios of the library, never files of this machine (S-66)."""
-    from ..library import find, load
+def _worded(quotas: Sequence[str], live: Sequence[str], video_runs: str) -> dict[str, Any]:
+    """The settings that `--quota`, `--live` and `--video-runs` say in words. Raises ConfigError for what they do not say rightly."""
+    from understudy_simulator.live.words import live_settings
+    from understudy_simulator.quota_words import quota_rule
+    from understudy_simulator.settings import VideoRun
 
-    return load(find(name))
+    return {
+        "quotas": tuple(map(quota_rule, quotas)),
+        "live": live_settings(live),
+        "video_run": VideoRun.read(video_runs),
+    }
 
 
 def _ports(port: int, tls_port: int, admin_port: int) -> dict[str, int]:
-    """The ports that are asked for, by their options."""
+    """Each port by the option that chooses it."""
     return {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
 
 
@@ -134,6 +141,13 @@ def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
     for earlier, later in shadowed(played):
         print(f"note: {later.id} never answers: {earlier.id} before it takes all its requests", file=sys.stderr)
     return played
+
+
+def _shipped(name: str) -> "Scenario":
+    """Who steers the simulator names scenarios of the library, never files of this machine (S-66)."""
+    from ..library import find, load
+
+    return load(find(name))
 
 
 def _write_key_file(
@@ -183,8 +197,7 @@ def gateway(
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     listen = Listen(host, port, tls_port, admin_port)
     server = Gateway(settings, listen, book=price_book(settings.price_book), tls=tls, spend_path=spend)
-    ports = _ports(port, tls_port, admin_port)
-    serve("gateway", server, trust, ports, json_line, until_stdin_ends)
+    serve("gateway", server, trust, _ports(port, tls_port, admin_port), json_line, until_stdin_ends)
 
 
 def is_in_use(key_file: Path, own_uri: str = "") -> bool:
@@ -227,13 +240,19 @@ def _account_key(home: Path) -> str:
 
 def _gateway_tls(names: list[str], certificate: Path | None, key: Path | None) -> tuple[ssl.SSLContext, Path | None]:
     """The gateway's TLS context, and the bundle with which clients trust it (None: the certificate is the user's)."""
-    from ..authority import Authority, context_from_files
+    from ..authority import context_from_files
 
     if certificate is not None and key is not None:
         return context_from_files(certificate, key), None
     if certificate is not None or key is not None:
         raise ConfigError("--tls-cert and --tls-key belong together")
-    home = prepared_home(os.environ)
+    return _own_tls(prepared_home(os.environ), names)
+
+
+def _own_tls(home: Path, names: list[str]) -> tuple[ssl.SSLContext, Path]:
+    """A TLS context with a certificate of the local CA, and the bundle with which clients trust it."""
+    from ..authority import Authority
+
     authority = Authority.of_home(home)
     return authority.server_context(names), authority.write_bundle(os.environ, home / BUNDLE_FILE)
 

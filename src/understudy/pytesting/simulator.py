@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
+from ..client_verdicts.model import ClientVerdict
 from ..errors import TargetError
 from ..library import id_after, load, read_document
 from ..messages import Request, Session, Transcript
@@ -88,6 +89,12 @@ class SimulatorHandle:
         """The Live sessions, in order."""
         return self.transcript.sessions
 
+    @property
+    def verdicts(self) -> tuple[ClientVerdict, ...]:
+        """What the client did wrong since the test began (docs/reference/verdicts.md); what it has not done by now
+        counts as left undone."""
+        return self._control.verdicts(self.scope if self._is_shared else None, over=True)
+
     def advance(self, seconds: float) -> None:
         """Move scenario time forward: pauses end, access tokens grow older."""
         self._control.advance(seconds)
@@ -102,12 +109,20 @@ class SimulatorHandle:
         self._last = self._sections(transcript)
         return found
 
+    def judged(self) -> tuple[ClientVerdict, ...]:
+        """What the client did wrong, for the report too; to be asked for after `complaints`."""
+        found = self.verdicts
+        if self._last is not None:
+            self._last += _verdict_section(found)
+        return found
+
     def sections(self) -> Sections:
         """What the report of a failed test shows: titles and texts."""
         if self._last is not None:
             return self._last
         try:
-            return self._sections(self.transcript)
+            sections = self._sections(self.transcript)
+            return sections + _verdict_section(self.verdicts)
         except TargetError as error:
             return [("understudy transcript", str(error))]
 
@@ -140,3 +155,7 @@ class SimulatorHandle:
             ):
                 return seen
             time.sleep(_LOOK_S)
+
+
+def _verdict_section(verdicts: tuple[ClientVerdict, ...]) -> Sections:
+    return [("understudy verdicts", "\n".join(verdict.line for verdict in verdicts))] if verdicts else []

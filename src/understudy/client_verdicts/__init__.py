@@ -1,0 +1,1 @@
+"""Verdicts about the client: what it did wrong, judged from what the simulator saw."""
