@@ -107,9 +107,12 @@ def simulator(
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
     server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=_from_library)
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
-    ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
     write = partial(_write_key_file, account.key_file, home, service_account)
-    serve("simulator", server, bundle, ports, json_line, until_stdin_ends, write)
+    serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write)
+
+
+def _ports(port: int, tls_port: int, admin_port: int) -> dict[str, int]:
+    return {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
 
 
 def _from_library(name: str) -> "Scenario":
