@@ -180,7 +180,7 @@ def gateway(
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     listen = Listen(host, port, tls_port, admin_port)
     server = Gateway(settings, listen, book=price_book(settings.price_book), tls=tls, spend_path=spend)
-    ports = {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
+    ports = _ports(port, tls_port, admin_port)
     serve("gateway", server, trust, ports, json_line, until_stdin_ends)
 
 
