@@ -405,6 +405,17 @@ def test_an_interrupted_thinker_gives_its_thought_up():
     assert talk.go_on() == []
 
 
+@pytest.mark.parametrize(
+    ("block", "reason"), [("PROHIBITED_CONTENT", "PROHIBITED_INPUT_CONTENT"), ("SAFETY", "INPUT_OTHER")]
+)
+def test_a_blocked_turn_says_why_it_ended(block, reason):
+    talk = Talk()
+    talk.open()
+    (only,) = talk.ask(f"[[understudy:block={block}]]")
+    assert only["serverContent"] == {"turnComplete": True, "turnCompleteReason": reason}
+    assert "responseTokenCount" not in only["usageMetadata"]
+
+
 def test_a_search_grounds_the_answer():
     talk = Talk()
     talk.open(tools=[{"googleSearch": {}}])

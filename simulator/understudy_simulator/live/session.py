@@ -7,7 +7,6 @@ does all that follows, in order. So 500 sessions can send a frame each every 20 
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -101,8 +100,9 @@ class LiveSession:
         self._note = note
         self._machine: Machine | None = None
         self._tasks = asyncio.TaskGroup()
-        self._events: deque[Event] = deque()
-        self._actions: deque[Action] = deque()
+        # Small while nothing happens: an empty deque takes as much as all the rest of a session's state.
+        self._events: list[Event] = []
+        self._actions: tuple[Action, ...] = ()
         self._worker: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._alarm: Timer | None = None
@@ -110,7 +110,7 @@ class LiveSession:
         self._opened = clock.now()
         self._watch: asyncio.TimerHandle | None = None
         self._latest = 0.0
-        self._rings = asyncio.Event()
+        self._rings: asyncio.Event | None = None
 
     async def run(self, cast: Callable[[LazyJson], Cast | Refusal]) -> None:
         """Play the session; `cast` is asked with the first message for whoever answers. Ends with the connection."""
@@ -163,7 +163,7 @@ class LiveSession:
             if self._worker is not None:
                 await asyncio.wait({self._worker})
             elif self._timer is not None and self._timer.is_pending:
-                self._rings.clear()
+                self._rings = asyncio.Event()
                 await self._rings.wait()
             else:
                 return
@@ -187,10 +187,11 @@ class LiveSession:
         """Do what can be done without waiting; gives the action that cannot, None if all is done."""
         actions = self._actions
         while True:
-            while actions:
-                action = actions.popleft()
+            for place, action in enumerate(actions, 1):
                 if not self._is_done(action):
+                    self._actions = actions[place:]
                     return action
+            self._actions = ()
             machine = self._machine
             if machine is None or machine.finished:
                 # What still comes is in the transcript; nobody is told.
@@ -200,7 +201,7 @@ class LiveSession:
                 return None
             if not self._events:
                 return None
-            actions.extend(machine.on(self._events.popleft()))
+            actions = machine.on(self._events.pop(0))
 
     async def _work(self, action: Action | None) -> None:
         """Do an action that has to wait, and all that follows."""
@@ -210,7 +211,7 @@ class LiveSession:
                     await self._connection.send(action)
                 case Stall(seconds, id):
                     await self._connection.stall(seconds, self._clock, self._speed)
-                    self._events.appendleft(Elapsed(id, self._age_s))
+                    self._events.insert(0, Elapsed(id, self._age_s))
                 case _:
                     pass
             action = self._go_on()
@@ -286,7 +287,8 @@ class LiveSession:
             self._happened(Elapsed(id, self._age_s))
             is_told = True
         finally:
-            self._rings.set()
+            if self._rings is not None:
+                self._rings.set()
             if not is_told:
                 # A fault of ours, which the event loop tells of: do not leave the client waiting.
                 self._connection.cut()

@@ -115,7 +115,7 @@ def simulator(
 
 
 def _worded(quotas: Sequence[str], live: Sequence[str], video_runs: str) -> dict[str, Any]:
-    """The settings that `--quota`, `--live` and `--video-runs` say in words. Raises ConfigError for what they do not say rightly."""
+    """The settings that `--quota`, `--live` and `--video-runs` say in words. Raises ConfigError for wrong ones."""
     from understudy_simulator.live.words import live_settings
     from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.settings import VideoRun

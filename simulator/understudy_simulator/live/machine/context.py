@@ -4,7 +4,6 @@ Each turn is billed for its whole context (wire-live 4, pricing 8). Compression 
 context has `triggerTokens`, until it has at most `targetTokens`; what the setup said always stays (wire-live 3.1).
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,7 +49,7 @@ class Context:
         self._window = window
         self._compression = compression
         self._fixed: dict[str, int] = {}
-        self._entries: deque[Counts] = deque()
+        self._entries: list[Counts] = []
         self._sum: dict[str, int] = {}
 
     @property
@@ -75,7 +74,7 @@ class Context:
         cut = self._compression
         if cut is not None and sum(self._sum.values()) >= cut.trigger:
             while len(self._entries) > 1 and sum(self._sum.values()) > cut.target:
-                _add(self._sum, self._entries.popleft(), -1)
+                _add(self._sum, self._entries.pop(0), -1)
         return {modality: tokens for modality, tokens in self._sum.items() if tokens}
 
     def remembered(self) -> Remembered:

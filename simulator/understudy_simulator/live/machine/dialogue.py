@@ -6,13 +6,14 @@ answered; only spoken activity cancels it. What the model says comes from `answe
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final, assert_never
 
 from understudy.scenario.json_subset import last_text
 
 from ...answers.grounding import TOKENS_OF_SEARCH, grounding_metadata, grounds
+from ...answers.markers import block_reason
 from ...answers.reading import Members, count_in, member, text_in
 from ...answers.thinking import thinking_of, thought_about
 from ...answers.tokens import tokens_of_request, tokens_of_text
@@ -33,6 +34,13 @@ from .turns import TURN_END, Beat, audio_beats, call_beats, ending, text_beats, 
 
 SILENCE_MARKER: Final = "[[understudy:silence]]"
 """Text that a model which may keep silent does not answer."""
+
+_REASONS: Final[Mapping[str, str]] = {
+    "BLOCKLIST": "BLOCKLIST",
+    "PROHIBITED_CONTENT": "PROHIBITED_INPUT_CONTENT",
+    "OTHER": "RESPONSE_REJECTED",
+}
+"""What `turnCompleteReason` says where `[[understudy:block=...]]` asks for it; other blocks are INPUT_OTHER."""
 
 _CALL_WORD: Final = re.compile(r"\bcall\b", re.IGNORECASE)
 _THINK_WORD: Final = re.compile(r"\bthink\b", re.IGNORECASE)
@@ -242,6 +250,10 @@ class Dialogue:
         said, prompt = self._said_to(turns)
         if self._admitted.may_keep_silent and SILENCE_MARKER in prompt:
             return self._begin(iter((TURN_END,)), Beside())
+        reason = block_reason(prompt)
+        if reason is not None:
+            why = _REASONS.get(reason, "INPUT_OTHER")
+            return self._begin(iter((TURN_END,)), Beside(extras={"turnCompleteReason": why}))
         if self._family.tells_status and said.call is None and _THINK_WORD.search(prompt):
             self._afterthought = said
             return self._begin(self._voiced(_THINKING_ALOUD), Beside(extras={"interactionStatus": "IN_PROGRESS"}))
