@@ -12,8 +12,10 @@ from understudy.scenario.audio import audio_message, frame_count, frame_pcm
 from understudy.scenario.model import (
     Branch,
     CloseSession,
+    Download,
     Fault,
     OperationError,
+    Poll,
     Reply,
     Send,
     SendAudio,
@@ -109,8 +111,9 @@ def job_case(probe: Probe) -> Case:
     body = b'{"operationName": "%s"}' % name.encode()
     poll = Ask(f"{base}:fetchPredictOperation", body=body) if is_vertex else Ask(f"/v1beta/{name}", "GET")
     played = [(Ask(f"{base}:predictLongRunning", body=b"{}"), running)]
-    played += [(poll, running)] * start.running_polls + [(poll, done)]
-    if not is_vertex:
+    most = max((step.at_most for step in probe.scenario.client if isinstance(step, Poll)), default=1_000)
+    played += [(poll, running)] * min(start.running_polls, most) + [(poll, done)] * (start.running_polls < most)
+    if any(isinstance(step, Download) for step in probe.scenario.client):
         played.append((Ask("/v1beta/files/f1:download", "GET", "alt=media"), b"\x00video"))
     pairs = [_exchange(ask, answer, number) for number, (ask, answer) in enumerate(played)]
     return Case(

@@ -298,6 +298,11 @@ def _as_the_library_says(case: Case) -> Iterator[Finding]:
     if expect.polls and states != expect.polls:
         evidence = (f"wanted: {' '.join(expect.polls)}", f"found: {' '.join(states) or 'no polls'}")
         yield Finding("The polls did not go as the scenario says.", evidence)
+    statuses = tuple(asked.exchange.response.status for asked in case.asked if asked.exchange.response is not None)
+    if expect.statuses and statuses != expect.statuses:
+        wanted, found = (" ".join(map(str, each)) for each in (expect.statuses, statuses))
+        evidence = (f"wanted: {wanted}", f"found: {found or 'no answers'}")
+        yield Finding("The requests were not answered as the scenario says.", evidence)
     count = len(exchanges(case))
     if expect.upstream_requests is not None and count != expect.upstream_requests:
         evidence = (f"wanted: {expect.upstream_requests}", f"found: {count}")
