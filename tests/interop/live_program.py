@@ -9,8 +9,8 @@ import math
 import struct
 import sys
 
-from google import genai
-from google.genai import errors, types
+from google import genai  # pyright: ignore[reportAttributeAccessIssue]
+from google.genai import errors, types  # pyright: ignore[reportMissingImports]
 
 LAMP = {"name": "switch_lamp", "description": "d", "parameters": {"type": "OBJECT", "properties": {}}}
 LIMIT_S = 60

@@ -4,6 +4,7 @@ import json
 from base64 import b64decode, b64encode
 from math import pi, sin
 from struct import pack
+from typing import Any
 
 from understudy.messages import BINARY
 from understudy.scenario.json_subset import LazyJson
@@ -29,11 +30,11 @@ BYE = "This answer comes from the simulator, not from a model."
 class Talk:
     """A conversation and its client; waits are over at once unless they are let run."""
 
-    def __init__(self, place=GEMINI, identity=IDENTITY, settings=QUICK, memory=None, **how):
+    def __init__(self, place=GEMINI, identity=IDENTITY, settings=QUICK, memory=None, **how: Any):
         self.machine = Conversation(place, identity, settings, memory, **how)
-        self.waiting = None
+        self.waiting: Any = None
         self.waits = []
-        self.alarm = None
+        self.alarm: Any = None
         self.now = 0.0
 
     def tell(self, event):
@@ -70,7 +71,7 @@ class Talk:
     def say(self, **message):
         return self.start_to_say(**message) + self.go_on()
 
-    def open(self, model=HALF_CASCADE, modality="TEXT", **setup):
+    def open(self, model: Any = HALF_CASCADE, modality: Any = "TEXT", **setup):
         return self.say(setup={"model": model, "generationConfig": {"responseModalities": [modality]}} | setup)
 
     def ask(self, text, **content):

@@ -1,5 +1,7 @@
 """Function calls of free sessions: blocking and not, scheduling, cancellation, answers by id and by name."""
 
+from typing import Any
+
 import pytest
 from live_rig import (
     BYE,
@@ -36,7 +38,7 @@ def tools(*functions):
     return [{"functionDeclarations": list(functions)}]
 
 
-def calling(model=HALF_CASCADE, modality="TEXT", functions=(LAMP,), place=GEMINI, **setup):
+def calling(model: Any = HALF_CASCADE, modality: Any = "TEXT", functions: Any = (LAMP,), place: Any = GEMINI, **setup):
     """A session that has just called; the session, its call, and what came with it."""
     talk = Talk(place)
     talk.open(model, modality, tools=tools(*functions), **setup)

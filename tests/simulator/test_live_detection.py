@@ -1,6 +1,7 @@
 """Speech found in audio: where it begins and ends in audio time, however the audio is cut, by the sensitivities."""
 
 from base64 import b64decode
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,12 +26,14 @@ def pcm(*blobs):
     return b"".join(b64decode(blob["data"]) for blob in blobs)
 
 
-def heard(data, sense=SENSE, mime=PCM):
+def heard(data, sense=SENSE, mime=PCM) -> Any:
     return ActivityDetector(sense).feed(data, mime)
 
 
 def test_speech_between_silences():
-    assert heard(pcm(silence(1), tone(0.8), silence(1))) == [Began(1.0), Ended(1.8, pytest.approx(0.8))]
+    began, ended = heard(pcm(silence(1), tone(0.8), silence(1)))
+    assert (began, ended.at_s) == (Began(1.0), 1.8)
+    assert ended.lasted_s == pytest.approx(0.8)
 
 
 def test_a_pause_that_is_shorter_than_the_silence_is_no_end():

@@ -1,6 +1,7 @@
 """How long sessions last and how they go on elsewhere: goAway, the abort, limits, handles that restore a session."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from live_rig import (
@@ -55,7 +56,7 @@ def memory(time):
     return SessionMemory(time)
 
 
-def again(memory, handle, number=2, place=GEMINI, model=HALF_CASCADE, **setup):
+def again(memory, handle, number: Any = 2, place: Any = GEMINI, model: Any = HALF_CASCADE, **setup):
     """Another connection that goes on from a handle: the session, and the answer to its setup."""
     talk = Talk(place, Identity(0, "", number), QUICK, memory)
     return talk, talk.open(model, sessionResumption={"handle": handle} | setup.pop("resumption", {}), **setup)

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -53,10 +54,10 @@ class LiveRules(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.machine = None
+        self.machine: Any = None
         self.polite = self.manual = False
-        self.wait = None
-        self.alarm = None
+        self.wait: Any = None
+        self.alarm: Any = None
         self.at = 0.0
         self.over = False
         self.ready = False

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ PIANO = {"clientContent": {"weightedPrompts": [{"text": "piano", "weight": 1.0}]
 REFUSED = (CloseWith(1007, "Request contains an invalid argument."), Finished())
 
 
-def told(machine, message):
+def told(machine, message) -> Any:
     return machine.on(Arrived(LazyJson(json.dumps(message).encode())))
 
 

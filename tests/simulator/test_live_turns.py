@@ -29,7 +29,7 @@ from live_rig import (
 from understudy.messages import TEXT
 from understudy.scenario.json_subset import LazyJson
 from understudy_simulator.audio import speech
-from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished
+from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished, SendMessage
 from understudy_simulator.live.machine.dialogue import SILENCE_MARKER
 from understudy_simulator.live.settings import LiveSettings
 
@@ -300,7 +300,9 @@ def test_voices_differ_and_are_the_same_each_time():
 def test_frames_are_text_where_the_settings_say_so():
     talk = Talk(settings=LiveSettings(frames="text"))
     actions = talk.machine.on(_arrived({"setup": {"model": NATIVE}}))
-    assert actions[0].opcode == TEXT
+    first = actions[0]
+    assert isinstance(first, SendMessage)
+    assert first.opcode == TEXT
 
 
 def _arrived(message):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from live_rig import silence, tone
@@ -110,6 +111,7 @@ async def test_compression_is_a_switch(deflate):
         url = running.http_url.replace("http", "ws", 1) + GEMINI
         factory = ClientPerMessageDeflateFactory()
         async with connect(url, additional_headers=[KEY], proxy=None, extensions=[factory]) as client:
+            assert client.response is not None
             assert ("permessage-deflate" in client.response.headers.get("Sec-WebSocket-Extensions", "")) is deflate
             await say(client, SETUP)
             assert await hear(client) == {"setupComplete": {}}
@@ -149,7 +151,7 @@ async def test_fifty_parallel_sessions_get_the_same_bytes_as_before_a_reset():
         setup = {"model": "models/gemini-2.5-flash-native-audio-latest", "sessionResumption": {}}
         async with session(running, f"/~s{number}{GEMINI}", KEY) as client:
             await say(client, {"setup": setup | {"outputAudioTranscription": {}}})
-            frames = [await client.recv(), await client.recv()]
+            frames: list[Any] = [await client.recv(), await client.recv()]
             await say(client, HELLO | {"clientContent": HELLO["clientContent"]})
             while b"turnComplete" not in frames[-1]:
                 frames.append(await client.recv())

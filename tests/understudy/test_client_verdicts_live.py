@@ -1,5 +1,7 @@
 """Verdicts about Live sessions: each misdeed alone, and its innocent twin."""
 
+from typing import Any
+
 import pytest
 from history_builder import History
 
@@ -172,9 +174,9 @@ def given(at: float, handle: str, resumable: bool = True) -> tuple[float, str, o
     return at, "server", {"sessionResumptionUpdate": {"newHandle": handle, "resumable": resumable}}
 
 
-def resume(seen: History, at: float, handle: str, *frames: tuple[float, str, object], **how) -> int:
+def resume(seen: History, at: float, handle: str, *frames: tuple[float, str, object], **how: Any) -> int:
     setup = {"setup": {"model": "m", "session_resumption": {"handle": handle}}}
-    return seen.session(at, (0, "client", setup), (0.1, "server", DONE), *frames, **({"ended": 1.0} | how))
+    return seen.session(at, (0, "client", setup), (0.1, "server", DONE), *frames, **{"ended": 1.0, **how})
 
 
 def test_an_older_handle():
