@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from live_rig import silence, tone
 from simulator_rig import KEY, simulator
-from test_live_sessions import GEMINI, HELLO, MODEL, SETUP, closed, hear, hear_turn, recorded, say, session
+from test_live_sessions import GEMINI, HELLO, MODEL, SETUP, closed, hear, hear_turn, masked, recorded, say, session
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
@@ -117,6 +117,20 @@ async def test_compression_is_a_switch(deflate):
             assert await hear(client) == {"setupComplete": {}}
             await say(client, HELLO)
             assert (await hear_turn(client))[-1]["usageMetadata"]["totalTokenCount"] == 23
+
+
+async def test_messages_are_compressed_where_that_was_agreed():
+    async with simulator(live=LiveSettings(deflate=True)) as running, asyncio.timeout(WAIT_S):
+        host, _, port = running.http_url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = [f"GET {GEMINI} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", ": ".join(KEY)]
+        head += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
+        head += ["Sec-WebSocket-Extensions: permessage-deflate", "", ""]
+        writer.write("\r\n".join(head).encode() + masked(1, json.dumps(SETUP).encode()))
+        await reader.readuntil(b"\r\n\r\n")
+        # FIN, the bit of RFC 7692 section 6, binary.
+        assert (await reader.readexactly(1))[0] == 0x80 | 0x40 | 0x02
+        writer.close()
 
 
 async def test_the_kind_of_frames_is_a_switch():

@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from understudy.messages import BINARY, TEXT
@@ -97,6 +97,9 @@ class Speaker:
         """Break the turn off: what was not sent yet never will be (wire-live 5.3)."""
         if self._prompt is None:
             return ()
+        if "interactionStatus" in self._beside.extras:
+            # Nothing follows any more; a client that is told IN_PROGRESS would wait for it (wire-live 0.10).
+            self._beside = replace(self._beside, extras={**self._beside.extras, "interactionStatus": "IDLE"})
         return (self.message(interrupted()), *self._end_turn(also_generation=False))
 
     def _speak(self, *, paced: bool) -> tuple[Action, ...]:
