@@ -138,7 +138,8 @@ class HttpExchange:
 
     def _deliver(self, decision: Decision) -> Awaitable[None] | None:
         self._entry.origin = decision.origin
-        return Delivery(self._connection, self._entry, self._side.stage.clock, self._log).send(decision.outgoing)
+        delivery = Delivery(self._connection, self._entry, self._side.stage.clock, self._log, decision.identity)
+        return delivery.send(decision.outgoing)
 
     def _end(self, why: str) -> None:
         self._entry.end(why)

@@ -37,11 +37,12 @@ from .incoming import inflated
 from .media import sample_video
 from .operations import VideoSource, begun, operation_answer
 from .paths import DOWNLOAD
-from .playback import Playback, SingleReply
+from .playback import Playback
 from .rendering import manner_of, rendered
 from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
 from .routing import Matched, Route, Router
 from .scripted import Begun, Mismatch, Waits, outcome_of
+from .single_reply import SingleReply
 from .stage import Choice, Performance, Sort, Stage
 from .validation.verdicts import Verdicts
 
@@ -56,10 +57,11 @@ _NO_MATCH: Final = Matched(Route("", ""), "gemini", "", {})
 
 
 class Decision(NamedTuple):
-    """An answer and where it comes from, for transcript and terminal."""
+    """An answer and where it comes from, for transcript and terminal; `identity` is what chance is drawn from."""
 
     outgoing: Outgoing
     origin: Origin
+    identity: Identity | None = None
 
 
 class _Case(NamedTuple):
@@ -75,7 +77,7 @@ class _Case(NamedTuple):
 
     def answered(self, outgoing: Outgoing, scenario: str | None = None, misses: tuple[str, ...] = ()) -> Decision:
         surface = self.route.surface if self.route is not None and self.route.surface else self.place.surface.value
-        return Decision(outgoing, Origin(self.call.scope, surface, scenario, misses))
+        return Decision(outgoing, Origin(self.call.scope, surface, scenario, misses), self.call.identity)
 
 
 class Service:
@@ -259,10 +261,10 @@ class Service:
         origin = Origin(case.call.scope, _surface_of(case, scenario.surface), scenario.id)
         match outcome:
             case Outgoing():
-                return Decision(_at_speed(outcome, performance.speed), origin)
+                return Decision(_at_speed(outcome, performance.speed), origin, case.call.identity)
             case Begun(start, before):
                 outgoing = self._begun(case, start, scenario.id, _storage_uri(case.call.body), before)
-                return Decision(_at_speed(outgoing, performance.speed), origin)
+                return Decision(_at_speed(outgoing, performance.speed), origin, case.call.identity)
             case Mismatch(why):
                 error = own_error(501, "UNEXPECTED_REQUEST", f"understudy: {scenario.id}: {why}", (why,))
                 return Decision(error_answer(error, case.manner), replace(origin, misses=(why,)))

@@ -22,11 +22,12 @@ from .google_errors import request_slots
 from .ids import Identity
 from .live.machine.memory import SessionMemory
 from .operations import OperationDesk
-from .playback import Playback, SingleReply, single_reply
+from .playback import Playback
 from .quotas import Quotas
 from .recorder import Recorder
 from .service_account import ServiceAccount
 from .settings import SimulatorSettings
+from .single_reply import SingleReply, single_reply
 from .spool import Spool, discard
 from .store import Store
 

@@ -17,7 +17,37 @@ from ..surfaces import Surface
 JsonPattern = Any
 """A JSON value that names what must be there: `"*"` fits anything, an object is a subset, a list goes by position."""
 
-FaultKind = Literal["latency", "stall", "reset_peer", "truncate", "slice"]
+FaultKind = Literal[
+    "latency",
+    "jitter",
+    "stall",
+    "slow_head",
+    "slow_close",
+    "bandwidth",
+    "slice",
+    "truncate",
+    "reset_peer",
+    "hang_up",
+    "half_close",
+    "stop",
+    "end",
+    "drop",
+    "duplicate",
+    "reorder",
+    "insert",
+    "corrupt",
+    "shorten",
+    "pad",
+    "malformed",
+    "invalid_utf8",
+    "duplicate_field",
+    "without",
+    "content_type",
+    "opcode",
+    "reserved_bit",
+    "masked",
+    "ignore_pings",
+]
 Framing = Literal["auto", "sse", "array", "none"]
 
 
@@ -59,11 +89,31 @@ EMPTY = Payload((), "bytes")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something bad done on purpose. `seconds` for latency and stall, `size` in bytes for truncate and slice."""
+    """Something bad done on purpose; `docs/reference/scenario-format.md` says what each kind is.
+
+    `seconds`, `size` (bytes, bytes a second, an opcode, ...), `text` and `payload` are what the kind's word was given.
+    `cause` says which scenario and trigger brought it about; empty where it stands in the script itself.
+    """
 
     kind: FaultKind
     seconds: float = 0.0
     size: int = 0
+    text: str = ""
+    payload: Payload = EMPTY
+    cause: str = ""
+
+    def __str__(self) -> str:
+        """As it stands in a transcript."""
+        what = f"{self.seconds:g}s" if self.seconds else self.text or (str(self.size) if self.kind in _SIZED else "")
+        return " ".join(part for part in (self.kind, what, f"({self.cause})" if self.cause else "") if part)
+
+
+ALONE: frozenset[FaultKind] = frozenset(
+    {"latency", "stall", "reset_peer", "hang_up", "half_close", "stop", "ignore_pings", "bandwidth", "slow_close"}
+)
+"""The kinds that may stand by themselves, with nothing beside them that they befall."""
+
+_SIZED = frozenset({"bandwidth", "slice", "truncate", "corrupt", "shorten", "pad", "opcode", "reserved_bit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +361,47 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """Which requests (on Live: sessions) a fault befalls, of those that `match` fits, counted from 1 in one scope.
+
+    All None: all of them. `until_s`: until so many seconds of scenario time have passed. `probability`: that share;
+    of all faults of a scenario with a probability at most one befalls a request. `weight`: of all with a weight that
+    would befall a request one does, in proportion.
+    """
+
+    nth: int | None = None
+    first: int | None = None
+    until_s: float | None = None
+    probability: float | None = None
+    weight: int | None = None
+    match: Match | None = None
+
+    def __str__(self) -> str:
+        """In few words, for a transcript."""
+        words = (
+            ("nth", self.nth),
+            ("first", self.first),
+            ("until", None if self.until_s is None else f"{self.until_s:g}s"),
+            ("probability", self.probability),
+            ("weight", self.weight),
+        )
+        given = [f"{name} {value}" for name, value in words if value is not None]
+        return ", ".join(given) or "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What a scenario lays over answers: a fault, an answer in the place of theirs, or the close of a session.
+
+    `at`: over the chunk or message of that number, counted from 1; None: over the whole.
+    """
+
+    what: Fault | Reply | CloseSession
+    trigger: Trigger = Trigger()
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """What must hold after the conversation; None and empty mean: not said.
 
@@ -330,7 +421,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scripted conversation. `id` is the path of its file without the ending, like `live/text-turn`."""
+    """One scripted conversation. `id` is the path of its file without the ending, like `live/text-turn`.
+
+    `faults` befall its own answers; without `server` those of whoever answers what `match` fits.
+    """
 
     id: str
     title: str
@@ -342,3 +436,4 @@ class Scenario:
     expect: Expect = field(default_factory=Expect)
     seed: int = 0
     source: str = ""
+    faults: tuple[Injection, ...] = ()

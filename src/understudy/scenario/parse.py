@@ -11,8 +11,9 @@ from ..errors import Problem, ScenarioError, did_you_mean
 from .convert import scenario_of
 from .document import ClientStepDoc, ScenarioDoc, ServerStepDoc
 from .document_bodies import Files
-from .fitting import Mistake, Path, fitting_mistakes
+from .fitting import fitting_mistakes
 from .model import Scenario
+from .places import Mistake, Path
 from .scalars import name_path
 
 MAX_DEPTH: Final = 64
@@ -48,6 +49,8 @@ def parse_scenario(
         doc = ScenarioDoc.model_validate(mapping, context=files)
     except ValidationError as error:
         mistakes.extend(_form_mistakes(error, mapping))
+    if "server" not in mapping and "faults" not in mapping:
+        mistakes.append(((), "'server' is missing"))
     # Of each place the first mistake is told; a word that does not fit is told in the words of `fitting`.
     fitting: dict[Path, str] = {}
     for path, message in fitting_mistakes(mapping):
