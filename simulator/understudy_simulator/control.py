@@ -191,6 +191,7 @@ class ControlSide:
                     "armed": list(state.armed),
                     "played_out": list(state.played_out),
                     "operations": state.operations,
+                    "faults": dict(state.faults),
                 }
                 for state in self._stage.scopes()
             ]

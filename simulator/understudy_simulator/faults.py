@@ -115,7 +115,7 @@ class Delivery:
     def _send_at_once(self, outgoing: Outgoing) -> None:
         entry = self._entry
         for fault in outgoing.told:
-            entry.note_fault(str(fault))
+            entry.note_fault(fault)
         try:
             head = self._head(outgoing)
             framing = self._framing
@@ -176,7 +176,7 @@ class Delivery:
 
     async def _send(self, outgoing: Outgoing) -> None:
         for fault in outgoing.told:
-            self._note(fault)
+            self._entry.note_fault(fault)
         at_end, stall, slow_head = list[Fault](), None, None
         for fault in outgoing.faults:
             match fault.kind:

@@ -20,7 +20,7 @@ from .tampering import CONTENT, corrupted, places, tampered
 ENDS: Final[frozenset[FaultKind]] = frozenset({"reset_peer", "hang_up", "half_close", "stop"})
 """After these nothing more of the answer is sent."""
 
-_INSTEAD: Final = frozenset({"reset_peer", "hang_up", "stop"})
+INSTEAD: Final = frozenset({"reset_peer", "hang_up", "stop"})
 """Of those the ones that, befalling a whole answer, come in its place."""
 
 _EMPTY_ARRAY: Final = b"[]"
@@ -49,7 +49,7 @@ def befallen(outgoing: Outgoing, draws: Draws) -> Outgoing:
     headers = outgoing.headers
     parts = list(_after_ends(work.parts(outgoing.parts)))
     for fault in outgoing.faults:
-        if fault.kind == "latency" or fault.kind in _INSTEAD:
+        if fault.kind == "latency" or fault.kind in INSTEAD:
             before.append(fault)
         elif fault.kind == "end":
             parts = list[Part]([_EMPTY_ARRAY] if work.is_array else ())
@@ -64,7 +64,7 @@ def befallen(outgoing: Outgoing, draws: Draws) -> Outgoing:
         else:
             left.append(fault)
     headers = _measured(headers, _length(outgoing.parts), _length(parts))
-    told = (*outgoing.told, *work.told)
+    told = (*outgoing.told, *map(str, work.told))
     return replace(outgoing, headers=headers, parts=tuple(parts), before=tuple(before), faults=tuple(left), told=told)
 
 

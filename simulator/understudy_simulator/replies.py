@@ -62,8 +62,8 @@ Part = bytes | FileSpan | Pause | Fault
 class Outgoing:
     """One answer. `before` is waited for ahead of the head; `faults` concern the answer as a whole.
 
-    `speed` is that of the performance, None the clock's own. `told` are faults that have been done already, for the
-    transcript.
+    `speed` is that of the performance, None the clock's own. `told` are faults that have been done already, as
+    the transcript has them.
     """
 
     status: int = 200
@@ -72,7 +72,7 @@ class Outgoing:
     before: tuple[Pause | Fault, ...] = ()
     faults: tuple[Fault, ...] = ()
     speed: float | None = None
-    told: tuple[Fault, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:

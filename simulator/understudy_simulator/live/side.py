@@ -22,6 +22,7 @@ from understudy.scenario.model import Reply
 from understudy.surfaces import Place, model_id
 
 from ..answers.reading import member, text_in
+from ..arms import Performance
 from ..auth.ephemeral import constrained
 from ..auth.presented import presented_in
 from ..google_errors import credentials_error, quota_error
@@ -31,7 +32,7 @@ from ..playback import Playback
 from ..recorder import SessionEntry
 from ..replies import Manner, Outgoing
 from ..scripted import outcome_of
-from ..stage import Performance, Stage
+from ..stage import Stage
 from .connection import MESSAGE_LIMIT, LiveConnection
 from .machine.conversation import Conversation
 from .machine.music import MusicSession
