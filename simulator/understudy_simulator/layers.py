@@ -13,7 +13,7 @@ from understudy.scenario.model import CloseSession, Fault, Injection, Reply, Sce
 
 from .draws import Draws
 from .ids import Identity
-from .injecting import INSTEAD
+from .injecting import ENDS, INSTEAD
 
 _TEXT_LIMIT: Final = 80
 
@@ -32,6 +32,12 @@ class Injected(NamedTuple):
         if isinstance(self.what, Fault):
             return self.at is None and self.what.kind in INSTEAD
         return isinstance(self.what, Reply)
+
+    @property
+    def first_at(self) -> int | None:
+        """Which message of a session it concerns if none is named: what ends the session comes with the first."""
+        ends = not isinstance(self.what, Fault) or self.what.kind in (*ENDS, "stall", "truncate")
+        return 1 if ends else None
 
     @property
     def name(self) -> str:
