@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from understudy.scenario.latency import Profile
 from understudy.scenario.model import Scenario
 
 from .layers import Layer
@@ -18,22 +19,27 @@ those that name it and not just any."""
 class Performance(NamedTuple):
     """A scenario that answers: its playback and the speed of its pauses (None: the simulator's own).
 
-    `layer` are the faults that befall its answers, if it has some.
+    `layer` are the faults that befall its answers, if it has some; `latency` is how long they take, if not as long as
+    all others.
     """
 
     scenario: Scenario
     playback: Playback | SingleReply
     speed: float | None
     layer: Layer | None = None
+    latency: Profile | None = None
 
 
 class Arm:
     """One armed scenario, and how far it was played in each scope: begun how often, and for HTTP what goes on."""
 
-    def __init__(self, scenario: Scenario, times: int | None, speed: float | None, since: datetime) -> None:
+    def __init__(
+        self, scenario: Scenario, times: int | None, speed: float | None, since: datetime, latency: Profile | None
+    ) -> None:
         self.scenario = scenario
         self.times = times
         self.speed = speed
+        self.latency = latency
         self.layer = Layer(scenario, since) if scenario.faults else None
         self._begun: dict[str, int] = {}
         self._playing: dict[str, Playback] = {}
@@ -63,14 +69,14 @@ class Arm:
         """The performance that answers now: of an HTTP scenario the one that goes on, else a new one."""
         if self._single is not None:
             self._begun[scope] = self._begun.get(scope, 0) + 1
-            return Performance(self.scenario, self._single, self.speed, self.layer)
+            return Performance(self.scenario, self._single, self.speed, self.layer, self.latency)
         playback = self._playing.get(scope)
         if playback is None or playback.finished:
             playback = Playback(self.scenario.server, values)
             self._begun[scope] = self._begun.get(scope, 0) + 1
             if not self.scenario.surface.is_live:
                 self._playing[scope] = playback
-        return Performance(self.scenario, playback, self.speed, self.layer)
+        return Performance(self.scenario, playback, self.speed, self.layer, self.latency)
 
     def start_over(self, scope: str | None, now: datetime) -> None:
         """As if nothing had been played in a scope, or (None) in any."""

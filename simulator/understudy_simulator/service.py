@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, assert_never
 
 from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
+from understudy.scenario.latency import Profile
 from understudy.scenario.match import Facts
 from understudy.scenario.model import Fault, Reply, StartOperation, Videos
 from understudy.surfaces import VERSION, Place, Surface, place_of
@@ -60,11 +61,15 @@ _NO_MATCH: Final = Matched(Route("", ""), "gemini", "", {})
 
 
 class Decision(NamedTuple):
-    """An answer and where it comes from, for transcript and terminal; `identity` is what chance is drawn from."""
+    """An answer and where it comes from, for transcript and terminal; `identity` is what chance is drawn from.
+
+    `latency` is how long the scenario that answers takes, if not as long as all others.
+    """
 
     outgoing: Outgoing
     origin: Origin
     identity: Identity | None = None
+    latency: Profile | None = None
 
 
 class _Case(NamedTuple):
@@ -309,10 +314,10 @@ class Service:
         origin = Origin(case.call.scope, _surface_of(case, scenario.surface), scenario.id)
         match outcome:
             case Outgoing():
-                return Decision(_at_speed(outcome, performance.speed), origin, case.call.identity)
+                return Decision(_at_speed(outcome, performance.speed), origin, case.call.identity, performance.latency)
             case Begun(start, before):
                 outgoing = self._begun(case, start, scenario.id, _storage_uri(case.call.body), before)
-                return Decision(_at_speed(outgoing, performance.speed), origin, case.call.identity)
+                return Decision(_at_speed(outgoing, performance.speed), origin, case.call.identity, performance.latency)
             case Mismatch(why):
                 error = own_error(501, "UNEXPECTED_REQUEST", f"understudy: {scenario.id}: {why}", (why,))
                 return Decision(error_answer(error, case.manner), replace(origin, misses=(why,)))
@@ -385,7 +390,7 @@ def _laid_over(case: _Case, decision: Decision, injected: Sequence[Injected]) ->
     faults = [(one.what, one.at) for one in injected if isinstance(one.what, Fault)]
     if not faults:
         return decision
-    return Decision(placed(decision.outgoing, faults), decision.origin, case.call.identity)
+    return decision._replace(outgoing=placed(decision.outgoing, faults), identity=case.call.identity)
 
 
 def _redirect(call: Call) -> Outgoing | None:

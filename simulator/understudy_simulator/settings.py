@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from understudy.scenario.latency import Profile
 from understudy.secret import Secret
 
 from .live.settings import LiveSettings
@@ -24,7 +25,7 @@ class SimulatorSettings:
     `redirects_downloads` answers downloads by a redirect first, `cache_minimum` refuses caches that are too small for
     Google. `file_host` is the address in the URIs of finished videos (wire-http 6.4). The transcript forgets its oldest
     entries beyond `transcript_limit` entries or `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413.
-    `live` is how Live sessions behave.
+    `live` is how Live sessions behave, `latency` how long answers take.
     """
 
     host: str = "127.0.0.1"
@@ -50,3 +51,4 @@ class SimulatorSettings:
     transcript_bytes: int = 512 * 1024 * 1024
     body_limit: int = 256 * 1024 * 1024
     live: LiveSettings = field(default_factory=LiveSettings)
+    latency: Profile | None = None

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from understudy.messages import Request, header_value
+from understudy.scenario.latency import Profile
 from understudy.scenario.match import Facts, Hit, Matcher, Miss, nearest_misses
 from understudy.scenario.model import Scenario
 from understudy.surfaces import Place
@@ -24,6 +25,7 @@ from .ids import Identity
 from .layers import Layer
 from .live.machine.memory import SessionMemory
 from .operations import OperationDesk
+from .pacing import UnderWay
 from .quotas import Quotas
 from .recorder import Recorder
 from .service_account import ServiceAccount
@@ -197,6 +199,7 @@ class Stage:
         self._everywhere = _Room()
         self._reads_markers = False
         self._latest_misses: tuple[tuple[Miss, ...], tuple[str, ...]] = ((), ())
+        self.under_way = UnderWay()
         self.has_layers = False
         """Whether anything is armed that lays faults over others' answers."""
 
@@ -208,9 +211,11 @@ class Stage:
         carrier: Carrier = "header",
         times: int | None = 1,
         speed: float | None = None,
+        latency: Profile | None = None,
     ) -> Arm:
         """Put a scenario on, after those that are on already. `scope` None: it answers in every scope, after the
         scope's own. `times` None plays it without end. Only if `carrier` is "marker" are bodies searched for scopes.
+        `latency` is how long its answers take; None: as long as all others.
 
         Raises ValueError if `scope` is no name (`[A-Za-z0-9._-]{1,80}`) or `times` is below 1.
         """
@@ -218,7 +223,7 @@ class Stage:
             raise ValueError(f"scope must be 1 to 80 characters of A-Z a-z 0-9 . _ -, not {scope!r}")
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, not {times}")
-        arm = Arm(scenario, times, speed, self.clock.now())
+        arm = Arm(scenario, times, speed, self.clock.now(), latency)
         room = self._everywhere if scope is None else self._room(scope)
         room.add(arm)
         self.has_layers = self.has_layers or not scenario.server
@@ -251,6 +256,11 @@ class Stage:
         self._scopes.clear()
         self._reads_markers = False
         self.has_layers = bool(self._everywhere.layers)
+
+    @property
+    def latency(self) -> Profile | None:
+        """How long answers take; None: no longer than it takes to find them."""
+        return self.settings.latency
 
     @property
     def reads_markers(self) -> bool:

@@ -82,6 +82,8 @@ class LiveConnection:
             case WSMsgType.TEXT | WSMsgType.BINARY:
                 payload = bytes(message.data)
                 self._entry.frame("client", TEXT if message.type is WSMsgType.TEXT else BINARY, payload)
+                if self.disturber is not None:
+                    self.disturber.heard(payload)
                 return Arrived(LazyJson(payload))
             case WSMsgType.CLOSE:
                 code = int(message.data) or None

@@ -9,6 +9,7 @@ from understudy.scenario.model import Fault
 
 from ..clock import Clock
 from ..cues import SendMessage
+from ..pacing import LivePace, UnderWay
 from ..recorder import SessionEntry
 from .wire_faults import Deed, End, Note, Put, Quit, Rest, WireFaults
 
@@ -56,18 +57,29 @@ class Wire(Protocol):
 class Disturber:
     """What befalls one session. `is_mute`: nothing more is said, and the connection is held."""
 
-    def __init__(self, faults: WireFaults, clock: Clock, speed: float | None) -> None:
+    def __init__(
+        self, faults: WireFaults, clock: Clock, speed: float | None, pace: LivePace | None, load: UnderWay
+    ) -> None:
         self.faults = faults
+        self._pace = pace
+        self._load = load
         self.is_mute = False
         self._clock = clock
         self._speed = speed
 
     def concerns(self, message: SendMessage) -> bool:
         """Whether anything may befall this message."""
-        return message.fault is not None or self.is_mute or self.faults.is_active
+        return message.fault is not None or self.is_mute or self.faults.is_active or self._pace is not None
+
+    def heard(self, payload: bytes) -> None:
+        """A message of the client came."""
+        if self._pace is not None:
+            self._pace.heard(payload)
 
     async def send(self, wire: Wire, entry: SessionEntry, message: SendMessage) -> None:
         """Send one message as its faults and those of the session want. Raises ConnectionError if the client left."""
+        if self._pace is not None:
+            await self._take_time(self._pace, message)
         await self._do(wire, entry, self.faults.plan(message))
 
     def flush(self, entry: SessionEntry, write: Callable[[bytes], None]) -> None:
@@ -121,6 +133,13 @@ class Disturber:
                     wire.close(close.code, close.reason)
                 case _:
                     assert_never(deed)
+
+    async def _take_time(self, pace: LivePace, message: SendMessage) -> None:
+        self._load.count += 1
+        try:
+            await self._clock.sleep(pace.before(message.payload), self._speed)
+        finally:
+            self._load.count -= 1
 
     async def _put(self, wire: Wire, data: bytes) -> None:
         transport = wire.transport

@@ -30,6 +30,7 @@ from ..google_errors import credentials_error, quota_error
 from ..ids import Identity
 from ..incoming import request_of
 from ..layers import Injected
+from ..pacing import LivePace, Pace
 from ..playback import Playback
 from ..recorder import SessionEntry
 from ..replies import Manner, Outgoing
@@ -214,7 +215,8 @@ class _Casting:
     ) -> Disturber | None:
         """What befalls the session: faults laid over it, and those of its script; None if there can be none."""
         stage = self.stage
-        if chosen is None and not stage.has_layers and not self._injected:
+        profile = (chosen and chosen.latency) or stage.latency
+        if chosen is None and not stage.has_layers and not self._injected and profile is None:
             return None
         facts = stage.coming_call(self._facts(message, model, scope))
         now = stage.clock.now()
@@ -226,7 +228,8 @@ class _Casting:
             injected.extend(chosen.layer.injected(facts, identity, now, own=True))
         laid = [(one.what, one.at or one.first_at, one.name) for one in injected if not isinstance(one.what, Reply)]
         faults = WireFaults(laid, Draws(identity, "faults"))
-        return Disturber(faults, stage.clock, None if chosen is None else chosen.speed)
+        pace = None if profile is None else LivePace(Pace(profile, identity, stage.under_way))
+        return Disturber(faults, stage.clock, None if chosen is None else chosen.speed, pace, stage.under_way)
 
     def _laid_refusal(self, scope: str) -> Outgoing | None:
         """The refusal of the handshake that is laid over it; None if there is none."""

@@ -27,6 +27,7 @@ from .options import (
     HttpPort,
     JsonLine,
     KeyFile,
+    Latency,
     LiveTexts,
     QuotaTexts,
     RedirectDownloads,
@@ -41,6 +42,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..scenario.latency import Profile
     from ..scenario.model import Scenario
     from .serving import Running
 
@@ -60,6 +62,7 @@ def simulator(
     any_body: AnyBody = False,
     speed: Speed = 1.0,
     seed: Seed = 0,
+    latency: Latency = None,
     auth: BearerTokens = Auth.ANY,
     quota: QuotaTexts = None,
     live: LiveTexts = None,
@@ -76,8 +79,7 @@ def simulator(
 
     \b
     Examples:
-      understudy simulator
-      understudy simulator --scenario gemini/quota-burst-then-success --speed 0
+      understudy simulator --scenario faults/reset-now-and-then --latency typical
       understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
       understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
       curl -s localhost:8900/v1beta/models/gemini-2.5-flash:generateContent \\
@@ -103,9 +105,12 @@ def simulator(
         cache_minimum=cache_minimum,
         control_key=_control_key(),
         live=live_settings(live or ()),
+        latency=_profile(latency),
     )
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
-    server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=_from_library)
+    server = Simulator(
+        settings, tls=tls, scenarios=played, service_account=account, load=_scenario, load_latency=_shipped
+    )
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
     write = partial(_write_key_file, account.key_file, home, service_account)
     serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write)
@@ -115,11 +120,24 @@ def _ports(port: int, tls_port: int, admin_port: int) -> dict[str, int]:
     return {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
 
 
-def _from_library(name: str) -> "Scenario":
+def _scenario(name: str) -> "Scenario":
     """Who steers the simulator names scenarios of the library, never files of this machine (S-66)."""
     from ..library import find, load
 
     return load(find(name))
+
+
+def _shipped(name: str) -> "Profile":
+    """The same for latency profiles."""
+    from ..profiles import shipped_latency
+
+    return shipped_latency(name)
+
+
+def _profile(name: str | None) -> "Profile | None":
+    from ..profiles import latency
+
+    return None if name is None else latency(name)
 
 
 def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
