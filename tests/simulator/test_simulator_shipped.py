@@ -7,7 +7,7 @@ from understudy.library import load_all
 from understudy.scenario.model import Call, Download, Poll, Scenario, Start
 from understudy_simulator.media import sample_video
 
-SCENARIOS = [scenario for scenario in load_all([]) if not scenario.surface.is_live]
+SCENARIOS = [scenario for scenario in load_all([]) if not scenario.surface.is_live and scenario.client]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
