@@ -83,8 +83,7 @@ def simulator(
       understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
       understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
       curl -s localhost:8900/v1beta/models/gemini-2.5-flash:generateContent \\
-           -H 'x-goog-api-key: any' -H 'content-type: application/json' \\
-           -d '{"contents":[{"parts":[{"text":"hello"}]}]}'
+           -H 'x-goog-api-key: any' --json '{"contents":[{"parts":[{"text":"hello"}]}]}'
     """
     from understudy_simulator.app import Simulator
     from understudy_simulator.live.words import live_settings
@@ -108,9 +107,7 @@ def simulator(
         latency=_profile(latency),
     )
     tls, played = authority.server_context(_names(host, tls_name)), _played(scenario or ())
-    server = Simulator(
-        settings, tls=tls, scenarios=played, service_account=account, load=_scenario, load_latency=_shipped
-    )
+    server = Simulator(settings, tls=tls, scenarios=played, service_account=account, load=_known, load_latency=_latency)
     bundle = authority.write_bundle(os.environ, home / BUNDLE_FILE)
     write = partial(_write_key_file, account.key_file, home, service_account)
     serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write)
@@ -120,14 +117,14 @@ def _ports(port: int, tls_port: int, admin_port: int) -> dict[str, int]:
     return {"--port": port, "--tls-port": tls_port, "--admin-port": admin_port}
 
 
-def _scenario(name: str) -> "Scenario":
+def _known(name: str) -> "Scenario":
     """Who steers the simulator names scenarios of the library, never files of this machine (S-66)."""
     from ..library import find, load
 
     return load(find(name))
 
 
-def _shipped(name: str) -> "Profile":
+def _latency(name: str) -> "Profile":
     """The same for latency profiles."""
     from ..profiles import shipped_latency
 
