@@ -202,6 +202,9 @@ class Delivery:
                     await self._write(piece)
             else:
                 await self._wait(part)
+        if self._next.truncate is not None:
+            # Nothing follows it.
+            await self._write(b"")
         if self._framing.has_body and self._sent < (self._framing.length or 0):
             # The scenario promises more than it has: without an end the client would wait for the rest.
             self._break_off(Fault("truncate", size=self._sent))
@@ -269,8 +272,8 @@ class Delivery:
         self._next = _Manner()
         limit = len(data)
         cutter = None
-        if chunk.truncate is not None and chunk.truncate.size < limit:
-            cutter, limit = chunk.truncate, chunk.truncate.size
+        if chunk.truncate is not None:
+            cutter, limit = chunk.truncate, min(chunk.truncate.size, limit)
         if whole.truncate is not None and whole.truncate.size - self._sent < limit:
             cutter, limit = whole.truncate, max(whole.truncate.size - self._sent, 0)
         slicer, rate = chunk.slice or whole.slice, chunk.bandwidth or whole.bandwidth

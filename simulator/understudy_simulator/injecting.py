@@ -109,6 +109,7 @@ class _Work:
                 yield _EMPTY_ARRAY if part == ARRAY_END and is_first else part
                 pending = []
         yield from (self._framed(element, is_first) for element in held)
+        yield from self._transport(pending)
 
     def _elements(self, part: bytes, pending: list[Fault], held: list[bytes]) -> list[bytes]:
         """What becomes of one chunk: none, one or several, without the framing of an array."""

@@ -207,6 +207,13 @@ async def test_one_chunk_is_cut_off():
     assert faults == ["truncate 27"]
 
 
+@pytest.mark.parametrize("target", [SSE, ARRAY])
+async def test_a_stream_is_cut_off_behind_its_last_chunk(target):
+    answer, faults = await asked(stream(CHUNKS[0], {"fault": {"truncate": 0}}), target)
+    assert len(answer.chunks) == 1 and not answer.complete and not answer.reset
+    assert faults == [f"truncate {len(answer.body)}"]
+
+
 async def test_pieces_end_inside_of_characters():
     answer, faults = await asked({"reply": {"text": "aéb€c"}, "fault": {"slice": "utf8"}})
     assert answer.chunks == [b"a\xc3", b"\xa9b\xe2", b"\x82\xacc"]
