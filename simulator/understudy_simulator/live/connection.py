@@ -168,6 +168,10 @@ class LiveConnection:
         """Send the close; without `code` an empty one. The client's own close is still to be received."""
         if self.disturber is not None and not self.is_closing:
             self.disturber.flush(self._entry, self._write)
+            laid = self.disturber.faults.instead_of_refusal()
+            if laid is not None:
+                (code, reason), name = (laid[0].code, laid[0].reason), laid[1]
+                self._entry.note_fault(name)
         if not self.is_closing and not self.is_held:
             self._entry.close("server", code, cut_reason(reason))
             self._send_close(code, reason)

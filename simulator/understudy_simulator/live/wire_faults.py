@@ -124,6 +124,13 @@ class WireFaults:
         ends = any(isinstance(deed, End) for deed in sent)
         return (*deeds, *sent) if ends else (*deeds, *sent, *self._rest())
 
+    def instead_of_refusal(self) -> tuple[CloseSession, str] | None:
+        """The close, and what the transcript says of it, in the place of the refusal of a setup; None if none comes."""
+        if self._count:
+            return None
+        closes = ((what, name) for what, at, name in self._laid if isinstance(what, CloseSession) and at == 1)
+        return next(closes, None)
+
     def leftovers(self) -> tuple[Deed, ...]:
         """What is still held back, when the session is about to be closed."""
         return tuple(self._rest())
