@@ -30,7 +30,7 @@ GROUND = (
 SUITE_EDGES = ("books", "driver", "http_client", "live_client", "live_talk", "runner", "scopes", "stands")
 """Modules of the suite that touch the world; all others of it are pure."""
 
-LIVE_EDGES = ("connection", "session", "side")
+LIVE_EDGES = ("disturbing", "connection", "session", "side")
 """Modules of the simulator's Live side that touch the world; all others of it are pure."""
 
 PURE = (
@@ -42,6 +42,7 @@ PURE = (
     ),
     *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
     *(f"understudy_simulator.{name}" for name in ("playback", "operations", "answers", "cues", "audio")),
+    *(f"understudy_simulator.{name}" for name in ("draws", "tampering", "layers", "arms", "scripted", "single_reply")),
     *(
         f"understudy_simulator.live.{path.stem}"
         for path in sorted((ROOT / "simulator/understudy_simulator/live").iterdir())

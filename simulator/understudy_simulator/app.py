@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from understudy.errors import ConfigError
+from understudy.scenario.latency import Profile
 from understudy.scenario.model import Scenario
 from understudy.surfaces import place_of
 
@@ -37,7 +38,8 @@ class Simulator:
     """A simulator that runs while its `async with` block does.
 
     `scenarios` are armed at the start, in every scope and without end. `load` finds a scenario by its id for the
-    control API (it raises UnderstudyError if it cannot). `tls` is needed if `settings.tls_port` is not None.
+    control API (it raises UnderstudyError if it cannot), `load_latency` a latency profile by its name. `tls` is needed
+    if `settings.tls_port` is not None.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Simulator:
         tls: ssl.SSLContext | None = None,
         scenarios: Sequence[Scenario] = (),
         load: Callable[[str], Scenario] | None = None,
+        load_latency: Callable[[str], Profile] | None = None,
         clock: Clock | None = None,
     ) -> None:
         if settings.tls_port is not None and tls is None:
@@ -59,7 +62,7 @@ class Simulator:
             self.stage.arm(scenario, scope=None, times=None)
         self._live = LiveSide()
         self._http = HttpSide(self.stage)
-        self._control = ControlSide(self.stage, load, lambda: (self.http_url, self.https_url))
+        self._control = ControlSide(self.stage, load, lambda: (self.http_url, self.https_url), load_latency)
         self._resources = AsyncExitStack()
         self.http_url = ""
         self.https_url: str | None = None

@@ -18,6 +18,7 @@ from understudy.client_verdicts.catalogue import judge
 from understudy.client_verdicts.model import to_json as verdict_json
 from understudy.errors import UnderstudyError, did_you_mean
 from understudy.rpc_status import rpc_status
+from understudy.scenario.latency import Profile, latency_profile
 from understudy.scenario.model import Scenario
 from understudy.scenario.parse import parse_scenario
 from understudy.secret import Secret
@@ -57,7 +58,8 @@ class _Refused(Exception):
 class ControlSide:
     """The handler of the admin port. `load` finds a scenario by id; without it only inline scenarios can be played.
 
-    `traffic` gives the URLs of the traffic ports, HTTP and (or None) HTTPS, once they are known.
+    `load_latency` finds a latency profile by its name. `traffic` gives the URLs of the traffic ports, HTTP and (or
+    None) HTTPS, once they are known.
     """
 
     def __init__(
@@ -65,9 +67,11 @@ class ControlSide:
         stage: Stage,
         load: Callable[[str], Scenario] | None = None,
         traffic: Callable[[], tuple[str, str | None]] = lambda: ("", None),
+        load_latency: Callable[[str], Profile] | None = None,
     ) -> None:
         self._stage = stage
         self._load = load
+        self._load_latency = load_latency
         self._traffic = traffic
         self.routes: Mapping[tuple[str, str], Callable[[Json], Json]] = {
             ("GET", "health"): self._health,
@@ -139,7 +143,7 @@ class ControlSide:
         }
 
     def _play(self, message: Json) -> Json:
-        _only(message, ("scenario", "scope", "carrier", "times", "speed"))
+        _only(message, ("scenario", "scope", "carrier", "times", "speed", "latency"))
         wanted = message.get("scenario")
         if isinstance(wanted, str):
             if self._load is None:
@@ -157,11 +161,24 @@ class ControlSide:
         if times is not None and (not isinstance(times, int) or isinstance(times, bool)):
             raise _Refused(400, "times: wanted a whole number, or null for without end")
         speed = _number(message, "speed")
+        latency = self._latency(message.get("latency"))
         try:
-            self._stage.arm(scenario, scope=scope, carrier=carrier, times=times, speed=speed)
+            self._stage.arm(scenario, scope=scope, carrier=carrier, times=times, speed=speed, latency=latency)
         except ValueError as error:
             raise _Refused(400, str(error)) from error
-        return {"scenario": scenario.id, "scope": scope, "carrier": carrier, "times": times, "speed": speed}
+        known = {"scenario": scenario.id, "scope": scope, "carrier": carrier, "times": times, "speed": speed}
+        return known if latency is None else known | {"latency": latency.name}
+
+    def _latency(self, wanted: Any) -> Profile | None:
+        if isinstance(wanted, str):
+            if self._load_latency is None:
+                raise _Refused(400, "latency: this simulator has no library; send the profile itself")
+            return self._load_latency(wanted)
+        if isinstance(wanted, dict):
+            return latency_profile(cast("Json", wanted), name="inline", source="latency")
+        if wanted is not None:
+            raise _Refused(400, "latency: wanted the name of a profile or a profile")
+        return None
 
     def _reset(self, message: Json) -> Json:
         _only(message, ("scope", "strict", "any_body"))
@@ -205,6 +222,7 @@ class ControlSide:
                     "armed": list(state.armed),
                     "played_out": list(state.played_out),
                     "operations": state.operations,
+                    "faults": dict(state.faults),
                 }
                 for state in self._stage.scopes()
             ]

@@ -1,6 +1,7 @@
 """What a performance is told (events) and what it asks for (actions); `playback.py` has the rules."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.model import Fault, Reply, StartOperation, Stream
@@ -41,13 +42,14 @@ Event = Opened | Arrived | Elapsed | Gone
 
 # ---- actions
 
+RESET: Final = Fault("reset_peer")
+
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
     """Send one WebSocket message.
 
-    `fault` is None, or `truncate` (send that many bytes of the payload, then cut the connection) or `slice` (send it
-    in wire frames of that many bytes).
+    `fault` is None, or what is done to the message or its frame on the way out.
     """
 
     opcode: int
@@ -99,7 +101,9 @@ class CloseWith:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """Reset the connection."""
+    """Do to the connection what a fault by itself is: reset it, or end it or hold it in another way."""
+
+    fault: Fault = RESET
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -17,10 +19,14 @@ from understudy.messages import RawHeaders
 from understudy.scenario.model import Fault, Pause
 
 from .clock import Clock
+from .draws import Draws
+from .ids import Identity
+from .injecting import ENDS, befallen
 from .recorder import ExchangeEntry
 from .replies import FileSpan, Outgoing, Part
 from .server.connection import Connection
 from .server.framing import LAST_CHUNK, Framing, chunk_bytes, completed, framing_of, head_bytes
+from .tampering import cut
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on with zero seconds: closing sends RST and drops what was not sent."""
@@ -42,6 +48,14 @@ _AT_ONCE: Final = 1024 * 1024
 """Bytes of an answer that may be written without waiting for the client to read."""
 
 
+HOLD_S: Final = 3600.0
+"""How long a connection on which nothing more is sent is held for a client that does not leave."""
+
+_HEAD_PIECES: Final = 100
+_WRITES_A_SECOND: Final = 20
+"""Into so many writes a second a limited bandwidth is divided."""
+
+
 class _Broken(Exception):
     """The answer ended early on purpose."""
 
@@ -49,17 +63,46 @@ class _Broken(Exception):
         self.fault = fault
 
 
+@dataclass(slots=True)
+class _Manner:
+    """How bytes of the body go out: in pieces, at most so many a second, up to a limit."""
+
+    slice: Fault | None = None
+    bandwidth: Fault | None = None
+    truncate: Fault | None = None
+
+    def take(self, fault: Fault) -> bool:
+        """Whether the fault is one of these; then it holds from now on."""
+        if fault.kind not in ("slice", "bandwidth", "truncate"):
+            return False
+        setattr(self, fault.kind, fault)
+        return True
+
+
 class Delivery:
     """Sends one answer and writes down what was sent; `done` is called once, when it has been."""
 
-    def __init__(self, connection: Connection, entry: ExchangeEntry, clock: Clock, done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        entry: ExchangeEntry,
+        clock: Clock,
+        done: Callable[[], None],
+        identity: Identity | None = None,
+    ) -> None:
+        """`identity` is the source of what is left to chance in faults."""
         self._connection = connection
         self._entry = entry
         self._clock = clock
         self._done = done
+        self._identity = identity
         self._sent = 0
         self._speed: float | None = None
         self._framing = Framing(True, True, None, False)
+        self._whole = _Manner()
+        self._next = _Manner()
+        self._noted: set[tuple[str, str]] = set()
+        self._held: str | None = None
 
     def send(self, outgoing: Outgoing) -> Awaitable[None] | None:
         """Send an answer: at once (None), or as what is to be awaited. Ends the entry in every case; a client that
@@ -71,6 +114,8 @@ class Delivery:
 
     def _send_at_once(self, outgoing: Outgoing) -> None:
         entry = self._entry
+        for fault in outgoing.told:
+            entry.note_fault(fault)
         try:
             head = self._head(outgoing)
             framing = self._framing
@@ -80,7 +125,7 @@ class Delivery:
                 self._sent = sum(map(len, parts))
                 for part in parts:
                     entry.chunk(part)
-                self._break_off("truncate")
+                self._break_off(Fault("truncate", size=self._sent))
             if framing.is_chunked:
                 self._connection.write(b"".join((head, *map(chunk_bytes, parts), LAST_CHUNK)))
             else:
@@ -98,6 +143,8 @@ class Delivery:
     async def _send_to_its_end(self, outgoing: Outgoing) -> None:
         self._speed = outgoing.speed
         try:
+            if self._identity is not None:
+                outgoing = befallen(outgoing, Draws(self._identity, "faults"))
             await self._send(outgoing)
         except _Broken as broken:
             self._entry.end(f"fault injected: {broken.fault}")
@@ -108,7 +155,8 @@ class Delivery:
             self._entry.end(f"a file could not be read: {error.strerror}")
             self._close()
         except asyncio.CancelledError:
-            self._entry.end("client left" if self._connection.transport is None else "simulator stopped")
+            left = f"fault injected: {self._held}" if self._held else "client left"
+            self._entry.end(left if self._connection.transport is None else "simulator stopped")
             raise
         else:
             self._entry.end()
@@ -127,28 +175,65 @@ class Delivery:
         return head
 
     async def _send(self, outgoing: Outgoing) -> None:
+        for fault in outgoing.told:
+            self._entry.note_fault(fault)
+        at_end, stall, slow_head = list[Fault](), None, None
+        for fault in outgoing.faults:
+            match fault.kind:
+                case "stall":
+                    stall = fault
+                case "slow_head":
+                    slow_head = fault
+                case "slow_close":
+                    self._connection.end_after_this()
+                    at_end.append(fault)
+                case "half_close":
+                    at_end.append(fault)
+                case _:
+                    self._whole.take(fault)
         for wait in outgoing.before:
             await self._wait(wait)
-        fault = outgoing.fault
-        if outgoing.reset or (fault is not None and fault.kind == "reset_peer"):
-            self._break_off("reset_peer")
-        if fault is not None and fault.kind == "latency":
-            await self._wait(fault)
-        self._connection.write(self._head(outgoing))
-        for part in _with_stall(outgoing.parts, fault):
+        await self._send_head(self._head(outgoing), slow_head)
+        for part in _with_stall(outgoing.parts, stall):
             if isinstance(part, bytes):
-                await self._write(part, fault)
+                await self._write(part)
             elif isinstance(part, FileSpan):
                 for piece in pieces_of(part):
-                    await self._write(piece, fault)
+                    await self._write(piece)
             else:
                 await self._wait(part)
+        if self._next.truncate is not None:
+            # Nothing follows it.
+            await self._write(b"")
         if self._framing.has_body and self._sent < (self._framing.length or 0):
             # The scenario promises more than it has: without an end the client would wait for the rest.
-            self._break_off("truncate")
+            self._break_off(Fault("truncate", size=self._sent))
         if self._framing.is_chunked:
             self._connection.write(LAST_CHUNK)
         self._end_beyond(self._sent)
+        for fault in at_end:
+            await self._end_oddly(fault)
+
+    async def _send_head(self, head: bytes, slow_head: Fault | None) -> None:
+        if slow_head is None:
+            self._connection.write(head)
+            return
+        self._note(slow_head)
+        size = -(-len(head) // _HEAD_PIECES)
+        pieces = [head[start : start + size] for start in range(0, len(head), size)]
+        for piece in pieces:
+            await self._clock.sleep(slow_head.seconds / len(pieces), self._speed)
+            self._connection.write(piece)
+            await self._connection.drain()
+
+    async def _end_oddly(self, fault: Fault) -> None:
+        """The answer is whole; what is left is how the connection ends."""
+        self._note(fault)
+        self._entry.end()
+        if fault.kind == "slow_close":
+            await self._clock.sleep(fault.seconds, self._speed)
+        else:
+            await self._hold(fault)
 
     def _end_beyond(self, sent: int) -> None:
         """What was sent beyond the length that the head tells must not be read as the next answer."""
@@ -157,42 +242,84 @@ class Delivery:
 
     async def _wait(self, wait: Pause | Fault) -> None:
         if isinstance(wait, Fault):
-            if wait.kind in ("reset_peer", "truncate"):
-                self._break_off(wait.kind)
-            if wait.kind == "slice":
+            if self._next.take(wait):
                 return
-            self._entry.note_fault(f"{wait.kind} {wait.seconds:g}s")
+            if wait.kind in ENDS:
+                await self._end_here(wait)
+            self._note(wait)
         await self._clock.sleep(wait.seconds, self._speed)
 
-    async def _write(self, data: bytes, fault: Fault | None) -> None:
-        if fault is not None and fault.kind == "truncate" and self._sent + len(data) > fault.size:
-            data = data[: max(fault.size - self._sent, 0)]
-            await self._hand_over(data)
-            self._break_off("truncate")
-        if fault is None or fault.kind != "slice" or fault.size < 1:
-            await self._hand_over(data)
+    async def _end_here(self, fault: Fault) -> NoReturn:
+        """Nothing more of the answer is sent."""
+        if fault.kind in ("half_close", "stop"):
+            self._note(fault)
+            self._held = fault.kind
+            await self._hold(fault)
+        self._break_off(fault)
+
+    async def _hold(self, fault: Fault) -> None:
+        """Keep the connection until the client leaves, which cancels this; after half_close only one way is open."""
+        transport = self._connection.transport
+        if fault.kind == "half_close" and transport is not None and transport.can_write_eof():
+            transport.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_S):
+                await asyncio.Event().wait()
+
+    async def _write(self, data: bytes) -> None:
+        """Bytes of the body, with what befalls them as a whole answer or as this chunk."""
+        whole, chunk = self._whole, self._next
+        self._next = _Manner()
+        limit = len(data)
+        cutter = None
+        if chunk.truncate is not None:
+            cutter, limit = chunk.truncate, min(chunk.truncate.size, limit)
+        if whole.truncate is not None and whole.truncate.size - self._sent < limit:
+            cutter, limit = whole.truncate, max(whole.truncate.size - self._sent, 0)
+        slicer, rate = chunk.slice or whole.slice, chunk.bandwidth or whole.bandwidth
+        pieces = [data[:limit]] if slicer is None else cut(data[:limit], slicer)
+        if slicer is not None and len(pieces) > 1:
+            self._note(slicer)
+        for piece in pieces:
+            await self._hand_over(piece, rate)
+            if slicer is not None:
+                await asyncio.sleep(0)
+        if cutter is not None:
+            self._break_off(replace(cutter, size=self._sent))
+
+    async def _hand_over(self, data: bytes, rate: Fault | None) -> None:
+        if not data or not self._framing.has_body:
             return
-        if self._sent == 0:
-            self._entry.note_fault(f"slice {fault.size}")
-        for start in range(0, len(data), fault.size):
-            await self._hand_over(data[start : start + fault.size])
-            await asyncio.sleep(0)
+        if rate is None:
+            await self._put(data)
+            return
+        self._note(rate)
+        size = max(rate.size // _WRITES_A_SECOND, 1)
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            await self._put(piece)
+            await self._clock.sleep(len(piece) / rate.size, self._speed)
 
-    async def _hand_over(self, data: bytes) -> None:
-        if data and self._framing.has_body:
-            self._sent += len(data)
-            self._entry.chunk(data)
-            self._connection.write(chunk_bytes(data) if self._framing.is_chunked else data)
-            await self._connection.drain()
+    async def _put(self, data: bytes) -> None:
+        self._sent += len(data)
+        self._entry.chunk(data)
+        self._connection.write(chunk_bytes(data) if self._framing.is_chunked else data)
+        await self._connection.drain()
 
-    def _break_off(self, kind: str) -> NoReturn:
-        """End the connection: by RST, or (truncate) after what was written, but without the end of the body."""
-        self._entry.note_fault(kind if kind != "truncate" else f"truncate {self._sent}")
-        if kind == "reset_peer":
+    def _note(self, fault: Fault) -> None:
+        """Write a fault down, the first time that it takes effect."""
+        if (fault.kind, fault.cause) not in self._noted or fault.kind in ("latency", "stall"):
+            self._noted.add((fault.kind, fault.cause))
+            self._entry.note_fault(str(fault))
+
+    def _break_off(self, fault: Fault) -> NoReturn:
+        """End the connection: by RST, or after what was written, but without the end of the body."""
+        self._note(fault)
+        if fault.kind == "reset_peer":
             reset_connection(self._connection.transport)
         else:
             self._close()
-        raise _Broken(kind)
+        raise _Broken(fault.kind)
 
     def _close(self) -> None:
         if self._connection.transport is not None:
@@ -232,9 +359,9 @@ def pieces_of(span: FileSpan) -> Iterator[bytes]:
             yield piece
 
 
-def _with_stall(parts: tuple[Part, ...], fault: Fault | None) -> Iterator[Part]:
+def _with_stall(parts: tuple[Part, ...], stall: Fault | None) -> Iterator[Part]:
     """The parts, with a stall of the whole answer put into the middle of its first piece of body."""
-    pending = fault if fault is not None and fault.kind == "stall" else None
+    pending = stall
     for part in parts:
         if pending is not None and isinstance(part, bytes):
             half = len(part) // 2

@@ -4,16 +4,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from understudy.messages import Origin, Request, header_value
+from understudy.scenario.json_subset import decode_json
+from understudy.scenario.latency import Profile
 from understudy.surfaces import place_of
 
+from .answers.tokens import tokens_of_request
 from .encoding import pretty_json
 from .exchange_log import ExchangeLog
 from .faults import Delivery, http_date
 from .google_errors import ERROR_HEADER, body_too_large, own_error
 from .heads import Heads
+from .ids import Identity
+from .pacing import Pace, slowed
 from .recorder import ExchangeEntry
 from .replies import Manner, error_answer
 from .routing import Router
@@ -45,6 +50,8 @@ class HttpSide:
         self._numbers: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
         self._last_number = 0
         self.service = Service(stage, router)
+        self.known: WeakSet[Connection] = WeakSet()
+        """Connections on which an answer was given already; kept only where answers take their time."""
 
     def begin(self, connection: Connection, request: Request, scheme: str) -> "HttpExchange":
         """A request's head is there."""
@@ -148,7 +155,31 @@ class HttpExchange:
 
     def _deliver(self, decision: Decision) -> Awaitable[None] | None:
         self._entry.origin = decision.origin
-        return Delivery(self._connection, self._entry, self._side.stage.clock, self._log).send(decision.outgoing)
+        stage = self._side.stage
+        profile = decision.latency or stage.latency
+        done = self._log
+        if profile is not None and decision.identity is not None:
+            decision = self._slowed(decision, profile, decision.identity)
+            stage.under_way.count += 1
+            done = self._log_slowed
+        return Delivery(self._connection, self._entry, stage.clock, done, decision.identity).send(decision.outgoing)
+
+    def _slowed(self, decision: Decision, profile: Profile, identity: Identity) -> Decision:
+        """The decision whose answer takes as long as a profile says: a model's, or whatever a scenario gives."""
+        side = self._side
+        is_new = self._connection not in side.known
+        side.known.add(self._connection)
+        matched = self._head.matched
+        is_models = decision.origin.scenario is not None or (matched is not None and matched.route.kind == "generating")
+        pace, tokens = Pace(profile, identity, side.stage.under_way), None
+        if is_models:
+            body = decode_json(self._entry.request.body) if pace.counts_input else None
+            tokens = sum(tokens_of_request(body).values()) if isinstance(body, dict) else 0
+        return decision._replace(outgoing=slowed(decision.outgoing, pace, tokens_in=tokens, is_new=is_new))
+
+    def _log_slowed(self) -> None:
+        self._side.stage.under_way.count -= 1
+        self._log()
 
     def _end(self, why: str) -> None:
         self._entry.end(why)

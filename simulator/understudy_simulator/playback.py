@@ -22,6 +22,7 @@ from understudy.messages import Sender
 from understudy.scenario.audio import audio_message, frame_count, frame_pcm
 from understudy.scenario.json_subset import LazyJson, fits, json_mismatch
 from understudy.scenario.model import (
+    ALONE,
     Branch,
     Call,
     CloseSession,
@@ -96,30 +97,6 @@ class _Inbox:
     gone: Gone | None = None
     in_hand: bool = False
     """An HTTP request was taken and has no answer yet."""
-
-
-class SingleReply:
-    """The performance of a script of one reply, which nearly all HTTP scenarios are: nothing to step through.
-
-    `is_constant`: the reply has no slots, so that it is the same each time.
-    """
-
-    finished = True
-
-    def __init__(self, reply: Reply) -> None:
-        self._actions = (Answer(reply), Finished())
-        self.is_constant = all(isinstance(piece, bytes) for piece in reply.payload.pieces)
-
-    def answer(self, request: LazyJson) -> tuple[Action, ...]:
-        """As `Playback.answer`."""
-        return self._actions
-
-
-def single_reply(steps: Sequence[Step]) -> SingleReply | None:
-    """The performance of these steps if they are one reply, else None."""
-    if len(steps) == 1 and isinstance(steps[0], Reply) and steps[0].times == 1:
-        return SingleReply(steps[0])
-    return None
 
 
 class Playback:
@@ -357,9 +334,9 @@ class Playback:
         if self._inbox.gone is not None:
             return self._left_by_peer(step, actions)
         fault = step.fault
-        if fault is not None and fault.kind in ("latency", "stall", "reset_peer"):
-            if fault.kind == "reset_peer":
-                actions.extend(self._end(Abort()))
+        if fault is not None and fault.kind in ("latency", "stall", "reset_peer", "hang_up"):
+            if fault.kind in ("reset_peer", "hang_up"):
+                actions.extend(self._end(Abort(fault)))
                 return False
             if not self._waited(fault.seconds, actions, stall=fault.kind == "stall"):
                 return False
@@ -432,18 +409,27 @@ class Playback:
         return self._next() if self._progress.done >= step.times else True
 
     def _fault(self, step: Fault, actions: list[Action]) -> bool:
-        """A fault that stands by itself: a wait, or the end of the connection. Others need something beside them."""
-        match step.kind:
-            case "latency" | "stall":
-                return self._waited(step.seconds, actions, stall=step.kind == "stall") and self._next()
-            case "reset_peer" if self._answers:
-                self._inbox.in_hand = False
-                actions.append(Abort())
-                return self._next()
-            case "reset_peer":
-                actions.extend(self._end(Abort()))
-                return False
-            case "truncate" | "slice":
-                return self._next()
-            case _:
-                assert_never(step.kind)
+        """A fault that stands by itself: a wait, or what is done to the connection. Others need something beside."""
+        if step.kind in ("latency", "stall"):
+            return self._waited(step.seconds, actions, stall=step.kind == "stall") and self._next()
+        if step.kind not in ALONE:
+            return self._next()
+        if self._answers:
+            self._inbox.in_hand = False
+            actions.append(Abort(step))
+            return self._next()
+        if step.kind in ("reset_peer", "hang_up"):
+            actions.extend(self._end(Abort(step)))
+            return False
+        if step.kind not in ("stop", "half_close"):
+            actions.append(Abort(step))
+            return self._next()
+        # Nothing is said any more, but the session lasts until the other side ends it.
+        if self._inbox.gone is not None:
+            actions.extend(self._end())
+            return False
+        self._inbox.messages.clear()
+        if self._progress.done == 0:
+            self._progress.done = 1
+            actions.append(Abort(step))
+        return False

@@ -5,6 +5,7 @@ the limits allow, the oldest are forgotten and counted; a forgotten entry that i
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -49,7 +50,8 @@ class _Entry:
         self.size = 0
 
     def note_fault(self, fault: str) -> None:
-        """Write down a fault that was injected on purpose."""
+        """Write down a fault that was injected on purpose, its kind first; count it."""
+        self._recorder.count_fault(self.origin.scope, fault.partition(" ")[0])
         self.origin = replace(self.origin, faults=(*self.origin.faults, fault))
 
     def _grow(self, size: int) -> None:
@@ -166,6 +168,7 @@ class Recorder:
         self._entries: deque[ExchangeEntry | SessionEntry] = deque()
         self._size = 0
         self._last_id = 0
+        self._faults: dict[str, dict[str, int]] = {}
         self.dropped = 0
 
     def begin_exchange(self, request: Request, origin: Origin, connection: int = 0) -> ExchangeEntry:
@@ -190,6 +193,15 @@ class Recorder:
         sessions = tuple(entry.written() for entry in chosen if isinstance(entry, SessionEntry))
         return Transcript(exchanges, sessions, self.dropped)
 
+    def count_fault(self, scope: str, kind: str) -> None:
+        """One more fault of a kind was injected in a scope; counted also when its entry is forgotten."""
+        counts = self._faults.setdefault(scope, {})
+        counts[kind] = counts.get(kind, 0) + 1
+
+    def faults_in(self, scope: str) -> Mapping[str, int]:
+        """How many faults of each kind were injected in a scope."""
+        return dict(self._faults.get(scope, {}))
+
     def clear(self, scope: str | None = None) -> None:
         """Forget one scope, or (None) everything and the count of what was dropped."""
         kept = deque(entry for entry in self._entries if scope is not None and entry.origin.scope != scope)
@@ -200,6 +212,9 @@ class Recorder:
         self._size = sum(_ENTRY_COST + entry.size for entry in kept)
         if scope is None:
             self.dropped = 0
+            self._faults.clear()
+        else:
+            self._faults.pop(scope, None)
 
     def grown(self, entry: _Entry, size: int) -> None:
         """An entry took `size` more bytes; makes room."""

@@ -60,23 +60,24 @@ Part = bytes | FileSpan | Pause | Fault
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One answer. `before` is waited for ahead of the head; `fault` concerns the answer as a whole.
+    """One answer. `before` is waited for ahead of the head; `faults` concern the answer as a whole.
 
-    `reset` True: no answer at all, the connection is reset. `speed` is that of the performance, None the clock's own.
+    `speed` is that of the performance, None the clock's own. `told` are faults that have been done already, as
+    the transcript has them.
     """
 
     status: int = 200
     headers: RawHeaders = ()
     parts: tuple[Part, ...] = ()
     before: tuple[Pause | Fault, ...] = ()
-    fault: Fault | None = None
-    reset: bool = False
+    faults: tuple[Fault, ...] = ()
     speed: float | None = None
+    told: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
         """Whether it is bytes from end to end, with no pause and no fault: it can be written at once."""
-        if self.before or self.fault is not None or self.reset:
+        if self.before or self.faults:
             return False
         return all(isinstance(part, bytes) for part in self.parts)
 

@@ -45,8 +45,8 @@ def outcome_of(actions: Sequence[Action], values: Mapping[str, str], manner: Man
                 return replace(streamed_answer(stream, values, manner), before=tuple(waits))
             case BeginOperation(start):
                 return Begun(start, tuple(waits))
-            case Abort():
-                return Outgoing(before=tuple(waits), reset=True)
+            case Abort(fault):
+                return Outgoing(before=(*waits, fault))
             case Unexpected():
                 return Mismatch(str(action))
             case Finished():
@@ -65,7 +65,7 @@ def reply_answer(reply: Reply, values: Mapping[str, str], manner: Manner) -> Out
     if reply.is_error and manner.wraps_errors:
         body = b"[" + body + b"]"
     answer = scripted_answer(reply.status, reply.headers, (body,), manner, type_of_body(body))
-    return answer if reply.fault is None else replace(answer, fault=reply.fault)
+    return answer if reply.fault is None else replace(answer, faults=(reply.fault,))
 
 
 def streamed_answer(stream: Stream, values: Mapping[str, str], manner: Manner) -> Outgoing:
@@ -89,7 +89,7 @@ def streamed_answer(stream: Stream, values: Mapping[str, str], manner: Manner) -
         content_type = SSE_TYPE
     own_type = header_value(stream.headers, b"content-type")
     answer = scripted_answer(stream.status, stream.headers, tuple(parts), manner, own_type or content_type)
-    return replace(answer, fault=stream.fault)
+    return answer if stream.fault is None else replace(answer, faults=(stream.fault,))
 
 
 def _framer(stream: Stream, manner: Manner) -> Framer:

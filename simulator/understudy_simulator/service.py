@@ -5,17 +5,19 @@ handler of the route, or in strict mode a refusal that names the nearest misses.
 known of what it names, a scenario that names the path may answer.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, assert_never
 
 from understudy.messages import Origin, Request
 from understudy.scenario.json_subset import LazyJson
+from understudy.scenario.latency import Profile
 from understudy.scenario.match import Facts
-from understudy.scenario.model import StartOperation
+from understudy.scenario.model import Fault, Reply, StartOperation
 from understudy.surfaces import VERSION, Place, Surface, place_of
 
 from .answers.tokens import tokens_of_request
+from .arms import Performance, Sort
 from .auth.gate import Verdict
 from .call import Answer, Begin, Call, Upload
 from .google_errors import (
@@ -32,13 +34,16 @@ from .google_errors import (
 from .heads import Head
 from .ids import Identity
 from .incoming import inflated
+from .injecting import placed
+from .layers import Injected
 from .paths import DOWNLOAD
-from .playback import Playback, SingleReply
+from .playback import Playback
 from .rendering import manner_of, rendered
 from .replies import Manner, Media, Outgoing, error_answer, json_answer, not_found_page
 from .routing import Matched, Route, Router
 from .scripted import Begun, Mismatch, Waits, outcome_of, reply_answer
-from .stage import Choice, Performance, Sort, Stage
+from .single_reply import SingleReply
+from .stage import Choice, Stage
 from .validation.verdicts import Verdicts
 from .video_jobs import VideoJobs, film_media
 
@@ -52,10 +57,15 @@ _NO_MATCH: Final = Matched(Route("", ""), "gemini", "", {})
 
 
 class Decision(NamedTuple):
-    """An answer and where it comes from, for transcript and terminal."""
+    """An answer and where it comes from, for transcript and terminal; `identity` is what chance is drawn from.
+
+    `latency` is how long the scenario that answers takes, if not as long as all others.
+    """
 
     outgoing: Outgoing
     origin: Origin
+    identity: Identity | None = None
+    latency: Profile | None = None
 
 
 class _Case(NamedTuple):
@@ -71,7 +81,7 @@ class _Case(NamedTuple):
 
     def answered(self, outgoing: Outgoing, scenario: str | None = None, misses: tuple[str, ...] = ()) -> Decision:
         surface = self.route.surface if self.route is not None and self.route.surface else self.place.surface.value
-        return Decision(outgoing, Origin(self.call.scope, surface, scenario, misses))
+        return Decision(outgoing, Origin(self.call.scope, surface, scenario, misses), self.call.identity)
 
 
 class Service:
@@ -88,17 +98,31 @@ class Service:
         """The answer to a whole request, which is stripped of the path carrier of its scope."""
         identity = self._stage.next_identity(scope)
         case = self._case(head, request, scope, identity)
+        if not self._stage.has_layers:
+            return self._answer(case, head, request)
+        injected = self._injected(case)
+        replaced = self._replaced(case, injected)
+        return replaced or _laid_over(case, self._answer(case, head, request), injected)
+
+    def _answer(self, case: _Case, head: Head, request: Request) -> Decision:
         if case.route is not None:
             return self._refusal(case, head) or self._performed(case, case.route)
         place = place_of(request.path)
         if place is None or place.surface.is_live:
-            return self._placed(case) or _lost(request, scope, identity)
+            return self._placed(case) or _lost(request, case.call.scope, case.call.identity)
         return self._refusal(case, head) or self._placed(case) or self._unserved(case)
 
     async def upload(self, head: Head, body: AsyncIterator[bytes]) -> Decision:
         """The answer to a call whose body is read piece by piece, of a route with an upload handler."""
         identity = self._stage.next_identity(head.scope)
         case = self._case(head, head.request, head.scope, identity)
+        injected = self._injected(case) if self._stage.has_layers else ()
+        replaced = self._replaced(case, injected)
+        if replaced is not None:
+            return replaced
+        return _laid_over(case, await self._uploaded(case, head, body), injected)
+
+    async def _uploaded(self, case: _Case, head: Head, body: AsyncIterator[bytes]) -> Decision:
         refusal = self._refusal(case, head)
         if refusal is not None:
             return refusal
@@ -174,6 +198,11 @@ class Service:
     # -- who answers
 
     def _performed(self, case: _Case, route: Route) -> Decision:
+        if route.surface == "oauth":
+            # Whoever names this path means it; `*` means the API's.
+            named = self._placed(case, "exact")
+            if named is not None:
+                return named
         polled = self._polled(case) if route.kind == "known" else None
         if polled is not None:
             return polled
@@ -233,11 +262,30 @@ class Service:
         case = case._replace(call=replace(case.call, scope=operation.scope))
         return self._answered(case, film_media(operation, file_id), operation.scenario, ())
 
+    # -- faults laid over answers
+
+    def _injected(self, case: _Case) -> tuple[Injected, ...]:
+        """What befalls the answer to a call, whoever gives it."""
+        facts, call = self._stage.coming_call(self._facts(case)), case.call
+        layers = self._stage.layers(call.scope)
+        return tuple(one for layer in layers for one in layer.injected(facts, call.identity, call.now))
+
+    def _replaced(self, case: _Case, injected: Sequence[Injected]) -> Decision | None:
+        """The answer, or its absence, in the place of any other; None if nothing of that sort comes."""
+        first = next((one for one in injected if one.is_instead), None)
+        if first is None:
+            return None
+        outgoing = Outgoing()
+        if isinstance(first.what, Reply):
+            outgoing = reply_answer(first.what, self._values(case), case.manner)
+            outgoing = replace(outgoing, told=(first.name,))
+        return _laid_over(case, case.answered(outgoing, first.scenario), injected)
+
     # -- scenarios
 
-    def _placed(self, case: _Case) -> Decision | None:
+    def _placed(self, case: _Case, sort: Sort = "placed") -> Decision | None:
         """The answer of a scenario that names the path, where no other may answer."""
-        performance = self._stage.choose(self._facts(case), self._values(case), "placed").performance
+        performance = self._stage.choose(self._facts(case), self._values(case), sort).performance
         return None if performance is None else self._played(case, performance)
 
     def _choice(self, case: _Case, route: Route) -> Choice:
@@ -248,15 +296,22 @@ class Service:
         return self._stage.choose(self._facts(case), self._values(case), sort)
 
     def _played(self, case: _Case, performance: Performance) -> Decision:
+        if performance.layer is None:
+            return self._performance(case, performance)
+        call = case.call
+        injected = performance.layer.injected(self._facts(case), call.identity, call.now, own=True)
+        return self._replaced(case, injected) or _laid_over(case, self._performance(case, performance), injected)
+
+    def _performance(self, case: _Case, performance: Performance) -> Decision:
         scenario, playback = performance.scenario, performance.playback
         outcome = self._outcome(playback, case)
         origin = Origin(case.call.scope, _surface_of(case, scenario.surface), scenario.id)
         match outcome:
             case Outgoing():
-                return Decision(_at_speed(outcome, performance.speed), origin)
+                return Decision(_at_speed(outcome, performance.speed), origin, case.call.identity, performance.latency)
             case Begun(start, before):
                 outgoing = self._begun(case, start, performance, before)
-                return Decision(_at_speed(outgoing, performance.speed), origin)
+                return Decision(_at_speed(outgoing, performance.speed), origin, case.call.identity, performance.latency)
             case Mismatch(why):
                 error = own_error(501, "UNEXPECTED_REQUEST", f"understudy: {scenario.id}: {why}", (why,))
                 return Decision(error_answer(error, case.manner), replace(origin, misses=(why,)))
@@ -301,6 +356,14 @@ class Service:
 
     def _values(self, case: _Case) -> Mapping[str, str]:
         return self._stage.slot_values(case.call.scope, case.call.identity, case.place, case.call.request.path)
+
+
+def _laid_over(case: _Case, decision: Decision, injected: Sequence[Injected]) -> Decision:
+    """The decision with the faults among what is injected laid over its answer."""
+    faults = [(one.what, one.at) for one in injected if isinstance(one.what, Fault)]
+    if not faults:
+        return decision
+    return decision._replace(outgoing=placed(decision.outgoing, faults), identity=case.call.identity)
 
 
 def _redirect(call: Call) -> Outgoing | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from understudy.errors import ConfigError
+from understudy.scenario.latency import Profile
 from understudy.scenario.scalars import duration_s
 from understudy.secret import Secret
 
@@ -49,7 +50,8 @@ class SimulatorSettings:
     `redirects_downloads` answers downloads by a redirect first, `cache_minimum` refuses caches that are too small for
     Google. `file_host` is the address in the URIs of finished videos (wire-http 6.4). A video that no scenario starts
     runs as `video_run` says. The transcript forgets its oldest entries beyond `transcript_limit` entries or
-    `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413. `live` is how Live sessions behave.
+    `transcript_bytes` bytes. Bodies beyond `body_limit` bytes get 413. `live` is how Live sessions behave,
+    `latency` how long answers take.
     """
 
     host: str = "127.0.0.1"
@@ -76,3 +78,4 @@ class SimulatorSettings:
     transcript_bytes: int = 512 * 1024 * 1024
     body_limit: int = 256 * 1024 * 1024
     live: LiveSettings = field(default_factory=LiveSettings)
+    latency: Profile | None = None

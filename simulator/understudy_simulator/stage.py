@@ -12,17 +12,20 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from understudy.messages import Request, header_value
+from understudy.scenario.latency import Profile
 from understudy.scenario.match import Facts, Hit, Matcher, Miss, nearest_misses
 from understudy.scenario.model import Scenario
 from understudy.surfaces import Place
 
+from .arms import Arm, Performance, Sort
 from .auth.gate import Gatekeeper
 from .clock import Clock, rfc3339
 from .google_errors import request_slots
 from .ids import Identity
+from .layers import Layer
 from .live.machine.memory import SessionMemory
 from .operations import OperationDesk
-from .playback import Playback, SingleReply, single_reply
+from .pacing import UnderWay
 from .quotas import Quotas
 from .recorder import Recorder
 from .service_account import ServiceAccount
@@ -31,9 +34,6 @@ from .spool import Spool, discard
 from .store import Store
 
 Carrier = Literal["path", "header", "marker"]
-Sort = Literal["any", "named", "placed"]
-"""Which scenarios a request is for: any, those that name its method or path, or only those that name its path."""
-
 SCOPE_HEADER: Final = b"x-understudy-scope"
 _NAME: Final = r"[A-Za-z0-9._-]{1,80}"
 _SCOPE: Final = re.compile(_NAME)
@@ -41,7 +41,12 @@ _PATH_CARRIER: Final = re.compile(rf"/~({_NAME})(?=/|\?|$)")
 _MARKER_START: Final = b"[[understudy-scope:"
 _MARKER: Final = re.compile(re.escape(_MARKER_START) + rf"({_NAME})\]\]".encode())
 _NAME_LIMIT: Final = 80
-_TO_NAME: Final[Mapping[Sort, str]] = {"any": "", "named": "this method or path", "placed": "this path"}
+_TO_NAME: Final[Mapping[Sort, str]] = {
+    "any": "",
+    "named": "this method or path",
+    "placed": "this path",
+    "exact": "this path, and not just any",
+}
 _MISSES_SHOWN: Final = 3
 
 
@@ -62,14 +67,6 @@ class Scoped(NamedTuple):
     mistake: str = ""
 
 
-class Performance(NamedTuple):
-    """A scenario that answers: its playback and the speed of its pauses (None: the simulator's own)."""
-
-    scenario: Scenario
-    playback: Playback | SingleReply
-    speed: float | None
-
-
 class Choice(NamedTuple):
     """What the stage has for a request: a performance, or why there is none, nearest miss first (at most three)."""
 
@@ -77,60 +74,16 @@ class Choice(NamedTuple):
     misses: tuple[str, ...] = ()
 
 
-class Arm:
-    """One armed scenario, and how far it was played in each scope: begun how often, and for HTTP what goes on."""
-
-    def __init__(self, scenario: Scenario, times: int | None, speed: float | None) -> None:
-        self.scenario = scenario
-        self.times = times
-        self.speed = speed
-        self._begun: dict[str, int] = {}
-        self._playing: dict[str, Playback] = {}
-        self._single = None if scenario.surface.is_live else single_reply(scenario.server)
-
-    def is_over(self, scope: str) -> bool:
-        """Whether it was played to its end, all its times. (A Live session counts once it has begun.)"""
-        playback = self._playing.get(scope)
-        if playback is not None and not playback.finished:
-            return False
-        return self.times is not None and self._begun.get(scope, 0) >= self.times
-
-    def names(self, sort: Sort) -> bool:
-        """Whether its `match` names what requests of that sort would have named."""
-        match = self.scenario.match
-        return sort == "any" or match.path is not None or (sort == "named" and match.method is not None)
-
-    def perform(self, scope: str, values: Mapping[str, str]) -> Performance:
-        """The performance that answers now: of an HTTP scenario the one that goes on, else a new one."""
-        if self._single is not None:
-            self._begun[scope] = self._begun.get(scope, 0) + 1
-            return Performance(self.scenario, self._single, self.speed)
-        playback = self._playing.get(scope)
-        if playback is None or playback.finished:
-            playback = Playback(self.scenario.server, values)
-            self._begun[scope] = self._begun.get(scope, 0) + 1
-            if not self.scenario.surface.is_live:
-                self._playing[scope] = playback
-        return Performance(self.scenario, playback, self.speed)
-
-    def start_over(self, scope: str | None) -> None:
-        """As if nothing had been played in a scope, or (None) in any."""
-        for played in (self._begun, self._playing):
-            if scope is None:
-                played.clear()
-            else:
-                played.pop(scope, None)
-
-
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """What the control API shows of a scope."""
+    """What the control API shows of a scope; `faults` counts those injected, by kind."""
 
     name: str
     requests: int
     armed: tuple[str, ...]
     played_out: tuple[str, ...]
     operations: int
+    faults: Mapping[str, int]
 
 
 class _Spent:
@@ -203,6 +156,7 @@ class _Room:
 
     def __init__(self) -> None:
         self.arms: list[Arm] = []
+        self.layers: list[Arm] = []
         self.requests = 0
         self.calls = 0
         self.strict: bool | None = None
@@ -211,6 +165,9 @@ class _Room:
 
     def add(self, arm: Arm) -> None:
         """Put one more on."""
+        if not arm.scenario.server:
+            self.layers.append(arm)
+            return
         self.arms.append(arm)
         self._matcher = None
 
@@ -242,6 +199,9 @@ class Stage:
         self._everywhere = _Room()
         self._reads_markers = False
         self._latest_misses: tuple[tuple[Miss, ...], tuple[str, ...]] = ((), ())
+        self.under_way = UnderWay()
+        self.has_layers = False
+        """Whether anything is armed that lays faults over others' answers."""
 
     def arm(
         self,
@@ -251,9 +211,11 @@ class Stage:
         carrier: Carrier = "header",
         times: int | None = 1,
         speed: float | None = None,
+        latency: Profile | None = None,
     ) -> Arm:
         """Put a scenario on, after those that are on already. `scope` None: it answers in every scope, after the
         scope's own. `times` None plays it without end. Only if `carrier` is "marker" are bodies searched for scopes.
+        `latency` is how long its answers take; None: as long as all others.
 
         Raises ValueError if `scope` is no name (`[A-Za-z0-9._-]{1,80}`) or `times` is below 1.
         """
@@ -261,9 +223,10 @@ class Stage:
             raise ValueError(f"scope must be 1 to 80 characters of A-Z a-z 0-9 . _ -, not {scope!r}")
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, not {times}")
-        arm = Arm(scenario, times, speed)
+        arm = Arm(scenario, times, speed, self.clock.now(), latency)
         room = self._everywhere if scope is None else self._room(scope)
         room.add(arm)
+        self.has_layers = self.has_layers or not scenario.server
         self._reads_markers = self._reads_markers or carrier == "marker"
         return arm
 
@@ -279,8 +242,8 @@ class Stage:
         self.live_memory.forget(scope)
         for resource in self.store.forget(scope):
             discard(resource.hidden)
-        for arm in self._everywhere.arms:
-            arm.start_over(scope)
+        for arm in (*self._everywhere.arms, *self._everywhere.layers):
+            arm.start_over(scope, self.clock.now())
         if scope is not None:
             self._scopes.pop(scope, None)
             if strict is not None or any_body is not None:
@@ -292,6 +255,12 @@ class Stage:
         self._any_body = self.settings.any_body if any_body is None else any_body
         self._scopes.clear()
         self._reads_markers = False
+        self.has_layers = bool(self._everywhere.layers)
+
+    @property
+    def latency(self) -> Profile | None:
+        """How long answers take; None: no longer than it takes to find them."""
+        return self.settings.latency
 
     @property
     def reads_markers(self) -> bool:
@@ -362,6 +331,17 @@ class Stage:
             misses += found
         return Choice(None, self._told(misses))
 
+    def layers(self, scope: str) -> Iterator[Layer]:
+        """What is laid over answers in a scope, its own first."""
+        for room in (self._scopes.get(scope), self._everywhere):
+            for arm in () if room is None else room.layers:
+                if arm.layer is not None:
+                    yield arm.layer
+
+    def coming_call(self, facts: Facts) -> Facts:
+        """The facts with the number that the call will have if it is one."""
+        return facts.at_call(self._room(facts.scope).calls + 1)
+
     def _told(self, misses: tuple[Miss, ...]) -> tuple[str, ...]:
         """The nearest misses in words; of the same misses, which a matcher gives again and again, found out once."""
         if misses is not self._latest_misses[0]:
@@ -395,11 +375,12 @@ class Stage:
 
     def _state(self, name: str) -> ScopeState:
         room = self._scopes.get(name, _Room())
-        arms = (*room.arms, *self._everywhere.arms)
+        arms = (*room.layers, *room.arms, *self._everywhere.layers, *self._everywhere.arms)
         return ScopeState(
             name,
             room.requests,
             tuple(arm.scenario.id for arm in arms if not arm.is_over(name)),
             tuple(arm.scenario.id for arm in arms if arm.is_over(name)),
             self.operations.count(name),
+            self.recorder.faults_in(name),
         )

@@ -84,14 +84,16 @@ class Control:
         carrier: Carrier = "header",
         times: int | None = 1,
         speed: float | None = None,
+        latency: str | Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
         """Arm a scenario, by its id or as an inline document, in a scope; the simulator's answer.
 
-        `carrier` says how requests show the scope; `times` None plays it without end; `speed` None keeps the
-        simulator's.
+        `carrier` says how requests show the scope; `times` None plays it without end; `speed` and `latency` (the name
+        of a profile, or one inline) None keep the simulator's.
         """
         wish = {"scenario": scenario, "scope": scope, "carrier": carrier, "times": times}
-        return self._ask("POST", "play", wish if speed is None else wish | {"speed": speed})
+        more = {name: value for name, value in (("speed", speed), ("latency", latency)) if value is not None}
+        return self._ask("POST", "play", wish | more)
 
     def reset(self, scope: str | None = None, *, strict: bool | None = None, any_body: bool | None = None) -> None:
         """Forget what is armed and what was seen, in one scope or (None) in all.

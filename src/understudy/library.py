@@ -31,6 +31,10 @@ _NO_SCENARIOS: Final = frozenset({"prices"})
 """Files of the scenarios folder that are no scenarios."""
 
 
+LATENCY: Final = "latency"
+"""The folder of latency profiles below the scenarios."""
+
+
 def scenarios_folder() -> Path:
     """The folder of the shipped scenarios: `_scenarios` beside this module in a wheel, else the checkout's."""
     beside = Path(__file__).parent / "_scenarios"
@@ -170,6 +174,8 @@ def _nothing_named(word: str, ids: Sequence[str]) -> Problem:
 def _files_below(folder: Path) -> Iterator[Path]:
     """The scenario files of a folder and of those below it, in the order of their paths."""
     found = [path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file()]
+    profiles = scenarios_folder() / LATENCY
+    found = [path for path in found if path.parent != profiles]
     for path in sorted(found, key=lambda path: path.relative_to(folder).with_suffix("").as_posix()):
         if path.relative_to(folder).with_suffix("").as_posix() not in _NO_SCENARIOS:
             yield path

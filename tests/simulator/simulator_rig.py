@@ -32,12 +32,18 @@ def account() -> ServiceAccount:
 
 @asynccontextmanager
 async def simulator(
-    *, clock: Clock | None = None, tls=None, scenarios=(), load=None, **settings
+    *, clock: Clock | None = None, tls=None, scenarios=(), load=None, load_latency=None, **settings
 ) -> AsyncIterator[Simulator]:
     """A simulator on free ports, without pauses."""
     known = SimulatorSettings(**({"port": 0, "admin_port": 0, "speed": 0.0} | settings))
     async with Simulator(
-        known, service_account=account(), clock=clock, tls=tls, scenarios=scenarios, load=load
+        known,
+        service_account=account(),
+        clock=clock,
+        tls=tls,
+        scenarios=scenarios,
+        load=load,
+        load_latency=load_latency,
     ) as running:
         yield running
 

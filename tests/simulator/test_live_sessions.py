@@ -23,8 +23,8 @@ from understudy_simulator.clock import ManualClock, RealClock
 from understudy_simulator.live import connection as connecting
 from understudy_simulator.live import refusals
 from understudy_simulator.live import session as driving
-from understudy_simulator.live.connection import wire_frame
 from understudy_simulator.live.session import CHOSEN_TOO_LATE
+from understudy_simulator.live.wire_faults import wire_frame
 from understudy_simulator.quotas import QuotaRule
 
 GEMINI = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"

@@ -6,7 +6,7 @@ from simulator_rig import BEARER, KEY, Answer, ask, simulator
 from understudy.library import load_all
 from understudy.scenario.model import Call, Download, Poll, Scenario, Start
 
-SCENARIOS = [scenario for scenario in load_all([]) if not scenario.surface.is_live]
+SCENARIOS = [scenario for scenario in load_all([]) if not scenario.surface.is_live and scenario.client]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)

@@ -100,7 +100,7 @@ def test_wrong_usage_ends_with_2_and_without_a_traceback(words: list[str], tmp_p
         (
             ["scenarios", "show", "veo"],
             2,
-            "veo: 4 scenarios begin so; one is wanted, such as 'veo/gemini-text-to-video'",
+            "veo: 20 scenarios begin so; one is wanted, such as 'veo/extension'",
         ),
         (["run", "--", "./plain.txt"], 126, "not executable"),
     ],

@@ -179,4 +179,4 @@ def test_the_frozen_prices_never_change():
     preview = frozen.demanded("gemini", "veo-3.1-generate-preview")
     assert preview.price("output_cost_per_second") == Decimal("0.40")
     assert preview.price("output_cost_per_second_4k") == Decimal("0.60")
-    assert len(frozen) == 20
+    assert len(frozen) == 28

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from understudy.library import document_of
-from understudy.scenario import document, document_bodies
+from understudy.scenario import document, document_bodies, document_faults, document_match
 from understudy.scenario.layout import SLOTS
 from understudy.scenario.match import _ORDER as MATCH_WORDS  # pyright: ignore[reportPrivateUsage]
 from understudy.scenario.parse import parse_scenario
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "scenario-format.md").read_text("utf-8")
 MODELS = [
     model
-    for module in (document, document_bodies)
+    for module in (document, document_bodies, document_faults, document_match)
     for model in vars(module).values()
     if isinstance(model, type) and issubclass(model, BaseModel)
 ]

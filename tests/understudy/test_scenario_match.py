@@ -5,6 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy.scenario.criteria import CallRange, Match
 from understudy.scenario.json_subset import (
     LazyJson,
     camel_case,
@@ -15,7 +16,7 @@ from understudy.scenario.json_subset import (
     snake_case,
 )
 from understudy.scenario.match import Facts, Hit, Matcher, Miss, glob_test, nearest_misses, shadowed
-from understudy.scenario.model import CallRange, Match, Reply, Scenario
+from understudy.scenario.model import Reply, Scenario
 from understudy.surfaces import Surface
 
 

@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 from understudy.errors import ScenarioError
 from understudy.library import document_of, scenarios_folder
 from understudy.messages import BINARY, TEXT
+from understudy.scenario.criteria import CallRange, Match
 from understudy.scenario.layout import SLOTS, json_text
 from understudy.scenario.model import (
     EMPTY,
     Branch,
     Call,
-    CallRange,
     Case,
     CloseSession,
     Download,
     Fault,
     FilmWords,
-    Match,
     OperationError,
     OperationResponse,
     Pause,

@@ -6,18 +6,22 @@ answer to a close with the same code, and faults are needed (wire-live 2, 5.1).
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import WebSocketError, WSMsgType, web
 
-from understudy.messages import BINARY, CLOSE, TEXT
+from understudy.messages import BINARY, CLOSE, PONG, TEXT
 from understudy.provider_errors.live import cut_reason
 from understudy.scenario.json_subset import LazyJson
+from understudy.scenario.model import Fault
 
 from ..clock import Clock
 from ..cues import Arrived, Gone, SendMessage
 from ..faults import reset_connection
 from ..recorder import SessionEntry
+from .disturbing import Disturber
+from .wire_faults import FINAL, wire_frame
 
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes that a client message may have."""
@@ -28,8 +32,7 @@ SEND_WITHIN_S: Final = 60.0
 _UNREAD_BYTES: Final = 128 * 1024
 """So much may lie unsent before sending waits."""
 
-_FINAL: Final = 0x80
-_CONTINUATION: Final = 0x0
+_LOOK_S: Final = 0.01
 
 
 class LiveConnection:
@@ -42,6 +45,18 @@ class LiveConnection:
         self._is_closing = False
         self._is_over = False
         self._is_deflated = bool(socket.compress)
+        self.disturber: Disturber | None = None
+        """What befalls the session on purpose."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The connection's transport; None when the client is gone."""
+        return self._request.transport
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing more is said on purpose, and the client is to be the one who ends it."""
+        return self.disturber is not None and self.disturber.is_mute and not self._is_over
 
     @property
     def is_closing(self) -> bool:
@@ -59,10 +74,16 @@ class LiveConnection:
         A client's close is answered at once with its own code (RFC 6455 section 5.5.1).
         """
         message = await self._socket.receive()
+        while message.type is WSMsgType.PING or message.type is WSMsgType.PONG:
+            if message.type is WSMsgType.PING:
+                self._pong(bytes(message.data))
+            message = await self._socket.receive()
         match message.type:
             case WSMsgType.TEXT | WSMsgType.BINARY:
                 payload = bytes(message.data)
                 self._entry.frame("client", TEXT if message.type is WSMsgType.TEXT else BINARY, payload)
+                if self.disturber is not None:
+                    self.disturber.heard(payload)
                 return Arrived(LazyJson(payload))
             case WSMsgType.CLOSE:
                 code = int(message.data) or None
@@ -85,14 +106,16 @@ class LiveConnection:
         """
         if self._is_closing or self._is_over:
             return True
-        transport = self._request.transport
-        if message.fault is not None or self._is_deflated or transport is None or transport.is_closing():
+        transport, disturber = self._request.transport, self.disturber
+        if message.fault is not None or (disturber is not None and disturber.concerns(message)):
+            return False
+        if self._is_deflated or transport is None or transport.is_closing():
             return False
         if transport.get_write_buffer_size() > _UNREAD_BYTES:
             return False
         payload = message.payload
         self._entry.frame("server", message.opcode, payload)
-        transport.write(wire_frame(_FINAL | message.opcode, payload))
+        transport.write(wire_frame(FINAL | message.opcode, payload))
         return True
 
     async def send(self, message: SendMessage) -> None:
@@ -100,6 +123,9 @@ class LiveConnection:
         if self.is_closing:
             return
         try:
+            if self.disturber is not None and self.disturber.concerns(message):
+                await self.disturber.send(self, self._entry, message)
+                return
             async with asyncio.timeout(SEND_WITHIN_S):
                 await self._send(message)
         except TimeoutError:
@@ -110,38 +136,53 @@ class LiveConnection:
             self._is_over = True
 
     async def _send(self, message: SendMessage) -> None:
-        fault, payload = message.fault, message.payload
-        if fault is not None and fault.kind == "truncate":
-            self._entry.note_fault(f"truncate {fault.size}")
-            self._entry.close("server", None)
-            frame = wire_frame(_FINAL | message.opcode, payload)
-            self._write(frame[: len(frame) - len(payload) + fault.size])
-            self.end()
+        self._entry.frame("server", message.opcode, message.payload)
+        await self._socket.send_frame(message.payload, WSMsgType(message.opcode))
+
+    def _pong(self, payload: bytes) -> None:
+        disturber = self.disturber
+        if self.is_closing or (disturber is not None and (disturber.is_mute or disturber.faults.ignores_pings)):
             return
-        self._entry.frame("server", message.opcode, payload)
-        if fault is None or fault.kind != "slice" or not 0 < fault.size < len(payload):
-            await self._socket.send_frame(payload, WSMsgType(message.opcode))
-            return
-        self._entry.note_fault(f"slice {fault.size}")
-        for start in range(0, len(payload), fault.size):
-            first = message.opcode if start == 0 else _CONTINUATION
-            last = _FINAL if start + fault.size >= len(payload) else 0
-            self._write(wire_frame(first | last, payload[start : start + fault.size]))
-            await asyncio.sleep(0)
+        with suppress(ConnectionError):
+            self._write(wire_frame(FINAL | PONG, payload))
+
+    async def inject(self, fault: Fault) -> None:
+        """Do to the connection what a fault by itself wants."""
+        if self.disturber is not None and not self.is_closing:
+            await self.disturber.inject(self, self._entry, fault)
+
+    async def linger(self) -> None:
+        """Hold the connection after all has been said, if a fault wants that."""
+        transport = self.transport
+        if self.disturber is not None and transport is not None and not transport.is_closing():
+            await self.disturber.linger(self._entry)
+
+    async def drain(self, unsent: int) -> None:
+        """Wait until not more than so many bytes wait for the client. Raises TimeoutError if it does not read."""
+        async with asyncio.timeout(SEND_WITHIN_S):
+            # aiohttp's own drain looks at its writer, not at what is written past it.
+            while (wire := self.transport) is not None and wire.get_write_buffer_size() > unsent:  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_S)
 
     def close(self, code: int | None, reason: str) -> None:
         """Send the close; without `code` an empty one. The client's own close is still to be received."""
-        if not self.is_closing:
+        if self.disturber is not None and not self.is_closing:
+            self.disturber.flush(self._entry, self._write)
+            laid = self.disturber.faults.instead_of_refusal()
+            if laid is not None:
+                (code, reason), name = (laid[0].code, laid[0].reason), laid[1]
+                self._entry.note_fault(name)
+        if not self.is_closing and not self.is_held:
             self._entry.close("server", code, cut_reason(reason))
             self._send_close(code, reason)
 
     def _send_close(self, code: int | None, reason: str = "") -> None:
-        if self.is_closing:
+        if self.is_closing or self.is_held:
             return
         self._is_closing = True
         payload = b"" if code is None else struct.pack("!H", code) + cut_reason(reason).encode()
         try:
-            self._write(wire_frame(_FINAL | CLOSE, payload))
+            self._write(wire_frame(FINAL | CLOSE, payload))
         except ConnectionError:
             self._is_over = True
 
@@ -160,6 +201,10 @@ class LiveConnection:
     async def stall(self, seconds: float, clock: Clock, speed: float | None) -> None:
         """Neither read nor write for that many seconds of scenario time; not even pings are answered."""
         self._entry.note_fault(f"stall {seconds:g}s")
+        await self.hush(seconds, clock, speed)
+
+    async def hush(self, seconds: float, clock: Clock, speed: float | None) -> None:
+        """The same, without a word of it in the transcript."""
         transport = self._request.transport
         if transport is not None and not transport.is_closing():
             transport.pause_reading()
@@ -179,13 +224,3 @@ class LiveConnection:
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
         transport.write(data)
-
-
-def wire_frame(first: int, payload: bytes) -> bytes:
-    """A server's WebSocket frame, unmasked; `first` is its first byte, FIN bit and opcode (RFC 6455 section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", first, size) + payload
-    if size < 65536:
-        return struct.pack("!BBH", first, 126, size) + payload
-    return struct.pack("!BBQ", first, 127, size) + payload

@@ -35,6 +35,7 @@ from ..cues import (
     Wait,
 )
 from .connection import LiveConnection
+from .disturbing import HOLD_S, Disturber
 from .refusals import DEADLINE, Refusal, own_refusal
 
 FIRST_WITHIN_S: Final = 60.0
@@ -78,12 +79,13 @@ class Cast:
     """The machine that was found for a session, and the speed of its waits (None: the clock's own).
 
     `message` is what it gets in place of the client's first message: a setup of which an ephemeral token has locked
-    fields. None: the client's own.
+    fields. None: the client's own. `disturber` is what befalls the session on purpose.
     """
 
     machine: Machine
     speed: float | None = None
     message: LazyJson | None = None
+    disturber: Disturber | None = None
 
 
 class LiveSession:
@@ -119,6 +121,7 @@ class LiveSession:
             try:
                 await self._listen(cast)
                 await self._settle()
+                await self._connection.linger()
             except asyncio.CancelledError:
                 self._connection.close(GOING_AWAY, "")
                 raise
@@ -152,6 +155,7 @@ class LiveSession:
             self._close(found.code, found.reason)
             return
         self._speed = found.speed
+        self._connection.disturber = found.disturber
         self._machine = found.machine
         self._be_patient(SILENCE_LIMIT_S)
         self._happened(Opened())
@@ -212,6 +216,8 @@ class LiveSession:
                 case Stall(seconds, id):
                     await self._connection.stall(seconds, self._clock, self._speed)
                     self._events.insert(0, Elapsed(id, self._age_s))
+                case Abort(fault):
+                    await self._connection.inject(fault)
                 case _:
                     pass
             action = self._go_on()
@@ -233,7 +239,9 @@ class LiveSession:
                 return False
             case CloseWith(code, reason):
                 self._close(code, reason)
-            case Abort():
+            case Abort(fault):
+                if fault.kind != "reset_peer":
+                    return False
                 self._connection.reset()
             case Unexpected():
                 self._refuse(str(action))
@@ -254,7 +262,7 @@ class LiveSession:
         """Close, if nobody did, and let the client answer the close."""
         if not self._connection.is_closing:
             self._connection.close(code, reason)
-        self._be_patient(CLOSE_WITHIN_S)
+        self._be_patient(HOLD_S if self._connection.is_held else CLOSE_WITHIN_S)
 
     # -- time
 
@@ -307,7 +315,7 @@ class LiveSession:
         is_waiting = self._timer is not None and self._timer.is_pending
         if left_s > 0 or is_waiting:
             self._watch = loop.call_later(left_s if left_s > 0 else seconds, self._lose_patience, seconds)
-        elif not self._connection.is_closing:
+        elif not self._connection.is_closing and not self._connection.is_held:
             self._close(DEADLINE.code, DEADLINE.reason)
             self._happened(Gone(None))
         elif not self._connection.is_ended:

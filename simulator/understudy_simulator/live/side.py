@@ -22,22 +22,28 @@ from understudy.scenario.model import Reply
 from understudy.surfaces import Place, model_id
 
 from ..answers.reading import member, text_in
+from ..arms import Performance
 from ..auth.ephemeral import constrained
 from ..auth.presented import presented_in
+from ..draws import Draws
 from ..google_errors import credentials_error, quota_error
 from ..ids import Identity
 from ..incoming import request_of
+from ..layers import Injected
+from ..pacing import LivePace, Pace
 from ..playback import Playback
 from ..recorder import SessionEntry
 from ..replies import Manner, Outgoing
-from ..scripted import outcome_of
-from ..stage import Performance, Stage
+from ..scripted import outcome_of, reply_answer
+from ..stage import Stage
 from .connection import MESSAGE_LIMIT, LiveConnection
+from .disturbing import Disturber
 from .machine.conversation import Conversation
 from .machine.music import MusicSession
 from .reading import setup_model
 from .refusals import Refusal, own_refusal, query_refusal, refusal_of
 from .session import CLOSE_WITHIN_S, Cast, LiveSession, Machine
+from .wire_faults import WireFaults
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +108,7 @@ class LiveSide:
             compress=stage.settings.live.deflate,
             max_msg_size=MESSAGE_LIMIT,
             autoclose=False,
-            autoping=True,
+            autoping=False,
             decode_text=False,
         )
         if not socket.can_prepare(request):
@@ -151,6 +157,8 @@ class _Casting:
         self._request = request
         self._values: dict[str, str] = {}
         self._chosen: Performance | None = None
+        self._identity: Identity | None = None
+        self._injected: tuple[Injected, ...] = ()
         self._opened: tuple[Literal["gemini", "vertex"], str, str] | None = None
 
     def cast(self, message: LazyJson) -> Cast | Refusal:
@@ -170,7 +178,7 @@ class _Casting:
                 return own_refusal(scoped.mistake)
             scope = scoped.scope
         self.entry.origin = replace(self.entry.origin, scope=scope)
-        identity = self.stage.next_identity(scope)
+        identity = self._identity or self.stage.next_identity(scope)
         model = model_id(model_path)
         self._values.update(self.stage.slot_values(scope, identity, replace(self._place, model=model, name=model_path)))
         misses: tuple[str, ...] = ()
@@ -179,11 +187,14 @@ class _Casting:
             self._chosen, misses = choice.performance, choice.misses
         if self._chosen is not None and isinstance(self._chosen.playback, Playback):
             self.entry.origin = replace(self.entry.origin, scenario=self._chosen.scenario.id)
-            return Cast(self._chosen.playback, self._chosen.speed, None if message is sent else message)
+            disturber = self._disturber(message, model, scope, identity, self._chosen)
+            return Cast(self._chosen.playback, self._chosen.speed, None if message is sent else message, disturber)
         self.entry.origin = replace(self.entry.origin, misses=misses)
         if self.stage.is_strict(scope):
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
-        return Cast(self._free(identity, scope), message=None if message is sent else message)
+        disturber = self._disturber(message, model, scope, identity, None)
+        machine = self._free(identity, scope)
+        return Cast(machine, message=None if message is sent else message, disturber=disturber)
 
     def _free(self, identity: Identity, scope: str) -> Machine:
         """Who answers where no scenario does."""
@@ -199,6 +210,45 @@ class _Casting:
             takes_any=stage.takes_any_body(scope),
         )
 
+    def _disturber(
+        self, message: LazyJson, model: str, scope: str, identity: Identity, chosen: Performance | None
+    ) -> Disturber | None:
+        """What befalls the session: faults laid over it, and those of its script; None if there can be none."""
+        stage = self.stage
+        profile = (chosen and chosen.latency) or stage.latency
+        if chosen is None and not stage.has_layers and not self._injected and profile is None:
+            return None
+        facts = stage.coming_call(self._facts(message, model, scope))
+        now = stage.clock.now()
+        injected = list(self._injected)
+        for layer in stage.layers(scope):
+            if not layer.refuses_handshakes:
+                injected.extend(layer.injected(facts, identity, now))
+        if chosen is not None and chosen.layer is not None:
+            injected.extend(chosen.layer.injected(facts, identity, now, own=True))
+        laid = [(one.what, one.at or one.first_at, one.name) for one in injected if not isinstance(one.what, Reply)]
+        faults = WireFaults(laid, Draws(identity, "faults"))
+        pace = None if profile is None else LivePace(Pace(profile, identity, stage.under_way))
+        return Disturber(faults, stage.clock, None if chosen is None else chosen.speed, pace, stage.under_way)
+
+    def _laid_refusal(self, scope: str) -> Outgoing | None:
+        """The refusal of the handshake that is laid over it; None if there is none."""
+        stage = self.stage
+        layers = [layer for layer in stage.layers(scope) if layer.refuses_handshakes] if stage.has_layers else []
+        if not layers:
+            return None
+        # The number is taken here, so that what is drawn is this session's own.
+        self._identity = stage.next_identity(scope)
+        facts, now = stage.coming_call(self._facts(LazyJson(b""), "", scope)), stage.clock.now()
+        self._injected = tuple(one for layer in layers for one in layer.injected(facts, self._identity, now))
+        for one in self._injected:
+            if isinstance(one.what, Reply):
+                self.entry.origin = replace(self.entry.origin, scenario=one.scenario)
+                self.entry.note_fault(one.name)
+                manner = Manner(self._place.surface.is_vertex, self._identity.duration_ms)
+                return reply_answer(one.what, self._values, manner)
+        return None
+
     def refused_handshake(self) -> Outgoing | None:
         """The answer of a scenario that begins with a reply; None if there is none.
 
@@ -209,6 +259,9 @@ class _Casting:
         # The values are filled in when the model is known.
         identity = Identity(self.stage.settings.seed, scope, 0)
         self._values.update(self.stage.slot_values(scope, identity, self._place))
+        laid = self._laid_refusal(scope)
+        if laid is not None:
+            return laid
         facts = self._facts(LazyJson(b""), "", scope)
         performance = self.stage.choose(facts, self._values, "named").performance
         if performance is None:

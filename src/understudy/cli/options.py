@@ -66,6 +66,10 @@ VideoRuns = Annotated[
     str, typer.Option(metavar="POLLS|TIME", help="How long a video is not done: for so many polls, or a time as 90s.")
 ]
 Speed = Annotated[float, typer.Option(min=0, metavar="X", help="1 as scripted, 2 twice as fast, 0 without pauses.")]
+Latency = Annotated[
+    str | None,
+    typer.Option("--latency", metavar="NAME|FILE", help="Answer as slowly as this profile says: fast, typical, ..."),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="What all ids and made-up answers are derived from.")]
 BearerTokens = Annotated[Auth, typer.Option("--auth", help="Bearer tokens to accept: any, or only issued ones.")]
 KeyFile = Annotated[

@@ -28,6 +28,7 @@ from .options import (
     HttpPort,
     JsonLine,
     KeyFile,
+    Latency,
     LiveTexts,
     QuotaTexts,
     RedirectDownloads,
@@ -63,6 +64,7 @@ def simulator(
     any_body: AnyBody = False,
     speed: Speed = 1.0,
     seed: Seed = 0,
+    latency: Latency = None,
     auth: BearerTokens = Auth.ANY,
     quota: QuotaTexts = None,
     live: LiveTexts = None,
@@ -82,12 +84,10 @@ def simulator(
 
     \b
     Examples:
-      understudy simulator --scenario gemini/quota-burst-then-success --report - --fail-on failed
-      understudy simulator --port 0 --tls-port 0 --admin-port 0 --strict --json
-      understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --quota tokens/day=100000
+      understudy simulator --scenario faults/reset-now-and-then --latency typical --report - --fail-on failed
+      understudy simulator --quota 'gemini-2.5-pro:requests/minute=2' --port 0 --tls-port 0 --admin-port 0 --json
       curl -s localhost:8900/v1beta/models/gemini-2.5-flash:generateContent \\
-           -H 'x-goog-api-key: any' -H 'content-type: application/json' \\
-           -d '{"contents":[{"parts":[{"text":"hello"}]}]}'
+           -H 'x-goog-api-key: any' --json '{"contents":[{"parts":[{"text":"hello"}]}]}'
     """
     from understudy_simulator.app import Simulator
     from understudy_simulator.service_account import ServiceAccount
@@ -101,29 +101,49 @@ def simulator(
     account = ServiceAccount.from_pem(_account_key(home))
     settings = SimulatorSettings(
         *(host, port, tls_port, admin_port, strict, any_body, speed, seed, auth.value),
-        denied_projects=tuple(deny_project or ()),
-        redirects_downloads=redirect_downloads,
-        cache_minimum=cache_minimum,
         control_key=_control_key(),
-        **_worded(quota or (), live or (), video_runs),
+        **_strictness(deny_project, redirect_downloads, cache_minimum),
+        **_worded(quota or (), live or (), video_runs, latency),
     )
     tls, bundle = _own_tls(home, _names(host, tls_name))
-    server = Simulator(settings, tls=tls, scenarios=_played(scenario or ()), service_account=account, load=_shipped)
+    server = Simulator(settings, tls=tls, scenarios=_played(scenario or ()), service_account=account, **_library())
     write_key = partial(_write_key_file, account.key_file, home, service_account)
     serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write_key)
     tell(server.stage.recorder.transcript(), report, fail_on, json_line)
 
 
-def _worded(quotas: Sequence[str], live: Sequence[str], video_runs: str) -> dict[str, Any]:
-    """The settings that `--quota`, `--live` and `--video-runs` say in words. Raises ConfigError for wrong ones."""
+def _strictness(deny_project: list[str] | None, redirects: bool, cache_minimum: bool) -> dict[str, Any]:
+    return {
+        "denied_projects": tuple(deny_project or ()),
+        "redirects_downloads": redirects,
+        "cache_minimum": cache_minimum,
+    }
+
+
+def _library() -> dict[str, Any]:
+    """Who steers the simulator names what ships, never files of this machine (S-66)."""
+    from ..library import find, load
+    from ..profiles import shipped_latency
+
+    def load_shipped(name: str) -> "Scenario":
+        return load(find(name))
+
+    return {"load": load_shipped, "load_latency": shipped_latency}
+
+
+def _worded(quotas: Sequence[str], live: Sequence[str], video_runs: str, latency: str | None) -> dict[str, Any]:
+    """The settings that these options say in words. Raises ConfigError for wrong ones."""
     from understudy_simulator.live.words import live_settings
     from understudy_simulator.quota_words import quota_rule
     from understudy_simulator.settings import VideoRun
+
+    from ..profiles import latency as profile
 
     return {
         "quotas": tuple(map(quota_rule, quotas)),
         "live": live_settings(live),
         "video_run": VideoRun.read(video_runs),
+        "latency": None if latency is None else profile(latency),
     }
 
 
@@ -141,13 +161,6 @@ def _played(names: Sequence[str]) -> "tuple[Scenario, ...]":
     for earlier, later in shadowed(played):
         print(f"note: {later.id} never answers: {earlier.id} before it takes all its requests", file=sys.stderr)
     return played
-
-
-def _shipped(name: str) -> "Scenario":
-    """Who steers the simulator names scenarios of the library, never files of this machine (S-66)."""
-    from ..library import find, load
-
-    return load(find(name))
 
 
 def _write_key_file(

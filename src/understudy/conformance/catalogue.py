@@ -54,9 +54,10 @@ def _words(check: Check) -> tuple[str, str, str]:
 def paired(checks: Iterable[Check], scenarios: Sequence[Scenario], words: Sequence[str] = ()) -> tuple[Pair, ...]:
     """Each check with each probe that it is judged on; `words` are ids of probes or the starts of them.
 
-    A check without probes of its own is judged on every one of `scenarios` that it fits. Raises ConfigError if a word
-    names no probe.
+    A check without probes of its own is judged on every one of `scenarios` that it fits and that has a client's side:
+    those of faults have none. Raises ConfigError if a word names no probe.
     """
+    scenarios = [scenario for scenario in scenarios if scenario.client]
     library = {scenario.id: library_probe(scenario) for scenario in scenarios}
     pairs = [Pair(check, probe) for check in checks for probe in _probes(check, scenarios, library)]
     ids = [pair.probe.id for pair in pairs]

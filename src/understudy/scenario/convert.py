@@ -18,12 +18,12 @@ from ..rpc_status import (
 )
 from ..surfaces import Surface
 from . import model
+from .convert_faults import fault_of, match_of, trigger_of
 from .document import (
     CallDoc,
     ClientStepDoc,
     ExpectDoc,
     GoAwayDoc,
-    MatchDoc,
     ReceiveDoc,
     RetryDoc,
     ScenarioDoc,
@@ -37,7 +37,6 @@ from .document_bodies import (
     ChunkDoc,
     DetailDoc,
     ErrorDoc,
-    FaultDoc,
     Files,
     QuotaFailureDoc,
     QuotaViolationDoc,
@@ -45,6 +44,7 @@ from .document_bodies import (
     RpcStatusDoc,
     StreamDoc,
 )
+from .document_faults import InjectionDoc
 from .document_operations import FilmDoc, OperationDoc
 from .errors_by_name import error_close, error_payload, error_reply
 from .layout import Layout, json_text, payload_of_text
@@ -55,45 +55,23 @@ _OPCODES = {"text": TEXT, "binary": BINARY}
 def scenario_of(doc: ScenarioDoc, scenario_id: str, source: str, files: Files) -> model.Scenario:
     """The scenario that `doc` describes."""
     surface = Surface(doc.surface)
+    # A scenario that only lays faults over others' answers may do so on any surface.
+    kind = None if not doc.server else surface.is_live
+    own = (surface, doc.model, kind)
     steps = _Steps(files, doc.defaults.opcode, surface, doc.model)
     return model.Scenario(
         id=scenario_id,
         title=doc.title,
         surface=surface,
         model=doc.model,
-        match=_match(doc.match, surface, doc.model),
+        match=match_of(doc.match, *own),
         server=tuple(steps.server(step) for step in doc.server),
         client=tuple(steps.client(step) for step in doc.client),
         expect=_expect(doc.expect),
         seed=doc.seed,
         source=source,
+        faults=tuple(steps.injection(injection) for injection in doc.faults),
     )
-
-
-def _match(doc: MatchDoc, surface: Surface, scenario_model: str) -> model.Match:
-    call = model.CallRange(doc.call.first, doc.call.last) if doc.call else None
-    return model.Match(
-        surface=_surfaces(doc, surface),
-        method=doc.method,
-        model=doc.model if doc.model is not None else scenario_model,
-        path=doc.path,
-        headers=tuple((name.lower(), value) for name, value in doc.headers.items()),
-        query=tuple(doc.query.items()),
-        json=doc.json_,
-        last_text=doc.last_text,
-        call=call,
-        scope=doc.scope,
-    )
-
-
-def _surfaces(doc: MatchDoc, own: Surface) -> tuple[Surface, ...]:
-    """Those that are named; else the scenario's own. Where a path is named it alone says which requests are meant, and
-    a film's scenario may name the path of its file: then all that are Live sessions, or all that are not."""
-    if doc.surface:
-        return tuple(Surface(name) for name in doc.surface)
-    if doc.path is None:
-        return (own,)
-    return tuple(surface for surface in Surface if surface.is_live == own.is_live)
 
 
 def _expect(doc: ExpectDoc) -> model.Expect:
@@ -120,7 +98,7 @@ class _Steps:
         self._model_id = model_id
 
     def server(self, doc: ServerStepDoc) -> model.ServerStep:
-        fault = _fault(doc.fault) if doc.fault else None
+        fault = fault_of(doc.fault, self.payload) if doc.fault else None
         if doc.repeat:
             return model.Repeat(tuple(self.server(step) for step in doc.repeat.steps), doc.repeat.times)
         if doc.branch:
@@ -152,7 +130,21 @@ class _Steps:
             return model.Poll(doc.poll.every, doc.poll.at_most)
         if doc.download:
             return model.Download()
-        return self._common(doc, _fault(doc.fault) if doc.fault else None)
+        return self._common(doc, fault_of(doc.fault, self.payload) if doc.fault else None)
+
+    def injection(self, doc: InjectionDoc) -> model.Injection:
+        """One of the faults that are laid over answers."""
+        what: model.Fault | model.Reply | model.CloseSession
+        if doc.fault:
+            what = fault_of(doc.fault, self.payload)
+        elif doc.reply:
+            what = self._reply(doc.reply, 1, None)
+        elif doc.close:
+            what = model.CloseSession(doc.close.code, doc.close.reason)
+        else:
+            assert doc.error is not None
+            what = self._error(doc.error, 1, None)
+        return model.Injection(what, trigger_of(doc), doc.at)
 
     def _servers(self, docs: Sequence[ServerStepDoc]) -> tuple[model.Step, ...]:
         return tuple(self.server(doc) for doc in docs)
@@ -246,7 +238,7 @@ class _Steps:
         if doc.pause is not None:
             return model.Pause(doc.pause)
         if doc.fault is not None:
-            return _fault(doc.fault)
+            return fault_of(doc.fault, self.payload)
         if doc.error is not None:
             return model.StreamChunk(error_payload(doc.error, self._surface, "event"))
         if doc.raw is not None and doc.raw.error is not None:
@@ -288,18 +280,6 @@ def _receive(doc: ReceiveDoc) -> model.Receive:
         min_bytes=doc.min_bytes,
         within_s=doc.within,
     )
-
-
-def _fault(doc: FaultDoc) -> model.Fault:
-    if doc.latency is not None:
-        return model.Fault("latency", seconds=doc.latency)
-    if doc.stall is not None:
-        return model.Fault("stall", seconds=doc.stall)
-    if doc.truncate is not None:
-        return model.Fault("truncate", size=doc.truncate)
-    if doc.slice is not None:
-        return model.Fault("slice", size=doc.slice)
-    return model.Fault("reset_peer")
 
 
 def _film(doc: FilmDoc | None) -> model.FilmWords:

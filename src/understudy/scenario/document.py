@@ -5,10 +5,8 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from ..errors import did_you_mean
-from ..surfaces import Surface
 from .document_bodies import (
     BodyDoc,
     Doc,
@@ -19,24 +17,14 @@ from .document_bodies import (
     StreamDoc,
     exactly_one,
     files_of,
-    one_or_many,
 )
+from .document_faults import CloseDoc, InjectionDoc
+from .document_match import MatchDoc, SurfaceName
 from .document_operations import OperationDoc
 from .layout import Layout, slot_mistakes
 from .scalars import Count, Duration, Headers, Money, NamePath
 
-
-def _surface(value: str) -> str:
-    names = [surface.value for surface in Surface]
-    if value not in names:
-        raise ValueError(f"unknown surface '{value}'{did_you_mean(value, names)}")
-    return value
-
-
 Opcode = Literal["text", "binary"]
-SurfaceName = Annotated[
-    str, AfterValidator(_surface), Field(json_schema_extra={"enum": [surface.value for surface in Surface]})
-]
 
 
 class PatternDoc(Doc):
@@ -143,30 +131,6 @@ class SendAudioDoc(Doc):
             files_of(info).check(self.file)
             if not files_of(info)[self.file] or len(files_of(info)[self.file]) % 2:
                 raise ValueError("the file must hold whole 16-bit samples, at least one")
-        return self
-
-
-_SENDABLE = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
-"""Close codes that may stand in a frame (RFC 6455 7.4)."""
-
-
-class CloseDoc(Doc):
-    """Close the session."""
-
-    code: int | None = 1000
-    """1000 to 1014 or 3000 to 4999; null: a close frame without a code."""
-    reason: str = ""
-    """At most 123 bytes."""
-
-    @model_validator(mode="after")
-    def _close(self) -> Self:
-        code = self.code
-        if code is not None and code not in _SENDABLE:
-            raise ValueError(f"{code} is no close code that can be sent (1000 to 1014 but 1004 to 1006; 3000 to 4999)")
-        if len(self.reason.encode()) > 123:
-            raise ValueError("a close reason has at most 123 bytes")
-        if code is None and self.reason:
-            raise ValueError("a close frame without a code has no reason")
         return self
 
 
@@ -333,55 +297,6 @@ class ClientBranchDoc(Doc):
     otherwise: list[ClientStepDoc] = Field(default_factory=list["ClientStepDoc"])
 
 
-class CallRangeDoc(Doc):
-    """Which calls, counted from 1."""
-
-    first: Count = Field(1, alias="from")
-    last: Count | None = Field(default=None, alias="to")
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.last is not None and self.last < self.first:
-            raise ValueError("'to' comes before 'from'")
-        return self
-
-
-def _call_word(value: Any) -> Any:
-    return {"from": value, "to": value} if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-CallWord = Annotated[CallRangeDoc, BeforeValidator(_call_word, json_schema_input_type=Count | CallRangeDoc)]
-SurfaceWord = Annotated[
-    list[SurfaceName],
-    Field(min_length=1),
-    BeforeValidator(
-        one_or_many, json_schema_input_type=SurfaceName | Annotated[list[SurfaceName], Field(min_length=1)]
-    ),
-]
-
-
-class MatchDoc(Doc):
-    """What a request must be for this scenario to answer it; texts are globs (*, ?, [...])."""
-
-    surface: SurfaceWord | None = None
-    """Absent: the scenario's own; with a path all that are, or are not, Live."""
-    method: str | None = None
-    """The verb after the colon."""
-    model: str | None = None
-    """Absent: the scenario's own."""
-    path: str | None = None
-    """The raw path. A scenario that names it answers any HTTP method, on paths of no API too."""
-    headers: dict[str, str] = Field(default_factory=dict[str, str])
-    query: dict[str, str] = Field(default_factory=dict[str, str])
-    json_: Any = Field(default=None, alias="json")
-    """A subset of the body."""
-    last_text: str | None = None
-    """The text of the last user turn."""
-    call: CallWord | None = None
-    """A number, or {from, to}: which calls, counted in one scope."""
-    scope: str | None = None
-
-
 PollState = Literal["running", "done", "error"]
 TokenCount = Annotated[int, Field(ge=0)]
 Modality = Literal["text", "audio", "image", "video", "document"]
@@ -422,8 +337,10 @@ class ScenarioDoc(Doc):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     defaults: DefaultsDoc = DefaultsDoc()
     match: MatchDoc = MatchDoc()
-    server: Annotated[list[ServerStepDoc], Field(min_length=1)]
+    server: Annotated[list[ServerStepDoc], Field(min_length=1)] = Field(default_factory=list["ServerStepDoc"])
     """What the simulator does."""
+    faults: Annotated[list[InjectionDoc], Field(min_length=1)] = Field(default_factory=list[InjectionDoc])
+    """What is done to its answers on purpose; without `server` to whatever is answered."""
     client: list[ClientStepDoc] = Field(default_factory=list["ClientStepDoc"])
     """What a driver does."""
     expect: ExpectDoc = ExpectDoc()

@@ -288,27 +288,75 @@ class ReplyDoc(BodyDoc):
     body_is_needed: ClassVar[bool] = False
 
 
-FAULT_WORDS = ("latency", "stall", "reset_peer", "truncate", "slice")
-
-
 class FaultDoc(Doc):
     """Something bad done on purpose: exactly one of its words."""
 
     latency: Duration | None = None
     """Wait that long before."""
+    jitter: Duration | None = None
+    """Wait before each message or chunk, at most that long; how long comes from the seed."""
     stall: Duration | None = None
     """Neither read nor write for that long."""
-    reset_peer: Literal[True] | None = None
-    """Reset the connection."""
+    slow_head: Duration | None = None
+    """The head of the answer takes that long, byte by byte."""
+    slow_close: Duration | None = None
+    """Hold the connection that long after all has been said, then close it."""
+    bandwidth: Annotated[int, Field(ge=1)] | None = None
+    """Send at most that many bytes a second."""
+    slice: Annotated[int, Field(ge=1)] | Literal["utf8"] | None = None
+    """Send in pieces of that many bytes; utf8: cut inside of each character of several bytes."""
     truncate: Annotated[int, Field(ge=0)] | None = None
     """Send that many bytes, then cut the connection."""
-    slice: Annotated[int, Field(ge=1)] | None = None
-    """Send in pieces of that many bytes."""
+    reset_peer: Literal[True] | None = None
+    """Reset the connection."""
+    hang_up: Literal[True] | None = None
+    """Close the connection (FIN) without ending what is being said."""
+    half_close: Literal[True] | None = None
+    """Send FIN, and hold the connection until the other side closes it."""
+    stop: Literal[True] | None = None
+    """From here on nothing more is sent; the connection stays open."""
+    end: Literal[True] | None = None
+    """The answer ends here, as if it were whole."""
+    drop: Literal[True] | None = None
+    """Leave the message or chunk out."""
+    duplicate: Literal[True] | None = None
+    """Send the message or chunk twice."""
+    reorder: Literal[True] | None = None
+    """Send the message or chunk behind the one that follows it."""
+    insert: BodyDoc | None = None
+    """Send this message before."""
+    corrupt: Annotated[int, Field(ge=1)] | None = None
+    """Change that many bytes, where the seed says."""
+    shorten: Annotated[int, Field(ge=0)] | None = None
+    """Keep that many bytes of the body or message, and end it properly."""
+    pad: Annotated[int, Field(ge=1, le=256 * 1024 * 1024)] | None = None
+    """Put that many spaces inside, where JSON allows it."""
+    malformed: Literal[True] | None = None
+    """Break the JSON: the first colon becomes a semicolon."""
+    invalid_utf8: Literal[True] | None = None
+    """Put a byte inside that no UTF-8 text has; on Live the message is sent as text."""
+    duplicate_field: Annotated[str, Field(min_length=1)] | None = None
+    """Write that member of the JSON object twice."""
+    without: Annotated[str, Field(min_length=1)] | None = None
+    """Leave out all members of that name, at any depth."""
+    content_type: Annotated[str, Field(pattern=r"^[\t\x20-\x7e]+$")] | None = None
+    """Send the answer as this type."""
+    opcode: Annotated[int, Field(ge=0, le=15)] | None = None
+    """Send the WebSocket message with that opcode (RFC 6455 section 5.2)."""
+    reserved_bit: Annotated[int, Field(ge=1, le=3)] | None = None
+    """Send the WebSocket frame with that reserved bit set."""
+    masked: Literal[True] | None = None
+    """Mask the WebSocket frame, as no server may."""
+    ignore_pings: Literal[True] | None = None
+    """Answer no ping any more."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         exactly_one(self, FAULT_WORDS, "a fault")
         return self
+
+
+FAULT_WORDS = tuple(FaultDoc.model_fields)
 
 
 class ChunkDoc(BodyDoc):

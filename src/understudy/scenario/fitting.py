@@ -4,14 +4,13 @@ Read from the raw document, so that these mistakes are told together with those 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from ..surfaces import Surface, model_id
 from .document import ClientStepDoc, ServerStepDoc, StepDoc
-
-Path = tuple[str | int, ...]
-Mistake = tuple[Path, str]
+from .fitting_faults import chance_mistakes, fault_mistakes, layered_mistakes, placed_fault
+from .places import Mistake, Path, mapping, steps, walk
 
 _SCOPE_GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]*")
 _ANY: Final = frozenset({"pause", "fault", "repeat", "branch", "receive"})
@@ -43,8 +42,9 @@ def kind_of(surface: Surface) -> str:
 def fitting_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """All places where a word does not fit the surface or its neighbours. Never raises on any document."""
     yield from _never_fitting(document)
-    yield from _walk(document.get("server"), ("server",), lambda step, path: _shape(step, path, ServerStepDoc))
-    yield from _walk(document.get("client"), ("client",), lambda step, path: _shape(step, path, ClientStepDoc))
+    yield from chance_mistakes(document)
+    yield from walk(document.get("server"), ("server",), lambda step, path: _shape(step, path, ServerStepDoc))
+    yield from walk(document.get("client"), ("client",), lambda step, path: _shape(step, path, ClientStepDoc))
     try:
         surface = Surface(document.get("surface", ""))
     except ValueError:
@@ -52,26 +52,28 @@ def fitting_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     kind = kind_of(surface)
     yield from _side(document, "server", _SERVER, kind, surface)
     yield from _side(document, "client", _CLIENT, kind, surface)
-    server = _steps(document.get("server"))
+    server = steps(document.get("server"))
     if kind == "live":
         yield from _refusal(server)
-        yield from _walk(document.get("server"), ("server",), _closing_error)
+        yield from walk(document.get("server"), ("server",), _closing_error)
     yield from _after_close(server, ("server",))
-    yield from _operation_first(_steps(document.get("client")))
+    yield from _operation_first(steps(document.get("client")))
     yield from _surfaces(document, surface, kind)
-    if kind == "live" and _mapping(document.get("match")).get("last_text") is not None:
+    yield from fault_mistakes(document, surface)
+    yield from layered_mistakes(document, surface)
+    if kind == "live" and "server" in document and mapping(document.get("match")).get("last_text") is not None:
         yield (
             ("match", "last_text"),
             "a Live scenario is chosen by the setup message, which has no text; use json, scope or call",
         )
-    for word in _mapping(document.get("expect")):
+    for word in mapping(document.get("expect")):
         if word not in _EXPECT[kind] and any(word in words for words in _EXPECT.values()):
             yield ("expect", word), f"'{word}' does not fit surface {surface}"
 
 
 def _never_fitting(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Texts that no request can fit: a model with a path before it, a relative path, a scope that is no name."""
-    match = _mapping(document.get("match"))
+    match = mapping(document.get("match"))
     for place, name in ((("model",), document.get("model")), (("match", "model"), match.get("model"))):
         if isinstance(name, str) and "/" in name:
             yield place, f"the model id stands alone, without what is before the last '/': '{model_id(name)}'"
@@ -96,7 +98,7 @@ def _side(
             elif word in known and word not in words[kind]:
                 yield (*path, word), f"'{word}' does not fit surface {surface}"
 
-    yield from _walk(document.get(side), (side,), check)
+    yield from walk(document.get(side), (side,), check)
 
 
 def _shape(step: Mapping[str, Any], path: Path, doc: type[StepDoc]) -> Iterator[Mistake]:
@@ -112,29 +114,8 @@ def _shape(step: Mapping[str, Any], path: Path, doc: type[StepDoc]) -> Iterator[
     for word, fits in doc.beside.items():
         if word in step and word != main[0] and main[0] not in fits:
             yield (*path, word), f"'{word}' stands beside {' or '.join(fits)}, not beside {main[0]}"
-    if main == ["fault"] and {"truncate", "slice"} & _mapping(step["fault"]).keys():
-        yield (*path, "fault"), "this fault stands beside a send, reply or stream, not by itself"
-
-
-def _walk(value: Any, path: Path, check: Callable[[Mapping[str, Any], Path], Iterator[Mistake]]) -> Iterator[Mistake]:
-    """`check` on every step, those inside of repeat and branch too."""
-    for index, step in _steps(value):
-        here = (*path, index)
-        yield from check(step, here)
-        repeat, branch = _mapping(step.get("repeat")), _mapping(step.get("branch"))
-        yield from _walk(repeat.get("steps"), (*here, "repeat", "steps"), check)
-        yield from _walk(branch.get("otherwise"), (*here, "branch", "otherwise"), check)
-        for number, case in _steps(branch.get("cases")):
-            yield from _walk(case.get("steps"), (*here, "branch", "cases", number, "steps"), check)
-
-
-def _steps(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [(index, _mapping(item)) for index, item in enumerate(items) if isinstance(item, Mapping)]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    if "fault" in step:
+        yield from placed_fault(step["fault"], (*path, "fault"), main[0])
 
 
 def _refusal(server: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mistake]:
@@ -155,7 +136,7 @@ def _closing_error(step: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
     if "error" not in step:
         return
     error = step["error"]
-    if (error if isinstance(error, str) else _mapping(error).get("name")) == "not-found-page":
+    if (error if isinstance(error, str) else mapping(error).get("name")) == "not-found-page":
         yield (*path, "error"), "on a Live surface an error closes the session, which a page in HTML cannot"
     for word in ("times", "fault"):
         if word in step:
@@ -169,7 +150,7 @@ def _after_close(server: list[tuple[int, Mapping[str, Any]]], path: Path) -> Ite
             yield (*path, index), "the session is closed here: nothing but close can follow"
             return
         for word in ("receive", "receive_until"):
-            closed = closed or step.get(word) == "close" or _mapping(step.get(word)).get("close") is True
+            closed = closed or step.get(word) == "close" or mapping(step.get(word)).get("close") is True
 
 
 def _operation_first(client: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mistake]:
@@ -182,8 +163,10 @@ def _operation_first(client: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Mi
 
 
 def _surfaces(document: Mapping[str, Any], surface: Surface, kind: str) -> Iterator[Mistake]:
-    given = _mapping(document.get("match")).get("surface")
+    given = mapping(document.get("match")).get("surface")
     names = cast("list[Any]", given) if isinstance(given, list) else [given]
     for name in names:
+        if "server" not in document:
+            continue
         if isinstance(name, str) and name in [known.value for known in Surface] and kind_of(Surface(name)) != kind:
             yield ("match", "surface"), f"surface {name} cannot be answered by a scenario of surface {surface}"

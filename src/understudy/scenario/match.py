@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 
 from ..messages import RawHeaders
 from ..surfaces import Surface
+from .criteria import CallRange, Match
 from .json_subset import LazyJson, json_mismatch, last_text, shown
-from .model import CallRange, Match, Scenario
+from .model import Scenario
 
 
 class Facts(NamedTuple):
@@ -102,7 +103,7 @@ class Matcher:
     """
 
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
-        self._compiled = tuple((scenario, _words(scenario)) for scenario in scenarios)
+        self._compiled = tuple((scenario, _words(scenario.match)) for scenario in scenarios)
         self._candidates: dict[_Key, tuple[int, ...]] = {}
         self._known_misses: dict[tuple[Surface | None, str, str, str | None, str], tuple[Miss, ...]] = {}
 
@@ -172,6 +173,12 @@ def _fits(words: "tuple[_Word, ...]", facts: Facts) -> bool:
     return all(word.found(facts) is None for word in words)
 
 
+def match_test(match: Match) -> Callable[[Facts], bool]:
+    """A test whether a request fits, compiled."""
+    words = _words(match)
+    return lambda facts: _fits(words, facts)
+
+
 def nearest_misses(misses: Sequence[Miss], count: int = 3) -> tuple[Miss, ...]:
     """The `count` misses that came nearest, nearest first; equally near ones in the order of arming."""
     return tuple(sorted(misses, key=lambda miss: -miss.nearness)[:count])
@@ -180,6 +187,8 @@ def nearest_misses(misses: Sequence[Miss], count: int = 3) -> tuple[Miss, ...]:
 def shadowed(scenarios: Sequence[Scenario]) -> list[tuple[Scenario, Scenario]]:
     """Pairs of an earlier scenario and a later one that can never answer while the earlier one has steps left."""
     found: list[tuple[Scenario, Scenario]] = []
+    # Those that answer nothing themselves stand in nobody's way.
+    scenarios = [scenario for scenario in scenarios if scenario.server]
     for index, later in enumerate(scenarios):
         earlier = next((one for one in scenarios[:index] if _covers(one.match, later.match)), None)
         if earlier is not None:
@@ -210,8 +219,7 @@ def _miss(scenario_id: str, words: tuple[_Word, ...], facts: Facts) -> Miss | No
     return None
 
 
-def _words(scenario: Scenario) -> tuple[_Word, ...]:
-    match = scenario.match
+def _words(match: Match) -> tuple[_Word, ...]:
     words: list[_Word] = []
     if match.surface:
         words.append(_surface_word(match.surface))

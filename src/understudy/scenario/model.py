@@ -13,11 +13,42 @@ from typing import Any, Literal
 
 from ..messages import BINARY, RawHeaders
 from ..surfaces import Surface
+from .criteria import ALWAYS, Match, Trigger
 
 JsonPattern = Any
 """A JSON value that names what must be there: `"*"` fits anything, an object is a subset, a list goes by position."""
 
-FaultKind = Literal["latency", "stall", "reset_peer", "truncate", "slice"]
+FaultKind = Literal[
+    "latency",
+    "jitter",
+    "stall",
+    "slow_head",
+    "slow_close",
+    "bandwidth",
+    "slice",
+    "truncate",
+    "reset_peer",
+    "hang_up",
+    "half_close",
+    "stop",
+    "end",
+    "drop",
+    "duplicate",
+    "reorder",
+    "insert",
+    "corrupt",
+    "shorten",
+    "pad",
+    "malformed",
+    "invalid_utf8",
+    "duplicate_field",
+    "without",
+    "content_type",
+    "opcode",
+    "reserved_bit",
+    "masked",
+    "ignore_pings",
+]
 Framing = Literal["auto", "sse", "array", "none"]
 
 
@@ -59,11 +90,31 @@ EMPTY = Payload((), "bytes")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something bad done on purpose. `seconds` for latency and stall, `size` in bytes for truncate and slice."""
+    """Something bad done on purpose; `docs/reference/scenario-format.md` says what each kind is.
+
+    `seconds`, `size` (bytes, bytes a second, an opcode, ...), `text` and `payload` are what the kind's word was given.
+    `cause` says which scenario and trigger brought it about; empty where it stands in the script itself.
+    """
 
     kind: FaultKind
     seconds: float = 0.0
     size: int = 0
+    text: str = ""
+    payload: Payload = EMPTY
+    cause: str = ""
+
+    def __str__(self) -> str:
+        """As it stands in a transcript."""
+        what = f"{self.seconds:g}s" if self.seconds else self.text or (str(self.size) if self.kind in _SIZED else "")
+        return " ".join(part for part in (self.kind, what, f"({self.cause})" if self.cause else "") if part)
+
+
+ALONE: frozenset[FaultKind] = frozenset(
+    {"latency", "stall", "reset_peer", "hang_up", "half_close", "stop", "ignore_pings", "bandwidth", "slow_close"}
+)
+"""The kinds that may stand by themselves, with nothing beside them that they befall."""
+
+_SIZED = frozenset({"bandwidth", "slice", "truncate", "corrupt", "shorten", "pad", "opcode", "reserved_bit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,31 +373,15 @@ Step = ServerStep | ClientStep
 
 
 @dataclass(frozen=True, slots=True)
-class CallRange:
-    """Which calls, counted from 1 in one scope, a scenario answers."""
+class Injection:
+    """What a scenario lays over answers: a fault, an answer in the place of theirs, or the close of a session.
 
-    first: int = 1
-    last: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """What a request must be for this scenario to answer it; an absent word accepts anything.
-
-    `model`, `path`, `scope`, `last_text` and the values of `headers` and `query` are globs (`*`, `?`, `[...]`), case
-    kept; header names are in lower case. `json` is a subset of the body.
+    `at`: over the chunk or message of that number, counted from 1; None: over the whole.
     """
 
-    surface: tuple[Surface, ...] = ()
-    method: str | None = None
-    model: str | None = None
-    path: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    query: tuple[tuple[str, str], ...] = ()
-    json: JsonPattern | None = None
-    last_text: str | None = None
-    call: CallRange | None = None
-    scope: str | None = None
+    what: Fault | Reply | CloseSession
+    trigger: Trigger = ALWAYS
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +404,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scripted conversation. `id` is the path of its file without the ending, like `live/text-turn`."""
+    """One scripted conversation. `id` is the path of its file without the ending, like `live/text-turn`.
+
+    `faults` befall its own answers; without `server` those of whoever answers what `match` fits.
+    """
 
     id: str
     title: str
@@ -381,3 +419,4 @@ class Scenario:
     expect: Expect = field(default_factory=Expect)
     seed: int = 0
     source: str = ""
+    faults: tuple[Injection, ...] = ()

@@ -11,8 +11,9 @@ from ..errors import Problem, ScenarioError, did_you_mean
 from .convert import scenario_of
 from .document import ClientStepDoc, ScenarioDoc, ServerStepDoc
 from .document_bodies import Files
-from .fitting import Mistake, Path, fitting_mistakes
+from .fitting import fitting_mistakes
 from .model import Scenario
+from .places import Mistake, Path
 from .scalars import name_path
 
 MAX_DEPTH: Final = 64
@@ -47,7 +48,9 @@ def parse_scenario(
     try:
         doc = ScenarioDoc.model_validate(mapping, context=files)
     except ValidationError as error:
-        mistakes.extend(_form_mistakes(error, mapping))
+        mistakes.extend(_form_mistakes(error, mapping, ScenarioDoc))
+    if "server" not in mapping and "faults" not in mapping:
+        mistakes.append(((), "'server' is missing"))
     # Of each place the first mistake is told; a word that does not fit is told in the words of `fitting`.
     fitting: dict[Path, str] = {}
     for path, message in fitting_mistakes(mapping):
@@ -59,6 +62,14 @@ def parse_scenario(
     if mistakes or doc is None:
         raise _error(mistakes, source, known_lines)
     return scenario_of(doc, id or doc.id or "", source, files)
+
+
+def form_problems(
+    error: ValidationError, document: Mapping[str, Any], root: type[BaseModel], source: str, lines: Lines
+) -> list[Problem]:
+    """What pydantic found in a document of the form `root`, in the words that mistakes of scenarios have."""
+    mistakes = dict.fromkeys(_form_mistakes(error, document, root))
+    return [_problem(path, message, source, lines) for path, message in mistakes]
 
 
 def problem_at(path: Path, message: str, source: str, lines: Lines) -> Problem:
@@ -151,11 +162,11 @@ def _scalar_mistakes(value: Any) -> Iterator[str]:
 # ---- mistakes of form
 
 
-def _form_mistakes(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Mistake]:
+def _form_mistakes(error: ValidationError, document: Mapping[str, Any], root: type[BaseModel]) -> Iterator[Mistake]:
     """What pydantic found. Where a value may be one thing or another, it says so of each: told as one mistake."""
     choices: dict[Path, str] = {}
     for details in error.errors(include_url=False):
-        path, message = _mistake(details, document)
+        path, message = _mistake(details, document, root)
         if path == tuple(details["loc"]) or details["type"] in ("extra_forbidden", "missing"):
             yield path, message
         else:
@@ -163,13 +174,13 @@ def _form_mistakes(error: ValidationError, document: Mapping[str, Any]) -> Itera
     yield from choices.items()
 
 
-def _mistake(details: ErrorDetails, document: Mapping[str, Any]) -> Mistake:
+def _mistake(details: ErrorDetails, document: Mapping[str, Any], root: type[BaseModel]) -> Mistake:
     path: Path = tuple(details["loc"])
     kind, message = details["type"], details["msg"]
     match kind:
         case "extra_forbidden":
             name = str(path[-1])
-            return path, f"unknown key '{name}'{did_you_mean(name, _known_keys(path[:-1]))}"
+            return path, f"unknown key '{name}'{did_you_mean(name, _known_keys(path[:-1], root))}"
         case "missing":
             return path[:-1], f"'{path[-1]}' is missing"
         case "value_error":
@@ -211,9 +222,9 @@ def _without_tags(path: Path, document: Mapping[str, Any]) -> Path:
     return path
 
 
-def _known_keys(path: Path) -> list[str]:
+def _known_keys(path: Path, root: type[BaseModel]) -> list[str]:
     """The words that the mapping at `path` may have."""
-    found: type[BaseModel] | None = ScenarioDoc
+    found: type[BaseModel] | None = root
     for part in path:
         if isinstance(part, str) and found is not None:
             found = _model_in(_annotation(found, part))

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from .document import ScenarioDoc
+from .document_bodies import FAULT_WORDS
+from .document_faults import INJECTED_WORDS
 
 _TITLES: Final = "Understudy scenario"
 _ONE_OF: Final = {
@@ -13,7 +15,8 @@ _ONE_OF: Final = {
     "ReceiveDoc": ("json", "close", "any"),
     "ReceiveUntilDoc": ("json", "close"),
     "SendAudioDoc": ("tone_hz", "silence", "file"),
-    "FaultDoc": ("latency", "stall", "reset_peer", "truncate", "slice"),
+    "FaultDoc": FAULT_WORDS,
+    "InjectionDoc": INJECTED_WORDS,
     "ThenDoc": ("videos", "response", "error"),
     "DetailDoc": ("retry_info", "quota_failure", "help", "error_info", "localized_message", "bad_request"),
 }
@@ -30,6 +33,7 @@ def json_schema() -> dict[str, Any]:
         words = [word for word in step["properties"] if word not in ("times", "interrupt_on", "retry", "fault")]
         one = [{"required": [word]} for word in words]
         step["oneOf"] = [*one, {"required": ["fault"], "not": {"anyOf": one}}]
+    schema["anyOf"] = [{"required": ["server"]}, {"required": ["faults"]}]
     _without_nulls(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": _TITLES}
 
