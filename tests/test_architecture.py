@@ -27,7 +27,17 @@ GROUND = (
 )
 """Ground floor modules of `understudy`: pure, and all that the wings may use."""
 
-SUITE_EDGES = ("books", "driver", "http_client", "live_client", "live_talk", "runner", "scopes", "stands")
+SUITE_EDGES = (
+    "books",
+    "driver",
+    "http_client",
+    "live_client",
+    "live_talk",
+    "runner",
+    "scopes",
+    "spend_endpoint",
+    "stands",
+)
 """Modules of the suite that touch the world; all others of it are pure."""
 
 LIVE_EDGES = ("disturbing", "connection", "session", "side")

@@ -121,6 +121,16 @@ url: localhost:4000
         ("cost: json-lines", "cost: a mapping is wanted here; found 'json-lines'"),
         ("cost: {kind: json-lines, within_s: true}", "cost.within_s: wanted seconds, 0 to 60; found true"),
         ("cost: {kind: none, header: x}", "cost.header: has no meaning where `kind` is none"),
+        ("cost: {kind: endpoint}", "cost: 'url' is missing: the endpoint's, with {id} where the request's id stands"),
+        (
+            "cost: {kind: endpoint, url: /spend}",
+            "cost.url: wanted a path or an http URL with {id} in it; found '/spend'",
+        ),
+        ("cost: {kind: endpoint, url: '/s?{id}', file: x}", "cost.file: has no meaning where `kind` is endpoint"),
+        (
+            "cost: {kind: endpoint, url: '/s?{id}', key: {env: A, file: b}}",
+            "cost.key: wanted `env` or `file`; found both",
+        ),
         ("deviations: [HDR]", "deviations[0]: a mapping is wanted here; found 'HDR'"),
         ("key: {}", "key: 'env' or 'file' is missing"),
         ("key: {env: A, file: b}", "key: wanted `env` or `file`; found both"),
@@ -247,3 +257,19 @@ def test_ours_claims_everything():
 def test_the_simulator_itself_has_no_duties_of_an_intermediary():
     assert not load_target("direct", {}).features & {"relay", "keys", "x-pass", "control-headers", "cost"}
     assert load_target("nginx", {}).features - load_target("direct", {}).features == {"relay"}
+
+
+def test_an_endpoint_has_its_place_its_entries_and_a_key_of_its_own():
+    text = """\
+name: g
+features: [gemini, cost]
+cost: {kind: endpoint, url: 'https://admin:9/spend?id={id}', entries: data.rows, key: {env: MASTER}, id: request_id}
+"""
+    cost = parsed(text, environ={"MASTER": "sk-master"}).cost
+    assert (cost.kind, cost.url, cost.entries, cost.id) == (
+        "endpoint",
+        "https://admin:9/spend?id={id}",
+        "data.rows",
+        "request_id",
+    )
+    assert cost.key is not None and cost.key.reveal() == "sk-master"

@@ -4,11 +4,11 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from ..errors import ConfigError, PriceError
 from ..messages import Response, Transcript, header_value
@@ -53,14 +53,24 @@ class LinesFile:
                 self._figures.setdefault(figure.id, []).append(figure)
 
 
+class Ledger(Protocol):
+    """Where the figures of requests are looked up."""
+
+    def figures(self, ids: Iterable[str]) -> tuple[Figure, ...]:
+        """All figures of these ids so far, in the order of `ids`."""
+        ...
+
+
 def _figure(line: bytes, source: CostSource) -> Figure | None:
     try:
         value: Any = json.loads(line, parse_float=Decimal)
     except ValueError:
         return None
-    if not isinstance(value, dict):
-        return None
-    entry = cast("dict[str, Any]", value)
+    return figure_of(cast("dict[str, Any]", value), source) if isinstance(value, dict) else None
+
+
+def figure_of(entry: Mapping[str, Any], source: CostSource) -> Figure | None:
+    """What one entry of a gateway's books says; None if it names no request."""
     id = entry.get(source.id)
     return Figure(str(id), _amount(entry.get(source.amount)), entry.get(source.known) == "estimated") if id else None
 

@@ -25,15 +25,18 @@ from ..messages import Transcript
 from ..pricing.book import PriceBook
 from ..secret import Secret
 from ..surfaces import Surface
-from .books import LinesFile, cost_by, figures_in_headers, ids_of, operation_names
+from .books import Ledger, LinesFile, cost_by, figures_in_headers, ids_of, operation_names
 from .catalogue import Pair, missing_features
 from .driver import Aim, Driver, ScopeCarrier, address_of
 from .model import Books, Case, Check, Finding, Probe, Run, Verdict
 from .scopes import found_carriers
+from .spend_endpoint import SpendEndpoint
 from .target import Target
 
 JOBS: Final = 8
 _LOOK_S: Final = 0.02
+_ASK_S: Final = 0.2
+"""How long to wait before a gateway is asked for a cost again."""
 _LATE_S: Final = 0.7
 """How long after the last probe the books are read once more."""
 _LEAVING_S: Final = 0.5
@@ -140,8 +143,7 @@ class _Stage:
         self._run_id = run_id
         self._progress = progress
         self._stop = stop
-        source = plan.target.cost
-        self._lines = LinesFile(source) if source.kind == "json-lines" else None
+        self._ledger = _ledger(plan)
         self._book: PriceBook | None = price_book("shipped") if plan.target.price_book == "shipped" else None
         self._with_books = {pair.probe.id for pair in plan.pairs if pair.check.needs_books}
         self._done = 0
@@ -188,12 +190,13 @@ class _Stage:
 
     async def _read_late_figures(self) -> None:
         """Read the books once more at the end: what is billed twice may be billed late."""
-        lines = self._lines
-        if lines is None or not self._wanted:
+        ledger = self._ledger
+        if ledger is None or not self._wanted:
             return
         await asyncio.sleep(min(_LATE_S, self._plan.target.cost.within_s))
         for id, wanted in self._wanted.items():
-            self._cases[id] = replace(self._cases[id], books=Books(lines.figures(wanted)))
+            figures = await asyncio.to_thread(ledger.figures, wanted)
+            self._cases[id] = replace(self._cases[id], books=Books(figures))
 
     def _carrier(self, probe: Probe) -> ScopeCarrier | None:
         surface = probe.surface
@@ -261,24 +264,38 @@ class _Stage:
                 return None
             case "header":
                 return Books(figures_in_headers(case.asked, source))
-            case "json-lines":
-                return await self._from_lines(case)
+            case "json-lines" | "endpoint":
+                return await self._from_ledger(case)
             case _:
                 assert_never(source.kind)
 
-    async def _from_lines(self, case: Case) -> Books:
+    async def _from_ledger(self, case: Case) -> Books:
         """The figures of all that was asked, and of the operations that ended; what is late is waited for."""
-        source, lines = self._plan.target.cost, self._lines
-        assert lines is not None
+        source, ledger = self._plan.target.cost, self._ledger
+        assert ledger is not None
         calls = ids_of(case.asked, case.conversed, source)
         wanted = (*calls, *operation_names(case.upstream))
         self._wanted[case.probe.id] = wanted
         deadline = time.monotonic() + source.within_s
         while True:
-            figures = lines.figures(wanted)
+            figures = await asyncio.to_thread(ledger.figures, wanted)
             if {figure.id for figure in figures}.issuperset(wanted) or time.monotonic() > deadline:
                 return Books(figures)
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_LOOK_S if source.kind == "json-lines" else _ASK_S)
+
+
+def _ledger(plan: Plan) -> Ledger | None:
+    """Where the target's costs are looked up; None if they stand in its answers, or nowhere."""
+    source = plan.target.cost
+    match source.kind:
+        case "json-lines":
+            return LinesFile(source)
+        case "endpoint":
+            return SpendEndpoint(source, plan.url, plan.target.key, plan.tls)
+        case "header" | "none":
+            return None
+        case _:
+            assert_never(source.kind)
 
 
 def _first(errors: BaseExceptionGroup[UnderstudyError]) -> UnderstudyError:

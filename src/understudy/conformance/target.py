@@ -42,12 +42,18 @@ class CostSource:
 
     `json-lines`: a file with one JSON object a line, whose member `id` is the value of the answer's header
     `id_header` (or an operation's name), `amount` the cost in dollars (null: unknown), `known` how it is known.
-    `header`: the answer's header `header`. A figure may come `within_s` seconds after the answer.
+    `endpoint`: a path of the gateway or a whole `url`, in which `{id}` stands for that value; the JSON there has such
+    objects, in the list `entries` (names with dots between; empty: the answer itself is the list, or the object).
+    It is shown `key`, None: the target's. `header`: the answer's header `header`.
+    A figure may come `within_s` seconds after the answer.
     """
 
-    kind: Literal["none", "json-lines", "header"] = "none"
+    kind: Literal["none", "json-lines", "endpoint", "header"] = "none"
     header: str = "x-litellm-response-cost"
     file: str = ""
+    url: str = ""
+    entries: str = ""
+    key: Secret | None = None
     id_header: str = "x-litellm-call-id"
     id: str = "id"
     amount: str = "cost"

@@ -15,7 +15,8 @@ from ..surfaces import Surface
 from .target import FEATURES, CostSource, Deviation, KeyPlace, SurfaceOrder, Target
 
 PRICE_BOOKS: Final[tuple[Literal["frozen", "shipped"], ...]] = ("frozen", "shipped")
-_KINDS: Final[tuple[Literal["none", "json-lines", "header"], ...]] = ("none", "json-lines", "header")
+_Kind = Literal["none", "json-lines", "endpoint", "header"]
+_KINDS: Final[tuple[_Kind, ...]] = get_args(_Kind)
 _PLACES: Final[tuple[KeyPlace, ...]] = get_args(KeyPlace)
 WORDS: Final = (
     *("name", "version", "url", "features", "prefixes", "key", "carrier", "vertex_carrier", "project", "location"),
@@ -26,10 +27,12 @@ COST_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "none": (),
     "header": ("header", "within_s"),
     "json-lines": ("file", "id_header", "id", "amount", "known", "within_s"),
+    "endpoint": ("url", "entries", "key", "id_header", "id", "amount", "known", "within_s"),
 }
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _RULE: Final = re.compile(r"[A-Z]+(?:-[0-9]+(?:/[a-z0-9-]+)?)?")
+_SPEND_URL: Final = re.compile(r"(?:https?://[^/@\s]+)?/[!-~]*\{id\}[!-~]*")
 _FIELD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~?-]+")
 _LONGEST_WAIT_S: Final = 60.0
 
@@ -54,20 +57,14 @@ def parse_target(
     since the command line may bring one. `located` makes a path of what `cost.file` says. Raises DocumentError
     with every mistake, in the order of the file.
     """
-    reading = _Reading(source, lines or {})
-    target = _target(reading.mapping(document, (), WORDS), reading, environ or {}, read_file, located)
+    reading = _Reading(source, lines or {}, environ or {}, read_file)
+    target = _target(reading.mapping(document, (), WORDS), reading, located)
     if reading.problems:
         raise DocumentError(sorted(reading.problems, key=lambda problem: problem.line or 0))
     return target
 
 
-def _target(
-    words: Mapping[str, Any],
-    reading: "_Reading",
-    environ: Mapping[str, str],
-    read_file: FileReader | None,
-    located: Callable[[str], str],
-) -> Target:
+def _target(words: Mapping[str, Any], reading: "_Reading", located: Callable[[str], str]) -> Target:
     for word in ("name", "features"):
         if word not in words:
             reading.mistake((), f"'{word}' is missing")
@@ -80,7 +77,7 @@ def _target(
         name=reading.text(words, ("name",), "", _NAME, "a name of letters, digits, dots and dashes"),
         features=features,
         prefixes=_prefixes(words.get("prefixes", {}), reading),
-        key=_key(words.get("key"), reading, environ, read_file),
+        key=_key(words.get("key"), ("key",), reading),
         carrier=reading.choice(words, ("carrier",), _PLACES, plain.carrier),
         vertex_carrier=reading.choice(words, ("vertex_carrier",), _PLACES, None),
         project=reading.text(words, ("project",), plain.project, _NAME, "a project"),
@@ -98,8 +95,10 @@ def _target(
 class _Reading:
     """Takes values out of a document and collects what is wrong with them."""
 
-    def __init__(self, source: str, lines: Lines) -> None:
+    def __init__(self, source: str, lines: Lines, environ: Mapping[str, str], read_file: FileReader | None) -> None:
         self.source = source
+        self.environ = environ
+        self.read_file = read_file
         self.problems: list[Problem] = []
         self._lines = lines
 
@@ -210,32 +209,30 @@ def _prefixes(value: object, reading: _Reading) -> dict[Surface, str]:
     }
 
 
-def _key(value: object, reading: _Reading, environ: Mapping[str, str], read_file: FileReader | None) -> Secret | None:
+def _key(value: object, place: Path, reading: _Reading) -> Secret | None:
     if value is None:
         return None
     if isinstance(value, str):
         # A secret does not belong into a file that is committed, nor into an error text.
-        reading.mistake(
-            ("key",), "a key is not written here; name its variable, {env: NAME}, or its file, {file: PATH}"
-        )
+        reading.mistake(place, "a key is not written here; name its variable, {env: NAME}, or its file, {file: PATH}")
         return None
-    words = reading.mapping(value, ("key",), _KEY_WORDS)
+    words = reading.mapping(value, place, _KEY_WORDS)
     if len(words.keys() & set(_KEY_WORDS)) > 1:
-        reading.mistake(("key",), "wanted `env` or `file`; found both")
+        reading.mistake(place, "wanted `env` or `file`; found both")
         return None
-    name = reading.text(words, ("key", "env"), "")
+    name = reading.text(words, (*place, "env"), "")
     if name:
-        return Secret(environ[name]) if environ.get(name) else None
-    path = reading.text(words, ("key", "file"), "")
-    if not path or read_file is None:
+        return Secret(reading.environ[name]) if reading.environ.get(name) else None
+    path = reading.text(words, (*place, "file"), "")
+    if not path or reading.read_file is None:
         if not words.keys() & set(_KEY_WORDS) and isinstance(value, dict):
-            reading.mistake(("key",), "'env' or 'file' is missing")
+            reading.mistake(place, "'env' or 'file' is missing")
         return None
     try:
-        return Secret(read_file(path).strip())
+        return Secret(reading.read_file(path).strip())
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        reading.mistake(("key", "file"), f"{path}: cannot be read: {reason}")
+        reading.mistake((*place, "file"), f"{path}: cannot be read: {reason}")
         return None
 
 
@@ -252,10 +249,15 @@ def _cost(value: object, reading: _Reading, located: Callable[[str], str]) -> Co
             reading.mistake(("cost", word), f"has no meaning where `kind` is {kind}")
     plain = CostSource()
     file = reading.text(words, ("cost", "file"), plain.file)
+    if kind == "endpoint" and "url" not in words:
+        reading.mistake(("cost",), "'url' is missing: the endpoint's, with {id} where the request's id stands")
     return CostSource(
         kind=kind,
         header=reading.text(words, ("cost", "header"), plain.header, _FIELD, "the name of a header field").lower(),
         file=located(file) if file else "",
+        url=reading.text(words, ("cost", "url"), plain.url, _SPEND_URL, "a path or an http URL with {id} in it"),
+        entries=reading.text(words, ("cost", "entries"), plain.entries),
+        key=_key(words.get("key"), ("cost", "key"), reading),
         id_header=reading.text(words, ("cost", "id_header"), plain.id_header, _FIELD, "the name of a header field"),
         id=reading.text(words, ("cost", "id"), plain.id),
         amount=reading.text(words, ("cost", "amount"), plain.amount),
