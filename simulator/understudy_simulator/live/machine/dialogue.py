@@ -14,7 +14,7 @@ from understudy.scenario.json_subset import last_text
 
 from ...answers.grounding import TOKENS_OF_SEARCH, grounding_metadata, grounds
 from ...answers.markers import block_reason
-from ...answers.reading import Members, count_in, member, text_in
+from ...answers.reading import Members, count_in, member, members_in, text_in
 from ...answers.thinking import thinking_of, thought_about
 from ...answers.tokens import tokens_of_request, tokens_of_text
 from ...answers.turns import Said, said_to
@@ -127,9 +127,9 @@ class Dialogue:
                 self._context.add(tokens_of_request({"contents": [turn]}))
         if not content.is_complete:
             return actions
-        if not self._history_taken:
-            self._history_taken = True
-            self.turns.clear()
+        is_history, self._history_taken = not self._history_taken, True
+        if is_history and self._family.waits_after_history:
+            # The history stays: a client that wants it answered says nothing more than a full stop to it.
             return actions
         if not self._family.answers_model_turns and roles and roles[-1] == "model":
             return actions
@@ -243,7 +243,7 @@ class Dialogue:
             self._owes_answer = True
             return ()
         self._owes_answer = False
-        turns, self.turns = self.turns, []
+        turns, self.turns = _without_nudges(self.turns), []
         if self._results:
             turns.append({"role": "user", "parts": self._results})
             self._results = []
@@ -369,3 +369,20 @@ class Dialogue:
             return self._interrupt(is_busy=True)
         ids = self._calls.cancel(0, blocking=True)
         return (self._speaker.message(tool_call_cancellation(ids)),) if ids else ()
+
+
+def _without_nudges(turns: list[Members]) -> list[Members]:
+    """The turns without those at the end by which clients ask for an answer to what was said before.
+
+    ADK and livekit say a full stop, pipecat a blank. Where nothing was said before, they are all there is to answer.
+    """
+    end = len(turns)
+    while end and _is_nudge(turns[end - 1]):
+        end -= 1
+    return turns[:end] if any(text_in(turn, "role") != "model" for turn in turns[:end]) else turns
+
+
+def _is_nudge(turn: Members) -> bool:
+    parts = members_in(turn, "parts")
+    words = "".join(text_in(part, "text") or "" for part in parts)
+    return all(list(part) == ["text"] for part in parts) and words.strip() in ("", ".")
