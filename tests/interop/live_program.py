@@ -10,6 +10,7 @@ import json
 import math
 import struct
 import sys
+from typing import Any
 
 from google import genai  # pyright: ignore[reportAttributeAccessIssue]
 from google.genai import errors, types  # pyright: ignore[reportMissingImports]
@@ -188,16 +189,8 @@ def tone(seconds):
 
 async def hear(session, on_audio=None):
     """One turn: its text, audio, transcriptions, calls and counts; `on_audio` is called when its first audio comes."""
-    turn = {
-        "text": "",
-        "bytes": 0,
-        "heard": "",
-        "said": "",
-        "calls": [],
-        "usage": None,
-        "interrupted": False,
-        "ends": 0,
-    }
+    turn: dict[str, Any] = {"text": "", "bytes": 0, "heard": "", "said": "", "calls": [], "usage": None}
+    turn |= {"interrupted": False, "ends": 0}
     digest = hashlib.sha256()
     async for message in session.receive():
         content = message.server_content

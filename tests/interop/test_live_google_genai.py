@@ -166,7 +166,7 @@ def test_a_call_that_blocks(talks):
 
 def test_a_call_that_does_not_block(talks):
     found = talks["tool_not_blocking"]
-    assert found["calling"]["said"] == "I have called switch_lamp; meanwhile we can go on."
+    assert found["calling"]["said"] == "I am calling switch_lamp; meanwhile we can go on."
     assert found["meanwhile"]["said"] == f'You said: "And what else?". {BYE}'
     assert found["answer"]["said"].startswith("I asked, and switch_lamp returned")
 

@@ -22,6 +22,7 @@ from live_rig import (
     Talk,
     call_of,
     end,
+    kinds_of,
     pcm_in,
     silence,
     text,
@@ -214,6 +215,18 @@ def test_models_before_3_answer_history_at_once():
     assert talk.say(clientContent={"turns": [user("long ago")]}) == []
     assert words_of(talk.ask("and now")) == f'You said: "and now". {BYE}'
     assert words_of(talk.ask("then")) == f'You said: "then". {BYE}'
+
+
+def test_a_nudge_does_not_break_off_the_answer_under_way():
+    talk = Talk()
+    talk.open(NEWEST, "AUDIO", outputAudioTranscription={})
+    found = talk.start_to_say(clientContent={"turns": [user("Hello")], "turnComplete": True})
+    waiting = talk.waiting
+    assert talk.start_to_say(realtimeInput={"text": " "}) == []
+    assert talk.waiting is waiting
+    found += talk.go_on()
+    assert words_in(found, "outputTranscription") == f'You said: "Hello". {BYE}'
+    assert kinds_of(found).count("turnComplete") == 1
 
 
 def test_a_full_stop_asks_for_an_answer_to_what_was_said_before():
@@ -443,9 +456,9 @@ def test_tools_can_be_changed_in_family_3_8():
     talk = Talk()
     talk.open(NEWEST, "AUDIO")
     assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == []
-    assert "toolCall" in talk.ask("switch lamp")[0]
+    assert "toolCall" in kinds_of(talk.ask("switch lamp"))
     assert talk.say(contextUpdate={"tools": {"tools": []}}) == []
-    assert "toolCall" not in talk.ask("switch lamp")[0]
+    assert "toolCall" not in kinds_of(talk.ask("switch lamp"))
     for model, modality in ((NEWER, "AUDIO"), (HALF_CASCADE, "TEXT")):
         talk = Talk()
         talk.open(model, modality)

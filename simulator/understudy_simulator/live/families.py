@@ -24,10 +24,11 @@ class Family:
 
     `closes_calling_turn`: a blocking call ends its turn at once; else the turn stays open until the response is there.
     `needs_roles`: turns without a role are refused. `answers_model_turns`: content whose last turn is the model's own
-    gets an answer. `waits_after_history`: announced history is not answered until something is said to it. `calling`: which `behavior` functions may have; the last is the default, too. `tools`: what tools
-    may be named; `mixes_tools`: functions beside them. `proactivity` "always": may keep silent unasked, and
-    refuses to have it switched off. `tells_status`: ends of turns say `interactionStatus`. `checks_voices`: an unknown
-    voice is refused on the Gemini API, too.
+    gets an answer. `waits_after_history`: announced history is not answered until something is said to it. `calling`:
+    which `behavior` functions may have; the last is the default, too. `tools`: what tools may be named; `mixes_tools`:
+    functions beside them. `proactivity` "always": may keep silent unasked, and refuses to have it switched off.
+    `tells_status`: ends of turns say `interactionStatus`. `checks_voices`: an unknown voice is refused on the Gemini
+    API, too.
     """
 
     name: str

@@ -6,7 +6,7 @@ answered; only spoken activity cancels it. What the model says comes from `answe
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, assert_never
 
@@ -30,7 +30,7 @@ from .context import Context
 from .detection import Began, Ended
 from .listening import Listener
 from .speaking import Beside, Speaker
-from .turns import TURN_END, Beat, audio_beats, call_beats, ending, text_beats, thought_beats
+from .turns import TURN_END, Beat, OpenCall, audio_beats, call_beats, ending, text_beats, thought_beats
 
 SILENCE_MARKER: Final = "[[understudy:silence]]"
 """Text that a model which may keep silent does not answer."""
@@ -148,7 +148,7 @@ class Dialogue:
             if isinstance(told, Refusal):
                 return told
             actions += told
-        if heard.text is None:
+        if heard.text is None or (self._speaker.is_speaking and _is_nudging(heard.text)):
             return actions
         if not self._setup.keeps_talking:
             actions += self._interrupt(self._speaker.is_speaking)
@@ -290,9 +290,9 @@ class Dialogue:
         has_usage = not self._family.is_transcriber
         return self._begin(beats, Beside(thinking.tokens, tool_use, extras, has_usage))
 
-    def _voiced(self, text: str) -> Iterator[Beat]:
+    def _voiced(self, text: str, then: Iterable[Beat] = ()) -> Iterator[Beat]:
         if not self._admitted.speaks:
-            return text_beats(text, self._settings)
+            return text_beats(text, self._settings, then)
         setup = self._setup
         return audio_beats(
             text,
@@ -300,24 +300,33 @@ class Dialogue:
             is_vertex=self._admitted.is_vertex,
             transcribes=setup.transcribes_output,
             voice=setup.voice_number,
+            then=then,
         )
 
     def _call(self, said: Said) -> Outcome:
-        """Call functions. If one of them blocks, the model waits; else it says so and the conversation goes on."""
+        """Call functions. If one of them blocks, the model waits; else it speaks, calls, and the conversation goes on.
+
+        It speaks first: livekit gives up a call when it hears of more from the model behind it.
+        """
         behaviors = behaviors_of(self._tools)
         usual = "NON_BLOCKING" if self._family.calling == "non_blocking" else "BLOCKING"
         calls = [(self._call_id(), name, args) for name, args in said.calls]
         turn = self._turns_begun if self._speaker.is_in_turn else self._turns_begun + 1
-        for call_id, name, _ in calls:
-            self._calls.add(Call(call_id, name, behaviors.get(name, usual) == "BLOCKING", turn))
-        beats = call_beats(calls)
-        if not self._calls.is_blocked:
-            names = ", ".join(name for _, name, _ in calls)
-            beats = chain(beats, self._voiced(f"I have called {names}; meanwhile we can go on."))
+        made = [Call(id, name, behaviors.get(name, usual) == "BLOCKING", turn) for id, name, _ in calls]
+        beats = self._opened(made, calls)
+        if not any(call.blocks for call in made):
+            names = ", ".join(call.name for call in made)
+            beats = self._voiced(f"I am calling {names}; meanwhile we can go on.", beats)
         elif self._family.closes_calling_turn:
             beats = chain(beats, ending(self._settings))
         extras = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
         return self._begin(beats, Beside(extras=extras))
+
+    def _opened(self, made: Sequence[Call], calls: Sequence[OpenCall]) -> Iterator[Beat]:
+        """The message with the calls, which are open from when it is sent: not if the words before are interrupted."""
+        for call in made:
+            self._calls.add(call)
+        yield from call_beats(calls)
 
     def _call_id(self) -> str:
         self._calls_made += 1
@@ -385,4 +394,8 @@ def _without_nudges(turns: list[Members]) -> list[Members]:
 def _is_nudge(turn: Members) -> bool:
     parts = members_in(turn, "parts")
     words = "".join(text_in(part, "text") or "" for part in parts)
-    return all(list(part) == ["text"] for part in parts) and words.strip() in ("", ".")
+    return all(list(part) == ["text"] for part in parts) and _is_nudging(words)
+
+
+def _is_nudging(words: str) -> bool:
+    return words.strip() in ("", ".")
