@@ -187,7 +187,7 @@ def tone(seconds):
     return b"".join(struct.pack("<h", round(8000 * math.sin(at / 12))) for at in range(int(16_000 * seconds)))
 
 
-async def hear(session, on_audio=None):
+async def hear(session, on_audio=None) -> dict[str, Any]:
     """One turn: its text, audio, transcriptions, calls and counts; `on_audio` is called when its first audio comes."""
     turn: dict[str, Any] = {"text": "", "bytes": 0, "heard": "", "said": "", "calls": [], "usage": None}
     turn |= {"interrupted": False, "ends": 0}

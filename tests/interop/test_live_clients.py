@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from interop import live_how_to
 from understudy.authority import Authority
 from understudy.clients import client_environment
 from understudy.control import Control
@@ -43,6 +44,11 @@ class Client:
 
     def __str__(self) -> str:
         return self.name
+
+    def python(self, home: Path) -> Path:
+        """The interpreter of its environment."""
+        pins = FOLDER / f"{self.name}.txt"
+        return client_environment(self.package, self.version, home, print, self.also, pins).python
 
 
 CLIENTS = (
@@ -95,8 +101,7 @@ def answers(stand: Stand) -> Callable[[Client], dict[str, Any]]:
 
 def said(client: Client, stand: Stand) -> dict[str, Any]:
     """Run a client's program."""
-    pins = FOLDER / f"{client.name}.txt"
-    python = client_environment(client.package, client.version, stand.home, print, client.also, pins).python
+    python = client.python(stand.home)
     plan = {"base_url": stand.simulator.https, "key_file": str(stand.key_file), **PLACE}
     own = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GEMINI_", "LIVEKIT_"))}
     done = subprocess.run(
@@ -140,3 +145,10 @@ def test_the_simulator_saw_whole_sessions(stand: Stand, answers: Callable[[Clien
         seen = control.transcript()
     assert len(seen.sessions) >= sum(len(client.talks) for client in CLIENTS)
     assert {session.close.sender for session in seen.sessions if session.close} == {"client"}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=str)
+def test_the_program_of_the_how_to_page_runs(client: Client, tmp_path: Path) -> None:
+    home = prepared_home(os.environ)
+    found = live_how_to.printed(client.package, client.python(home), tmp_path / "hello.py", home)
+    assert f'You said: "Say hello". {BYE}' in found

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
+from interop import live_how_to
 from understudy.clients import client_environment
 from understudy.demo.plan import CLIENT
 from understudy.home import prepared_home
@@ -203,3 +204,15 @@ def test_a_go_away_that_is_ignored(talks):
 def test_javascript_needs_no_tls(service, tmp_path):
     found = asyncio.run(held(Client("js", None), service, ("text_turn",), tmp_path, tls=False))
     assert found["text_turn"]["text"] == f'You said: "Hello there". {BYE}'
+
+
+@pytest.mark.parametrize("package", ["google-genai", "@google/genai"])
+def test_the_program_of_the_how_to_page_runs(package: str, tmp_path: Path):
+    home = prepared_home(os.environ)
+    if package == "google-genai":
+        interpreter, program = client_environment(CLIENT, None, home, print).python, tmp_path / "hello.py"
+    else:
+        node = node_environment(package, None, home, print)
+        (tmp_path / "node_modules").symlink_to(node.folder / "node_modules")
+        interpreter, program = node.node, tmp_path / "hello.mjs"
+    assert f'You said: "Say hello". {BYE}' in live_how_to.printed(package, interpreter, program, home)

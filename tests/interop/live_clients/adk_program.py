@@ -1,5 +1,7 @@
 """Google's Agent Development Kit: agents that hold Live conversations by `Runner.run_live`."""
 
+# pyright: reportMissingImports=false
+
 from typing import Any
 
 from google.adk.agents import Agent, LiveRequestQueue

@@ -1,5 +1,7 @@
 """LiveKit's realtime plugin for Google: an `AgentSession` without a room, typed to and spoken to."""
 
+# pyright: reportMissingImports=false
+
 import asyncio
 import logging
 from collections.abc import AsyncIterator

@@ -1,5 +1,7 @@
 """pipecat's Gemini Live services, in a pipeline whose ends are this program."""
 
+# pyright: reportMissingImports=false
+
 import asyncio
 from typing import Any
 

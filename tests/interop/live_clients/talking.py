@@ -19,7 +19,7 @@ KEY = "AIzaFAKE"
 HELLO = "Hello there"
 QUESTION = "What is the weather in Paris?"
 WEATHER = "sunny, 21 degrees"
-LIMIT_S = 30
+LIMIT_S = 60
 RATE_HZ = 16_000
 
 Plan = dict[str, Any]
