@@ -24,7 +24,7 @@ interop: $(VENV)/test.stamp ## Google's clients for Python and JavaScript agains
 	$(BIN)/python -m pytest -m 'interop and not other_clients' -n 2 --dist loadfile tests/interop
 
 .PHONY: interop-clients client-coverage
-interop-clients: $(VENV)/test.stamp ## OpenAI's, Anthropic's, LangChain's and LiteLLM's clients against the simulator
+interop-clients: $(VENV)/test.stamp ## other clients: OpenAI, Anthropic, LangChain, LiteLLM; Live by ADK, pipecat and livekit
 	$(BIN)/python -m pytest -m other_clients tests/interop
 
 client-coverage: $(VENV)/test.stamp ## play all of google-genai, print the table, write docs/reference/client-coverage.md

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -42,13 +43,16 @@ def client_environment(
     home: Path,
     say: Callable[[str], None] = lambda line: None,
     also: Sequence[str] = (),
+    pins: Path | None = None,
 ) -> ClientEnvironment:
     """The environment with `package` in `version` (None: the newest that pip finds), made if it is not there yet.
 
-    `also` are further packages that it must have. `say` is called with one line before anything slow. Safe when several
-    processes ask at once. Raises TargetError if something cannot be installed.
+    `also` are further packages that it must have; `pins` is a file of constraints, which says the versions of all that
+    comes along: another content is another environment. `say` is called with one line before anything slow. Safe when
+    several processes ask at once. Raises TargetError if something cannot be installed.
     """
-    folder = home / "clients" / "+".join((f"{package}-{version or 'newest'}", *also))
+    pinned = () if pins is None else (f"pins-{sha256(pins.read_bytes()).hexdigest()[:12]}",)
+    folder = home / "clients" / "+".join((f"{package}-{version or 'newest'}", *also, *pinned))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_suffix(".lock")):
         python, ready = folder / "bin" / "python", folder / "ready"
@@ -56,7 +60,8 @@ def client_environment(
             say(f"installing {package} {version or '(newest)'} into {folder}")
             shutil.rmtree(folder, ignore_errors=True)
             _run(sys.executable, "-m", "venv", str(folder))
-            _run(str(python), "-m", "pip", "install", "--quiet", _requirement(package, version), *also)
+            constraints = () if pins is None else ("--constraint", str(pins))
+            _run(str(python), "-m", "pip", "install", "--quiet", *constraints, _requirement(package, version), *also)
             ready.write_text(_installed_version(python, package), "utf-8")
         return ClientEnvironment(package, ready.read_text("utf-8"), python)
 

@@ -1,13 +1,16 @@
-"""Holds the Live conversations that a client environment is asked for, with google-genai; prints one line of JSON each.
+"""Holds the Live conversations that it is asked for with google-genai, all at once; prints one line of JSON for each.
 
-Reads `{"base_url", "service", "talks"}` from standard input. It runs outside this project's environment.
+Reads `{"base_url", "hurried_url", "service", "talks"}` from standard input, where "hurried_url" is a server whose
+connections are short. It runs outside this project's environment. Its talks are those of live_program.mjs.
 """
 
 import asyncio
+import hashlib
 import json
 import math
 import struct
 import sys
+from typing import Any
 
 from google import genai  # pyright: ignore[reportAttributeAccessIssue]
 from google.genai import errors, types  # pyright: ignore[reportMissingImports]
@@ -19,21 +22,21 @@ LIMIT_S = 60
 class Talks:
     """The conversations, each on a connection of its own."""
 
-    def __init__(self, client, is_vertex):
+    def __init__(self, client, hurried, is_vertex):
         self.client = client
+        self.hurried = hurried
         self.is_vertex = is_vertex
         self.text_model = "gemini-live-2.5-flash" if is_vertex else "gemini-live-2.5-flash-preview"
         self.audio_model = "gemini-live-2.5-flash-native-audio" if is_vertex else "gemini-2.5-flash-native-audio-latest"
 
-    def connect(self, model=None, **config):
-        config.setdefault("response_modalities", ["TEXT" if model is None else "AUDIO"])
-        return self.client.aio.live.connect(model=model or self.text_model, config=config)
+    def connect(self, model=None, client=None, **config):
+        config.setdefault("response_modalities", ["AUDIO" if model == self.audio_model else "TEXT"])
+        return (client or self.client).aio.live.connect(model=model or self.text_model, config=config)
 
     async def text_turn(self):
         async with self.connect() as session:
             await say(session, "Hello there")
-            turn = await hear(session)
-            return turn | {"session_id": bool(session.session_id) if hasattr(session, "session_id") else None}
+            return await hear(session)
 
     async def five_turns(self):
         async with self.connect() as session:
@@ -70,15 +73,8 @@ class Talks:
 
     async def interruption(self):
         async with self.connect(self.audio_model) as session:
-            await say(session, "Tell me a long story")
-            found = {"interrupted": False, "bytes": 0, "ends": 0}
-            async for message in session.receive():
-                content = message.server_content
-                if content and content.model_turn and found["bytes"] == 0:
-                    await stream(session, tone(0.3))
-                found["bytes"] += len(message.data or b"")
-                found["interrupted"] |= bool(content and content.interrupted)
-                found["ends"] += bool(content and content.turn_complete)
+            await say(session, "Tell me a long story, " + "and go on, " * 60)
+            found = await hear(session, on_audio=lambda: stream(session, tone(0.3)))
             await stream(session, bytes(32_000))
             return found | {"next": await hear(session)}
 
@@ -112,7 +108,7 @@ class Talks:
 
     async def go_away(self):
         handle, time_left = None, None
-        async with self.connect(session_resumption={}) as session:
+        async with self.connect(client=self.hurried, session_resumption={}) as session:
             await say(session, "Hello there")
             first = await hear(session)
             try:
@@ -128,13 +124,13 @@ class Talks:
                         break
             except errors.APIError as error:
                 return {"error": error.code}
-        async with self.connect(session_resumption={"handle": handle}) as session:
+        async with self.connect(client=self.hurried, session_resumption={"handle": handle}) as session:
             await say(session, "Hello again")
             second = await hear(session)
         return {"time_left": time_left, "usage": [first["usage"], second["usage"]]}
 
     async def ignored_go_away(self):
-        async with self.connect() as session:
+        async with self.connect(client=self.hurried) as session:
             return await failure_of(session.receive())
 
     async def music(self):
@@ -191,24 +187,32 @@ def tone(seconds):
     return b"".join(struct.pack("<h", round(8000 * math.sin(at / 12))) for at in range(int(16_000 * seconds)))
 
 
-async def hear(session):
-    """One turn: its text, audio, transcriptions, calls and counts."""
-    turn = {"text": "", "bytes": 0, "heard": "", "said": "", "calls": [], "usage": None, "interrupted": False}
+async def hear(session, on_audio=None) -> dict[str, Any]:
+    """One turn: its text, audio, transcriptions, calls and counts; `on_audio` is called when its first audio comes."""
+    turn: dict[str, Any] = {"text": "", "bytes": 0, "heard": "", "said": "", "calls": [], "usage": None}
+    turn |= {"interrupted": False, "ends": 0}
+    digest = hashlib.sha256()
     async for message in session.receive():
         content = message.server_content
-        turn["text"] += "".join(part.text or "" for part in parts_of(content))
-        turn["bytes"] += sum(len(part.inline_data.data) for part in parts_of(content) if part.inline_data)
+        for part in parts_of(content):
+            turn["text"] += part.text or ""
+            if part.inline_data:
+                if on_audio and turn["bytes"] == 0:
+                    await on_audio()
+                turn["bytes"] += len(part.inline_data.data)
+                digest.update(part.inline_data.data)
         if content and content.input_transcription:
             turn["heard"] += content.input_transcription.text
         if content and content.output_transcription:
             turn["said"] += content.output_transcription.text
         turn["interrupted"] |= bool(content and content.interrupted)
+        turn["ends"] += bool(content and content.turn_complete)
         if message.tool_call:
             turn["calls"] += [{"id": call.id, "name": call.name} for call in message.tool_call.function_calls]
         usage = message.usage_metadata
         if usage:
             turn["usage"] = [usage.prompt_token_count, usage.response_token_count, usage.total_token_count]
-    return turn
+    return turn | {"sha256": digest.hexdigest()}
 
 
 def parts_of(content):
@@ -225,24 +229,27 @@ async def failure_of(messages):
     return None
 
 
+def client_of(base_url, is_vertex):
+    options = types.HttpOptions(base_url=base_url)
+    if not is_vertex:
+        return genai.Client(api_key="AIza-a-test-key", http_options=options)
+    from google.oauth2.credentials import Credentials
+
+    token = Credentials(token="ya29.a-test-token")
+    return genai.Client(vertexai=True, project="p", location="us-central1", credentials=token, http_options=options)
+
+
+async def told(talks, name):
+    async with asyncio.timeout(LIMIT_S):
+        result = await getattr(talks, name)()
+    print(json.dumps({"talk": name, "result": result}), flush=True)
+
+
 async def main():
     plan = json.loads(sys.stdin.read())
     is_vertex = plan["service"] == "vertex"
-    options = types.HttpOptions(base_url=plan["base_url"])
-    if is_vertex:
-        from google.oauth2.credentials import Credentials
-
-        token = Credentials(token="ya29.a-test-token")
-        client = genai.Client(
-            vertexai=True, project="p", location="us-central1", credentials=token, http_options=options
-        )
-    else:
-        client = genai.Client(api_key="AIza-a-test-key", http_options=options)
-    talks = Talks(client, is_vertex)
-    for name in plan["talks"]:
-        async with asyncio.timeout(LIMIT_S):
-            result = await getattr(talks, name)()
-        print(json.dumps({"talk": name, "result": result}), flush=True)
+    talks = Talks(client_of(plan["base_url"], is_vertex), client_of(plan["hurried_url"], is_vertex), is_vertex)
+    await asyncio.gather(*(told(talks, name) for name in plan["talks"]))
 
 
 asyncio.run(main())

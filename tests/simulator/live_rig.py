@@ -54,10 +54,10 @@ class Talk:
         """Say something; gives what comes before the first pause."""
         return shown(self.tell(Arrived(LazyJson(json.dumps(message).encode()), self.now)))
 
-    def go_on(self):
-        """What comes until nothing is waited for any more."""
+    def go_on(self, until=None):
+        """What comes until nothing is waited for any more, or until a message of the kind `until`."""
         found = []
-        while self.waiting is not None:
+        while self.waiting is not None and not any(until in message for message in found if until):
             wait, self.waiting = self.waiting, None
             found += shown(self.tell(Elapsed(wait.id, self.now)))
         return found

@@ -12,6 +12,7 @@ from live_rig import (
     NATIVE,
     NEWER,
     NEWEST,
+    QUICK,
     REFUSED,
     VERTEX,
     VERTEX_MODEL,
@@ -27,6 +28,7 @@ from live_rig import (
 )
 
 from understudy_simulator.cues import CloseWith
+from understudy_simulator.live.settings import LiveSettings
 
 LAMP = {"name": "switch_lamp", "parameters": {"type": "OBJECT", "properties": {}}}
 DOOR = {"name": "open_door", "parameters": {"type": "OBJECT", "properties": {}}}
@@ -38,12 +40,20 @@ def tools(*functions):
     return [{"functionDeclarations": list(functions)}]
 
 
-def calling(model: Any = HALF_CASCADE, modality: Any = "TEXT", functions: Any = (LAMP,), place: Any = GEMINI, **setup):
-    """A session that has just called; the session, its call, and what came with it."""
-    talk = Talk(place)
+def asked(model: Any = HALF_CASCADE, modality: Any = "TEXT", functions: Any = (LAMP,), place: Any = GEMINI, **setup):
+    """A session that was just asked for a call, and what came at once."""
+    talk = Talk(place, settings=setup.pop("settings", QUICK))
     talk.open(model, modality, tools=tools(*functions), **setup)
-    found = talk.start_to_say(clientContent={"turns": [user("Please switch lamp on")], "turnComplete": True})
-    return talk, call_of(found[0]), found
+    return talk, talk.start_to_say(clientContent={"turns": [user("Please switch lamp on")], "turnComplete": True})
+
+
+def calling(*how: Any, **setup: Any):
+    """A session that has just called; the session, its call, and what came until then."""
+    talk, found = asked(*how, **setup)
+    if "toolCall" not in found[0]:
+        found += talk.go_on(until="toolCall")
+    [message] = [message for message in found if "toolCall" in message]
+    return talk, call_of(message), found
 
 
 def answer(talk, call, start=False, **fields):
@@ -126,7 +136,7 @@ def test_nothing_is_cancelled_where_speech_does_not_interrupt():
 
 
 def test_an_interrupted_turn_cancels_the_calls_it_made_and_no_others():
-    talk, call, _ = calling(NEWEST, "AUDIO")
+    talk, call, _ = calling(NEWEST, "AUDIO", settings=LiveSettings())
     found = talk.start_to_say(clientContent={"turns": [user("Stop")], "turnComplete": True})
     assert found[:2] == [{"toolCallCancellation": {"ids": [call["id"]]}}, INTERRUPTED]
     talk, call, _ = calling(NEWEST, "AUDIO")
@@ -141,10 +151,26 @@ def test_an_interrupted_turn_cancels_the_calls_it_made_and_no_others():
 # ---- not blocking
 
 
+def test_a_call_that_was_not_sent_is_never_cancelled():
+    talk, found = asked(NEWEST, "AUDIO")
+    assert kinds_of(found) == ["modelTurn"]
+    found = talk.say(clientContent={"turns": [user("Stop")], "turnComplete": True})
+    assert kinds_of(found)[:2] == ["interrupted", "turnComplete"]
+    assert not {"toolCall", "toolCallCancellation"} & set(kinds_of(found))
+
+
+def test_words_come_before_a_late_call_and_the_end_of_the_turn_behind_it():
+    talk, _, found = calling(NATIVE, "AUDIO", [LATE_LAMP])
+    assert set(kinds_of(found)[:-1]) <= {"modelTurn", "toolCall", "generationComplete"}
+    at = kinds_of(found).index("toolCall")
+    assert at > 10
+    assert kinds_of(found + talk.go_on())[at:] == ["toolCall", "generationComplete", "turnComplete"]
+
+
 def test_a_late_call_lets_the_conversation_go_on():
     talk, call, found = calling(NATIVE, "AUDIO", [LATE_LAMP], outputAudioTranscription={})
     found += talk.go_on()
-    assert words_in(found, "outputTranscription") == "I have called switch_lamp; meanwhile we can go on."
+    assert words_in(found, "outputTranscription") == "I am calling switch_lamp; meanwhile we can go on."
     assert kinds_of(found)[-2:] == ["generationComplete", "turnComplete"]
     assert "meanwhile" not in words_in(talk.ask("What else?"), "outputTranscription")
     assert "switch_lamp returned" in words_in(answer(talk, call), "outputTranscription")
@@ -155,7 +181,7 @@ def test_late_is_the_default_of_the_newest_family_only():
         talk, _, found = calling(model, "AUDIO")
         talk.go_on()
         assert (talk.ask("And?") != []) is goes_on, model
-        assert "toolCall" in found[0]
+        assert ("toolCall" in found[0]) is not goes_on, model
     talk, _, _ = calling(NEWEST, "AUDIO", [LAMP | {"behavior": "BLOCKING"}])
     assert talk.ask("And?") == []
 

@@ -22,6 +22,7 @@ from live_rig import (
     Talk,
     call_of,
     end,
+    kinds_of,
     pcm_in,
     silence,
     text,
@@ -189,11 +190,58 @@ def test_a_model_of_family_2_answers_users_only():
     assert talk.ask("So?")[0] == text('You said: "So?".')
 
 
-def test_history_that_was_announced_is_not_answered():
+def test_models_from_3_wait_after_history_that_was_announced():
+    talk = Talk()
+    talk.open(NEWER, "AUDIO", historyConfig={"initialHistoryInClientContent": True}, outputAudioTranscription={})
+    assert talk.ask("long ago") == []
+    found = talk.ask("now")
+    assert words_in(found, "outputTranscription") == f'You said: "now". {BYE}'
+    assert found[-1]["usageMetadata"]["promptTokenCount"] == 2 + 1
+
+
+@pytest.mark.parametrize("nudge", [" ", "."])
+def test_history_is_answered_at_a_nudge(nudge):
+    talk = Talk()
+    talk.open(NEWER, "AUDIO", historyConfig={"initialHistoryInClientContent": True}, outputAudioTranscription={})
+    model = {"role": "model", "parts": [{"text": "Good day"}]}
+    assert talk.say(clientContent={"turns": [user("Hello"), model], "turnComplete": True}) == []
+    found = talk.say(realtimeInput={"text": nudge})
+    assert words_in(found, "outputTranscription") == f'You said: "Hello". {BYE}'
+
+
+def test_models_before_3_answer_history_at_once():
     talk = Talk()
     talk.open(historyConfig={"initialHistoryInClientContent": True})
-    assert talk.ask("long ago") == []
-    assert talk.ask("now")[-1] == end((2 + 1, 0), (18, 0))
+    assert talk.say(clientContent={"turns": [user("long ago")]}) == []
+    assert words_of(talk.ask("and now")) == f'You said: "and now". {BYE}'
+    assert words_of(talk.ask("then")) == f'You said: "then". {BYE}'
+
+
+def test_a_nudge_does_not_break_off_the_answer_under_way():
+    talk = Talk()
+    talk.open(NEWEST, "AUDIO", outputAudioTranscription={})
+    found = talk.start_to_say(clientContent={"turns": [user("Hello")], "turnComplete": True})
+    waiting = talk.waiting
+    assert talk.start_to_say(realtimeInput={"text": " "}) == []
+    assert talk.waiting is waiting
+    found += talk.go_on()
+    assert words_in(found, "outputTranscription") == f'You said: "Hello". {BYE}'
+    assert kinds_of(found).count("turnComplete") == 1
+
+
+def test_a_full_stop_asks_for_an_answer_to_what_was_said_before():
+    talk = Talk()
+    talk.open(tools=[LAMP])
+    assert talk.say(clientContent={"turns": [user("Please switch lamp on")]}) == []
+    assert call_of(talk.ask(".")[0])["name"] == "switch_lamp"
+
+
+@pytest.mark.parametrize("turns", [[user(".")], [{"role": "model", "parts": [{"text": "Greet"}]}, user(".")]])
+def test_a_full_stop_alone_is_answered_as_any_text(turns):
+    talk = Talk()
+    talk.open()
+    found = talk.say(clientContent={"turns": turns, "turnComplete": True})
+    assert words_of(found) == f'You said: ".". {BYE}'
 
 
 def test_realtime_text_is_a_question_by_itself():
@@ -408,9 +456,9 @@ def test_tools_can_be_changed_in_family_3_8():
     talk = Talk()
     talk.open(NEWEST, "AUDIO")
     assert talk.say(contextUpdate={"tools": {"tools": [LAMP]}}) == []
-    assert "toolCall" in talk.ask("switch lamp")[0]
+    assert "toolCall" in kinds_of(talk.ask("switch lamp"))
     assert talk.say(contextUpdate={"tools": {"tools": []}}) == []
-    assert "toolCall" not in talk.ask("switch lamp")[0]
+    assert "toolCall" not in kinds_of(talk.ask("switch lamp"))
     for model, modality in ((NEWER, "AUDIO"), (HALF_CASCADE, "TEXT")):
         talk = Talk()
         talk.open(model, modality)

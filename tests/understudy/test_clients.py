@@ -31,5 +31,16 @@ def test_what_cannot_be_installed_is_said_in_one_error(tmp_path):
         clients.client_environment("six", "0.0.0", tmp_path)
 
 
+@pytest.mark.slow
+def test_pins_decide_what_comes_along_and_other_pins_make_another_environment(tmp_path):
+    pins = tmp_path / "pins.txt"
+    pins.write_text("six==1.16.0\n")
+    made = clients.client_environment("six", None, tmp_path, pins=pins)
+    assert made.version == "1.16.0"
+    pins.write_text("six==1.17.0\n")
+    other = clients.client_environment("six", None, tmp_path, pins=pins)
+    assert (other.version, other.python == made.python) == ("1.17.0", False)
+
+
 def test_the_session_script_is_there():
     assert clients.SESSION_SCRIPT.is_file()

@@ -24,16 +24,18 @@ class Family:
 
     `closes_calling_turn`: a blocking call ends its turn at once; else the turn stays open until the response is there.
     `needs_roles`: turns without a role are refused. `answers_model_turns`: content whose last turn is the model's own
-    gets an answer. `calling`: which `behavior` functions may have; the last is the default, too. `tools`: what tools
-    may be named; `mixes_tools`: functions beside them. `proactivity` "always": may keep silent unasked, and
-    refuses to have it switched off. `tells_status`: ends of turns say `interactionStatus`. `checks_voices`: an unknown
-    voice is refused on the Gemini API, too.
+    gets an answer. `waits_after_history`: announced history is not answered until something is said to it. `calling`:
+    which `behavior` functions may have; the last is the default, too. `tools`: what tools may be named; `mixes_tools`:
+    functions beside them. `proactivity` "always": may keep silent unasked, and refuses to have it switched off.
+    `tells_status`: ends of turns say `interactionStatus`. `checks_voices`: an unknown voice is refused on the Gemini
+    API, too.
     """
 
     name: str
     closes_calling_turn: bool = True
     needs_roles: bool = False
     answers_model_turns: bool = False
+    waits_after_history: bool = False
     takes_media_chunks: bool = True
     takes_context_update: bool = False
     takes_history: bool = True
@@ -58,6 +60,7 @@ _NEWER: Final = Family(
     closes_calling_turn=False,
     needs_roles=True,
     answers_model_turns=True,
+    waits_after_history=True,
     takes_media_chunks=False,
     calling="blocking",
     coverage=ALL_VIDEO,
@@ -69,6 +72,7 @@ _NEWEST: Final = Family(
     closes_calling_turn=False,
     needs_roles=True,
     answers_model_turns=True,
+    waits_after_history=True,
     takes_media_chunks=False,
     takes_context_update=True,
     calling="non_blocking",
@@ -81,6 +85,7 @@ _THINKING: Final = Family(
     closes_calling_turn=False,
     needs_roles=True,
     answers_model_turns=True,
+    waits_after_history=True,
     takes_media_chunks=False,
     takes_context_update=True,
     calling="non_blocking",

@@ -6,7 +6,7 @@ answered; only spoken activity cancels it. What the model says comes from `answe
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, assert_never
 
@@ -14,7 +14,7 @@ from understudy.scenario.json_subset import last_text
 
 from ...answers.grounding import TOKENS_OF_SEARCH, grounding_metadata, grounds
 from ...answers.markers import block_reason
-from ...answers.reading import Members, count_in, member, text_in
+from ...answers.reading import Members, count_in, member, members_in, text_in
 from ...answers.thinking import thinking_of, thought_about
 from ...answers.tokens import tokens_of_request, tokens_of_text
 from ...answers.turns import Said, said_to
@@ -30,7 +30,7 @@ from .context import Context
 from .detection import Began, Ended
 from .listening import Listener
 from .speaking import Beside, Speaker
-from .turns import TURN_END, Beat, audio_beats, call_beats, ending, text_beats, thought_beats
+from .turns import TURN_END, Beat, OpenCall, audio_beats, call_beats, ending, text_beats, thought_beats
 
 SILENCE_MARKER: Final = "[[understudy:silence]]"
 """Text that a model which may keep silent does not answer."""
@@ -127,9 +127,9 @@ class Dialogue:
                 self._context.add(tokens_of_request({"contents": [turn]}))
         if not content.is_complete:
             return actions
-        if not self._history_taken:
-            self._history_taken = True
-            self.turns.clear()
+        is_history, self._history_taken = not self._history_taken, True
+        if is_history and self._family.waits_after_history:
+            # The history stays: a client that wants it answered says nothing more than a full stop to it.
             return actions
         if not self._family.answers_model_turns and roles and roles[-1] == "model":
             return actions
@@ -148,7 +148,7 @@ class Dialogue:
             if isinstance(told, Refusal):
                 return told
             actions += told
-        if heard.text is None:
+        if heard.text is None or (self._speaker.is_speaking and _is_nudging(heard.text)):
             return actions
         if not self._setup.keeps_talking:
             actions += self._interrupt(self._speaker.is_speaking)
@@ -243,7 +243,7 @@ class Dialogue:
             self._owes_answer = True
             return ()
         self._owes_answer = False
-        turns, self.turns = self.turns, []
+        turns, self.turns = _without_nudges(self.turns), []
         if self._results:
             turns.append({"role": "user", "parts": self._results})
             self._results = []
@@ -290,9 +290,9 @@ class Dialogue:
         has_usage = not self._family.is_transcriber
         return self._begin(beats, Beside(thinking.tokens, tool_use, extras, has_usage))
 
-    def _voiced(self, text: str) -> Iterator[Beat]:
+    def _voiced(self, text: str, then: Iterable[Beat] = ()) -> Iterator[Beat]:
         if not self._admitted.speaks:
-            return text_beats(text, self._settings)
+            return text_beats(text, self._settings, then)
         setup = self._setup
         return audio_beats(
             text,
@@ -300,24 +300,33 @@ class Dialogue:
             is_vertex=self._admitted.is_vertex,
             transcribes=setup.transcribes_output,
             voice=setup.voice_number,
+            then=then,
         )
 
     def _call(self, said: Said) -> Outcome:
-        """Call functions. If one of them blocks, the model waits; else it says so and the conversation goes on."""
+        """Call functions. If one of them blocks, the model waits; else it speaks, calls, and the conversation goes on.
+
+        It speaks first: livekit gives up a call when it hears of more from the model behind it.
+        """
         behaviors = behaviors_of(self._tools)
         usual = "NON_BLOCKING" if self._family.calling == "non_blocking" else "BLOCKING"
         calls = [(self._call_id(), name, args) for name, args in said.calls]
         turn = self._turns_begun if self._speaker.is_in_turn else self._turns_begun + 1
-        for call_id, name, _ in calls:
-            self._calls.add(Call(call_id, name, behaviors.get(name, usual) == "BLOCKING", turn))
-        beats = call_beats(calls)
-        if not self._calls.is_blocked:
-            names = ", ".join(name for _, name, _ in calls)
-            beats = chain(beats, self._voiced(f"I have called {names}; meanwhile we can go on."))
+        made = [Call(id, name, behaviors.get(name, usual) == "BLOCKING", turn) for id, name, _ in calls]
+        beats = self._opened(made, calls)
+        if not any(call.blocks for call in made):
+            names = ", ".join(call.name for call in made)
+            beats = self._voiced(f"I am calling {names}; meanwhile we can go on.", beats)
         elif self._family.closes_calling_turn:
             beats = chain(beats, ending(self._settings))
         extras = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
         return self._begin(beats, Beside(extras=extras))
+
+    def _opened(self, made: Sequence[Call], calls: Sequence[OpenCall]) -> Iterator[Beat]:
+        """The message with the calls, which are open from when it is sent: not if the words before are interrupted."""
+        for call in made:
+            self._calls.add(call)
+        yield from call_beats(calls)
 
     def _call_id(self) -> str:
         self._calls_made += 1
@@ -369,3 +378,24 @@ class Dialogue:
             return self._interrupt(is_busy=True)
         ids = self._calls.cancel(0, blocking=True)
         return (self._speaker.message(tool_call_cancellation(ids)),) if ids else ()
+
+
+def _without_nudges(turns: list[Members]) -> list[Members]:
+    """The turns without those at the end by which clients ask for an answer to what was said before.
+
+    ADK and livekit say a full stop, pipecat a blank. Where nothing was said before, they are all there is to answer.
+    """
+    end = len(turns)
+    while end and _is_nudge(turns[end - 1]):
+        end -= 1
+    return turns[:end] if any(text_in(turn, "role") != "model" for turn in turns[:end]) else turns
+
+
+def _is_nudge(turn: Members) -> bool:
+    parts = members_in(turn, "parts")
+    words = "".join(text_in(part, "text") or "" for part in parts)
+    return all(list(part) == ["text"] for part in parts) and _is_nudging(words)
+
+
+def _is_nudging(words: str) -> bool:
+    return words.strip() in ("", ".")

@@ -6,7 +6,7 @@ turn waits until the audio would have been played (wire-live 4, 5.2). Beats are 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...answers.tokens import Counts, tokens_of_text
@@ -101,19 +101,26 @@ def thought_beats(text: str) -> Iterator[Beat]:
     yield Beat(model_thought(text), pause_s=TEXT_PAUSE_S)
 
 
-def text_beats(text: str, settings: LiveSettings) -> Iterator[Beat]:
-    """An answer in text, a few words a message, and the end of its turn."""
+def text_beats(text: str, settings: LiveSettings, then: Iterable[Beat] = ()) -> Iterator[Beat]:
+    """An answer in text, a few words a message, what comes `then`, and the end of its turn."""
     words = _words(text)
     for start in range(0, len(words), _WORDS_A_MESSAGE):
         piece = "".join(words[start : start + _WORDS_A_MESSAGE])
         yield Beat(model_text(piece), TEXT_PAUSE_S, text=piece)
+    yield from then
     yield from ending(settings)
 
 
 def audio_beats(
-    text: str, settings: LiveSettings, *, is_vertex: bool, transcribes: bool, voice: int = 0
+    text: str,
+    settings: LiveSettings,
+    *,
+    is_vertex: bool,
+    transcribes: bool,
+    voice: int = 0,
+    then: Iterable[Beat] = (),
 ) -> Iterator[Beat]:
-    """An answer in audio, with each word's transcription behind the audio that ends it, and the end of its turn."""
+    """An answer in audio, each word's transcription behind its audio, what comes `then`, and the end of its turn."""
     words = _words(text) if transcribes else []
     size = (settings.chunk_bytes or (VERTEX_CHUNK_BYTES if is_vertex else GEMINI_CHUNK_BYTES)) // SAMPLE_BYTES
     pace = settings.audio_pace
@@ -126,6 +133,7 @@ def audio_beats(
         while words and (said + len(words[0])) * CHARACTER_SAMPLES * SAMPLE_BYTES <= sent:
             said += len(words[0])
             yield Beat(output_transcription(words[0]), transcribed=words.pop(0))
+    yield from then
     yield from ending(settings, max(seconds_of(sent, OUTPUT_RATE_HZ) - waited_s, 0.0))
 
 
