@@ -203,6 +203,10 @@ class LiveConnection:
         self._entry.note_fault(f"stall {seconds:g}s")
         await self.hush(seconds, clock, speed)
 
+    def note_latency(self, seconds: float) -> None:
+        """A wait that begins is a fault of the script."""
+        self._entry.note_fault(f"latency {seconds:g}s")
+
     async def hush(self, seconds: float, clock: Clock, speed: float | None) -> None:
         """The same, without a word of it in the transcript."""
         transport = self._request.transport

@@ -97,7 +97,9 @@ class Disturber:
 
     async def inject(self, wire: Wire, entry: SessionEntry, fault: Fault) -> None:
         """Do a fault that stands by itself."""
-        entry.note_fault(str(fault))
+        if fault.kind != "slow_close":
+            # That one takes effect at the end, and is written down there.
+            entry.note_fault(str(fault))
         if fault.kind in ("reset_peer", "hang_up", "half_close", "stop"):
             await self._end(wire, entry, fault)
         else:

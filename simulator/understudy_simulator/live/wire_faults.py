@@ -176,7 +176,8 @@ class WireFaults:
                     form = form.with_fault(fault)
                     opcode = fault.size if fault.kind == "opcode" else opcode
                 case _:
-                    if fault.kind not in ("reorder", *_FROM_NOW_ON):
+                    # A slow close is noted when it takes effect, at the end.
+                    if fault.kind not in ("reorder", "bandwidth", "ignore_pings"):
                         continue
             if fault.kind not in CONTENT or payload != before:
                 deeds.extend(self._noting(fault))
