@@ -30,7 +30,7 @@ GROUND = (
 SUITE_EDGES = ("books", "driver", "http_client", "live_client", "live_talk", "runner", "scopes", "stands")
 """Modules of the suite that touch the world; all others of it are pure."""
 
-LIVE_EDGES = ("disturbing", "connection", "session", "side")
+LIVE_EDGES = ("disturbing", "handshakes", "connection", "session", "side")
 """Modules of the simulator's Live side that touch the world; all others of it are pure."""
 
 PURE = (

@@ -446,7 +446,12 @@ VOCABULARY: Final = {
     "delay before first chunk": ("latency", "faults/slow-first-chunk"),
     "split inside a UTF-8 sequence or an event": ("slice", "invalid_utf8", "faults/split-characters"),
     "reset": ("reset_peer",),
-    "refuse upgrade": ("faults/upgrade-refused",),
+    "refuse upgrade": (
+        "faults/upgrade-refused",
+        "faults/handshake-reset",
+        "faults/handshake-unanswered",
+        "faults/handshake-late",
+    ),
     "never answer setup": ("faults/setup-unanswered",),
     "close code and reason": ("faults/closed-1011",),
     "close without handshake": ("hang_up", "faults/closed-without-a-frame"),

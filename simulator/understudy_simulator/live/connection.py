@@ -166,12 +166,16 @@ class LiveConnection:
 
     def close(self, code: int | None, reason: str) -> None:
         """Send the close; without `code` an empty one. The client's own close is still to be received."""
-        if self.disturber is not None and not self.is_closing:
+        if self.disturber is not None and not self.is_closing and not self.is_held:
             self.disturber.flush(self._entry, self._write)
             laid = self.disturber.faults.instead_of_refusal()
             if laid is not None:
-                (code, reason), name = (laid[0].code, laid[0].reason), laid[1]
+                end, name = laid
                 self._entry.note_fault(name)
+                if isinstance(end, Fault):
+                    self.disturber.end(self, self._entry, end)
+                    return
+                code, reason = end.code, end.reason
         if not self.is_closing and not self.is_held:
             self._entry.close("server", code, cut_reason(reason))
             self._send_close(code, reason)
