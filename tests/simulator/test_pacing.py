@@ -60,6 +60,13 @@ def test_waits_stand_before_the_head_and_between_chunks():
     assert waits_of(slowed(chunks, pace(**WAITS), tokens_in=None, is_new=True)) == [1.0]
 
 
+def test_short_waits_are_waits_too():
+    chunks = Outgoing(parts=(b"a", b"b"))
+    assert waits_of(slowed(chunks, pace(connect="1ms"), tokens_in=None, is_new=True)) == [0.001]
+    assert waits_of(slowed(chunks, pace(gap="1ms"), tokens_in=0, is_new=True)) == [0.001]
+    assert waits_of(slowed(chunks, pace(first_token="1ms"), tokens_in=0, is_new=True)) == [0.001]
+
+
 def test_tokens_take_their_time():
     words = {"per_token_in": "2s", "per_token_out": "1s"}
     body = b'{"text": "12345678", "x": 1}'
