@@ -58,22 +58,17 @@ class _Object:
             "storageClass": "STANDARD",
             "size": str(len(self.data)),
             "md5Hash": md5_of(self.data),
-            **({} if self.crc32c is None else {"crc32c": self.crc32c}),
+            "crc32c": crc32c_of(self.data),
             "etag": f"{generation[-8:]}=",
             "timeCreated": moment,
             "updated": moment,
         }
 
     @property
-    def crc32c(self) -> str | None:
-        """The checksum, of what is not too large."""
-        return crc32c_of(self.data)
-
-    @property
     def hashes(self) -> tuple[tuple[bytes, bytes], ...]:
         """The header fields by which clients check what they got, one for each sum."""
-        sums = (("crc32c", self.crc32c), ("md5", md5_of(self.data)))
-        return tuple((b"X-Goog-Hash", f"{name}={value}".encode()) for name, value in sums if value is not None)
+        sums = (("crc32c", crc32c_of(self.data)), ("md5", md5_of(self.data)))
+        return tuple((b"X-Goog-Hash", f"{name}={value}".encode()) for name, value in sums)
 
 
 class Storage:
