@@ -9,7 +9,7 @@ import pytest
 from simulator_rig import simulator, until
 from test_fault_matrix import CLOSE, Wire, client_frame, request_of
 from test_layers import over
-from test_live_faults import READY, SETUP, session
+from test_live_faults import HELLO, READY, SETUP, session
 
 from understudy.errors import ScenarioError
 from understudy.library import load
@@ -49,6 +49,8 @@ async def test_a_handshake_ends_without_an_answer(kind, end):
                 assert seen(running).ended is None
         session_seen = await until(lambda: seen(running) if seen(running).ended is not None else None)
         assert (session_seen.status, session_seen.origin.faults) == (0, (f"{kind} (test/over: first 1)",))
+        if kind != "half_close":
+            assert session_seen.close is not None and session_seen.close.sender == "server"
         async with session(running) as client:
             assert (await client.frame()).payload == READY
 
@@ -107,6 +109,20 @@ async def test_a_handshake_is_refused_late():
             clock.advance(30)
             await wire.more()
             assert wire.data.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_what_is_over_messages_is_not_over_the_handshake():
+    late = {"fault": {"jitter": "1ms"}, "at": "handshake"}
+    async with simulator(speed=0.0) as running:
+        running.stage.arm(over(late, {"fault": {"hang_up": True}, "at": 2}, {"fault": {"masked": True}}, **LIVE))
+        async with session(running) as client:
+            assert client.status == 101
+            frame = await client.frame()
+            assert frame[1] and frame.payload == READY
+            client.send(HELLO)
+            assert await client.rest() == (b"", "fin")
+        kinds = [fault.split()[0] for fault in seen(running).origin.faults]
+        assert kinds == ["jitter", "masked", "hang_up"]
 
 
 @pytest.mark.parametrize(
