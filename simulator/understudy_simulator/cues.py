@@ -63,13 +63,14 @@ class Wait:
 
     `paced`: the time counts from the moment when the preceding wait was due, not from now, so that a run of frames
     keeps its schedule however long sending took. `is_deadline`: it is the other side's time, which is never cut short:
-    no speed of the scenario makes a client faster.
+    no speed of the scenario makes a client faster. `is_fault`: it is a fault of the script, so the transcript names it.
     """
 
     seconds: float
     id: int
     paced: bool = False
     is_deadline: bool = False
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,8 @@ class Layer:
 
     @property
     def refuses_handshakes(self) -> bool:
-        """Whether it may answer a WebSocket handshake, so that it must be asked before there is a message."""
-        return any(isinstance(entry.injection.what, Reply) for entry in self._entries)
+        """Whether it may befall a WebSocket handshake, so that it must be asked before there is a message."""
+        return any(isinstance(entry.injection.what, Reply) or entry.injection.at == 0 for entry in self._entries)
 
     def injected(self, facts: Facts, identity: Identity, now: datetime, *, own: bool = False) -> tuple[Injected, ...]:
         """What comes over a request. `own`: its scenario answers, so that its `match` is known to fit."""

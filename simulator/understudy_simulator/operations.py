@@ -182,8 +182,7 @@ class OperationDesk:
     def below(self, scope: str, parent: str, now: datetime) -> tuple[Operation, ...]:
         """The operations of a scope whose names are `parent/operations/ID`, in order of creation."""
         front = f"{parent}/operations/"
-        known = (op for op in self._by_name.values() if op.scope == scope and now < op.gone)
-        return tuple(op for op in known if op.name.startswith(front))
+        return tuple(op for op in self.of_scope(scope, now) if op.name.startswith(front))
 
     def cancel(self, name: str, now: datetime) -> Operation | None:
         """End an operation that is not done with code 1; gives it, or None if there is none of that name."""
@@ -207,6 +206,14 @@ class OperationDesk:
         if found is None or file_id not in found.files or now >= found.gone:
             return None
         return found if found.is_delivered(now) else None
+
+    def of_scope(self, scope: str, now: datetime) -> tuple[Operation, ...]:
+        """The operations of a scope, in order of creation."""
+        return tuple(op for op in self._by_name.values() if op.scope == scope and now < op.gone)
+
+    def remove_file(self, file_id: str) -> None:
+        """Forget one video; its operation stays as it is."""
+        self._by_file.pop(file_id, None)
 
     def stored(self, now: datetime) -> Mapping[str, tuple[Operation, str]]:
         """All videos that were written to Cloud Storage, where they stay: by `gs://bucket/object`, with their ids."""

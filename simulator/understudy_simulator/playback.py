@@ -239,15 +239,18 @@ class Playback:
         self._last_id += 1
         return self._last_id
 
-    def _waited(self, seconds: float, actions: list[Action], *, stall: bool = False, deadline: bool = False) -> bool:
-        """Whether the wait of this step is over; starts it the first time."""
+    def _waited(
+        self, seconds: float, actions: list[Action], *, fault: Fault | None = None, deadline: bool = False
+    ) -> bool:
+        """Whether the wait of this step is over; starts it the first time. `fault`: what makes it wait."""
         progress = self._progress
         if seconds <= 0 or progress.waited or (self._inbox.gone is not None and not self._answers):
             return True
         if progress.timer is None:
             progress.timer = self._new_id()
-            wait = Wait(seconds, progress.timer, is_deadline=deadline)
-            actions.append(Stall(seconds, progress.timer) if stall else wait)
+            wait = Wait(seconds, progress.timer, is_deadline=deadline, is_fault=fault is not None)
+            is_stall = fault is not None and fault.kind == "stall"
+            actions.append(Stall(seconds, progress.timer) if is_stall else wait)
         return False
 
     def _ready(self, step: Step, actions: list[Action]) -> bool:
@@ -338,7 +341,7 @@ class Playback:
             if fault.kind in ("reset_peer", "hang_up"):
                 actions.extend(self._end(Abort(fault)))
                 return False
-            if not self._waited(fault.seconds, actions, stall=fault.kind == "stall"):
+            if not self._waited(fault.seconds, actions, fault=fault):
                 return False
             fault = None
         message = SendMessage(step.opcode, step.payload.fill(self._values), fault)
@@ -411,7 +414,7 @@ class Playback:
     def _fault(self, step: Fault, actions: list[Action]) -> bool:
         """A fault that stands by itself: a wait, or what is done to the connection. Others need something beside."""
         if step.kind in ("latency", "stall"):
-            return self._waited(step.seconds, actions, stall=step.kind == "stall") and self._next()
+            return self._waited(step.seconds, actions, fault=step) and self._next()
         if step.kind not in ALONE:
             return self._next()
         if self._answers:

@@ -35,7 +35,7 @@ def outcome_of(actions: Sequence[Action], values: Mapping[str, str], manner: Man
     for action in actions:
         match action:
             case Wait(seconds):
-                waits.append(Pause(seconds))
+                waits.append(Fault("latency", seconds) if action.is_fault else Pause(seconds))
             case Stall(seconds):
                 waits.append(Fault("stall", seconds))
             case Answer(reply):

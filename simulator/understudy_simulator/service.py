@@ -36,6 +36,7 @@ from .ids import Identity
 from .incoming import inflated
 from .injecting import placed
 from .layers import Injected
+from .pacing import Pace
 from .paths import DOWNLOAD
 from .playback import Playback
 from .rendering import manner_of, rendered
@@ -335,7 +336,13 @@ class Service:
         self, case: _Case, start: StartOperation, performed: Performance | None = None, before: Waits = ()
     ) -> Outgoing:
         """Start an operation; the answer is its name (wire-http 6.3), or why there is none."""
-        scenario, speed = (None, None) if performed is None else (performed.scenario.id, performed.speed)
+        scenario, speed, own = None, None, None
+        if performed is not None:
+            scenario, speed, own = performed.scenario.id, performed.speed, performed.latency
+        profile = own or self._stage.latency
+        if profile is not None:
+            takes_s = Pace(profile, case.call.identity, self._stage.under_way).drawn("operation")
+            start = replace(start, running_for_s=start.running_for_s + takes_s)
         name = self._jobs.begin(case.call, start, scenario, speed)
         if isinstance(name, GoogleError):
             return error_answer(name, case.manner)

@@ -11,11 +11,12 @@ from resource_rig import Desk
 
 from understudy.messages import Request
 from understudy.scenario.json_subset import LazyJson
-from understudy_simulator.call import Json, Upload
+from understudy_simulator.call import Call, Json, Upload
 from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.replies import Outgoing
 from understudy_simulator.routing import Route
 from understudy_simulator.spool import Spool
+from understudy_simulator.store import Resource
 from understudy_simulator.surfaces import file_search, files
 
 START = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
@@ -44,12 +45,23 @@ class Heard:
         return self.status, self.value["error"]["message"]
 
 
+class NothingMade:
+    """A service that makes no files itself."""
+
+    def files(self, call: Call) -> tuple[Resource, ...]:
+        return ()
+
+    def delete(self, call: Call) -> bool:
+        return False
+
+
 class UploadDesk(Desk):
     """A Desk with the routes of files and stores, whose uploads go to a spool in a folder of the test."""
 
     def __init__(self, folder: Path, *families: Iterable[Route]) -> None:
         self.spool = Spool(folder)
-        super().__init__(files.routes(self.spool), file_search.ROUTES, file_search.upload_routes(self.spool), *families)
+        own = (files.routes(self.spool, NothingMade()), file_search.ROUTES, file_search.upload_routes(self.spool))
+        super().__init__(*own, *families)
 
     async def send(
         self, target: str, headers: dict[str, str], *pieces: bytes, scope: str = "", breaks: bool = False

@@ -266,6 +266,18 @@ async def test_pings_are_answered_until_they_are_ignored():
             assert await client.is_silent()
 
 
+async def test_pings_are_not_answered_in_a_session_that_ignores_them():
+    async with simulator() as running:
+        running.stage.arm(over({"fault": {"ignore_pings": True}}, surface="gemini-live"))
+        async with session(running) as client:
+            assert (await client.frame()).payload == READY
+            client.send(b"one", PING)
+            assert await client.is_silent()
+            client.send(HELLO)
+            assert (await client.frame()).first == 0x82
+        assert faults_of(running) == ["ignore_pings (test/over: always)"]
+
+
 async def test_slow_close_holds_the_connection_after_the_close():
     clock = ManualClock()
     async with simulator(clock=clock) as running:
@@ -277,6 +289,24 @@ async def test_slow_close_holds_the_connection_after_the_close():
             assert await client.is_silent()
             clock.advance(30)
             assert await client.rest() == (b"", "fin")
+        assert faults_of(running) == ["slow_close 30s"]
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_a_latency_of_the_script_is_waited_for_and_written_down(is_alone):
+    steps = [{"fault": {"latency": "30s"}}, send()] if is_alone else [send(latency="30s")]
+    clock = ManualClock()
+    async with simulator(clock=clock, speed=1.0) as running:
+        running.stage.arm(live({"pause": "1s"}, *steps, HOLD))
+        async with session(running) as client:
+            assert await client.is_silent(0.01)
+            clock.advance(1)
+            await until(lambda: faults_of(running))
+            clock.advance(29)
+            assert await client.is_silent(0.01)
+            clock.advance(1)
+            assert (await client.frame()).payload == BODY.encode()
+        assert faults_of(running) == ["latency 30s"]
 
 
 async def test_bandwidth_paces_the_bytes_of_frames():

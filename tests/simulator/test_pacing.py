@@ -18,6 +18,7 @@ from understudy_simulator.clock import ManualClock, RealClock
 from understudy_simulator.ids import Identity
 from understudy_simulator.pacing import LivePace, Pace, UnderWay, slowed, tokens_out
 from understudy_simulator.replies import Outgoing
+from understudy_simulator.settings import VideoRun
 
 UNARY, SSE = f"{FLASH}:generateContent", f"{FLASH}:streamGenerateContent?alt=sse"
 WAITS = {"connect": "1s", "first_token": "10s", "gap": "3s"}
@@ -57,6 +58,13 @@ def test_waits_stand_before_the_head_and_between_chunks():
     assert found.parts == (b"a", Pause(3.0), b"b", Pause(3.0), b"c", b"")
     assert waits_of(slowed(chunks, pace(**WAITS), tokens_in=0, is_new=False)) == [10.0, 3.0, 3.0]
     assert waits_of(slowed(chunks, pace(**WAITS), tokens_in=None, is_new=True)) == [1.0]
+
+
+def test_short_waits_are_waits_too():
+    chunks = Outgoing(parts=(b"a", b"b"))
+    assert waits_of(slowed(chunks, pace(connect="1ms"), tokens_in=None, is_new=True)) == [0.001]
+    assert waits_of(slowed(chunks, pace(gap="1ms"), tokens_in=0, is_new=True)) == [0.001]
+    assert waits_of(slowed(chunks, pace(first_token="1ms"), tokens_in=0, is_new=True)) == [0.001]
 
 
 def test_tokens_take_their_time():
@@ -141,6 +149,48 @@ async def test_one_armed_scenario_has_a_profile_of_its_own():
         for _ in range(2):
             await ask(running.http_url, "POST", UNARY, KEY, body=HELLO)
     assert clock.waits == [5]
+
+
+@pytest.mark.parametrize("is_scripted", [True, False])
+async def test_a_video_takes_as_long_as_the_profile_says(is_scripted):
+    clock = ManualClock()
+    words = {"operation": "100s", "load": {"at": 2, "factor": 3}}
+    async with simulator(clock=clock, speed=1.0, latency=profile(**words), video_run=VideoRun(0)) as running:
+        if is_scripted:
+            steps = [{"operation": {"running_for": "50s", "then": {"videos": 1}}}]
+            running.stage.arm(scenario(steps, surface="gemini-veo", model="*"))
+        operation = await begun(running)
+        late = 150 if is_scripted else 100
+        clock.advance(late - 1)
+        assert "done" not in (await ask(running.http_url, "GET", operation, KEY)).json
+        clock.advance(1)
+        assert (await ask(running.http_url, "GET", operation, KEY)).json["done"]
+
+
+async def test_videos_take_their_own_time_whatever_else_is_asked_for():
+    async def run(before):
+        clock = ManualClock()
+        words = {"operation": {"uniform": {"low": "0s", "high": "1000s"}}}
+        async with simulator(clock=clock, speed=1.0, latency=profile(**words), video_run=VideoRun(0)) as running:
+            for _ in range(before):
+                await ask(running.http_url, "GET", "/v1beta/models", KEY)
+            operations = [await begun(running) for _ in range(2)]
+            taken = dict.fromkeys(operations, 0)
+            for _ in range(20):
+                for operation in operations:
+                    taken[operation] += "done" not in (await ask(running.http_url, "GET", operation, KEY)).json
+                clock.advance(50)
+            return list(taken.values())
+
+    first, again = await run(0), await run(0)
+    assert first == again and first[0] != first[1]
+    assert await run(1) != first
+
+
+async def begun(running):
+    veo = "/v1beta/models/veo-3.0-generate-preview:predictLongRunning"
+    answer = await ask(running.http_url, "POST", veo, KEY, body={"instances": [{"prompt": "x"}]})
+    return f"/v1beta/{answer.json['name']}"
 
 
 async def test_nothing_is_said_before_its_time():

@@ -349,7 +349,11 @@ def test_a_client_speaks_in_its_own_shape():
 
 def test_faults_beside_a_message():
     cut = Fault("truncate", size=3)
-    dialogue((send("a", Fault("latency", 1)),), (Opened(), [Wait(1, 1)]), (Elapsed(1), [sent("a"), Finished()]))
+    dialogue(
+        (send("a", Fault("latency", 1)),),
+        (Opened(), [Wait(1, 1, is_fault=True)]),
+        (Elapsed(1), [sent("a"), Finished()]),
+    )
     dialogue((send("a", Fault("stall", 1)),), (Opened(), [Stall(1, 1)]), (Elapsed(1), [sent("a"), Finished()]))
     dialogue((send("a", Fault("reset_peer")), send("b")), (Opened(), [Abort(), Finished()]))
     dialogue((send("a", cut), send("b")), (Opened(), [sent("a", cut), Finished()]))

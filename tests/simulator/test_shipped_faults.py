@@ -37,6 +37,7 @@ NOT_ON_LIVE = {
 """They have nothing to change in a plain session."""
 
 NOT_ON_HTTP = {"quota-then-room"}
+HANDSHAKES = {"handshake-reset", "handshake-unanswered"}
 CHANCE = {"flaky", "reset-now-and-then"}
 PLACED = {name for name, one in SCENARIOS.items() if one.match.path is not None}
 
@@ -64,7 +65,7 @@ async def test_a_fault_befalls_streams_in_both_framings(name, target):
         assert all(f"faults/{name}" in fault for fault in exchange.origin.faults)
 
 
-@pytest.mark.parametrize("name", sorted(set(OVER_LIVE) - NOT_ON_LIVE - CHANCE))
+@pytest.mark.parametrize("name", sorted(set(OVER_LIVE) - NOT_ON_LIVE - CHANCE - HANDSHAKES))
 async def test_a_fault_befalls_a_session(name):
     async with simulator() as running:
         running.stage.arm(load(f"faults/{name}"))

@@ -126,6 +126,14 @@ def test_an_array_stays_an_array_whatever_chunk_is_left_out_doubled_or_moved(num
     assert json.loads(b"".join(part for part in found.parts if isinstance(part, bytes))) == left
 
 
+@given(st.integers(1, 8), st.integers(1, 99))
+def test_so_many_bytes_are_changed_whatever_lies_between_them(count, number):
+    parts = (b"aaaa", Pause(1), Pause(1), b"aaaa", Pause(1))
+    found = befallen(Outgoing(parts=parts, faults=(Fault("corrupt", size=count),)), draws(number))
+    assert [part for part in found.parts if isinstance(part, Pause)] == [Pause(1)] * 3
+    assert sum(byte != ord("a") for part in found.parts if isinstance(part, bytes) for byte in part) == count
+
+
 @given(st.integers(0, 10**9), st.text("ab", max_size=3), st.integers(1, 10**6))
 def test_draws_are_the_same_again_and_spread_over_the_unit(seed, scope, number):
     one, other = (Draws(Identity(seed, scope, number), "p") for _ in range(2))

@@ -382,7 +382,7 @@ ASSET = {"image": IMAGE, "referenceType": "asset"}
         ({"prompt": "x", "video": {"uri": "u"}, "image": IMAGE}, "`video` and `image` cannot be used together."),
         (
             {"prompt": "x", "referenceImages": [{"image": IMAGE, "referenceType": "mood"}]},
-            "The value for `referenceType` is not supported. Please use one of: asset, style.",
+            "The value for `referenceType` is not supported. Please use one of: asset.",
         ),
     ],
 )
@@ -542,11 +542,15 @@ def test_references_need_eight_seconds():
     )
 
 
-def test_one_picture_gives_the_style():
+def test_one_picture_gives_the_style_of_the_one_model_that_takes_it():
     style = [{"image": IMAGE, "referenceType": kind} for kind in ("asset", "style")]
-    model = "veo-3.1-generate-preview"
+    model = "veo-2.0-generate-exp"
     assert video(model=model, instance={"prompt": "x", "referenceImages": style[1:]}) is None
     assert video(model=model, instance={"prompt": "x", "referenceImages": style}) == bound("referenceImages", 1, 1)
+    for other in ("veo-3.1-generate-preview", "veo-3.1-fast-generate-001"):
+        message = "The value for `referenceType` is not supported. Please use one of: asset."
+        assert video(model=other, instance={"prompt": "x", "referenceImages": style[1:]}) == message
+        assert video(model=other, instance={"prompt": "x", "referenceImages": style[:1]}) is None
 
 
 members = st.sampled_from(

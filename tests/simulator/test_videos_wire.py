@@ -322,3 +322,32 @@ def test_how_long_a_video_runs_is_polls_or_a_time(text, run):
 def test_what_is_neither_is_refused(text):
     with pytest.raises(ConfigError, match="--video-runs"):
         VideoRun.read(text)
+
+
+async def test_finished_videos_are_among_the_files_until_they_are_deleted():
+    async with simulator() as running:
+        client, url = Videos(running.http_url), running.http_url
+        listed = "/v1beta/files"
+        await client.started()
+        assert (await ask(url, "GET", listed, KEY)).json == {}
+        done = [await client.finished() for _ in range(2)]
+        ids = [uri_of(one).rpartition("/")[2].partition(":")[0] for one in done]
+        head = ("X-Goog-Upload-Protocol", "raw")
+        uploaded = (await ask(url, "POST", "/upload/v1beta/files", KEY, head, body=b"x")).json["file"]["name"]
+        files = (await ask(url, "GET", listed, KEY)).json["files"]
+        assert [file["name"] for file in files][:3] == [uploaded, f"files/{ids[1]}", f"files/{ids[0]}"]
+        assert files[1] == (await ask(url, "GET", f"{listed}/{ids[1]}", KEY)).json
+        assert (files[1]["source"], files[1]["mimeType"]) == ("GENERATED", "video/mp4")
+        assert len((await ask(url, "GET", f"{listed}?pageSize=2", KEY)).json["files"]) == 2
+        assert (await ask(url, "GET", f"/~other{listed}", KEY)).json == {}
+        assert (await ask(url, "DELETE", f"/~other{listed}/{ids[1]}", KEY)).status == 403
+        assert (await ask(url, "DELETE", f"{listed}/{ids[1]}", KEY)).json == {}
+        assert (await ask(url, "GET", f"{listed}/{ids[1]}", KEY)).status == 403
+        assert (await ask(url, "GET", f"{listed}/{ids[1]}:download?alt=media", KEY)).status == 403
+        names = [file["name"] for file in (await ask(url, "GET", listed, KEY)).json["files"]]
+        assert f"files/{ids[1]}" not in names and f"files/{ids[0]}" in names
+
+
+def uri_of(done):
+    [sample] = done["response"]["generateVideoResponse"]["generatedSamples"]
+    return sample["video"]["uri"]

@@ -73,6 +73,16 @@ def test_each_word_can_fit():
     assert found(match, headers=((b"X-A", b"no"), (b"X-a", b"12")), body=body(request), **words) == "hit"
 
 
+def test_a_parameter_without_a_value_is_there():
+    for pattern in ("", "*"):
+        assert found(Match(query=(("key", pattern),)), query="a=1&key=") == "hit"
+    assert found(Match(query=(("key", "*"),)), query="a=1") == "s: query.key: wanted '*', found no such parameter"
+
+
+def test_a_star_fits_whatever_there_is():
+    assert all(glob_test("*")(text) for text in ("", "a", "a\nb", "[*]"))
+
+
 def test_a_header_value_is_never_repeated():
     assert "secret" not in found(Match(headers=(("x-goog-api-key", "a"),)), headers=((b"X-Goog-Api-Key", b"secret"),))
 

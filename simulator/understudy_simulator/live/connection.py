@@ -166,12 +166,16 @@ class LiveConnection:
 
     def close(self, code: int | None, reason: str) -> None:
         """Send the close; without `code` an empty one. The client's own close is still to be received."""
-        if self.disturber is not None and not self.is_closing:
+        if self.disturber is not None and not self.is_closing and not self.is_held:
             self.disturber.flush(self._entry, self._write)
             laid = self.disturber.faults.instead_of_refusal()
             if laid is not None:
-                (code, reason), name = (laid[0].code, laid[0].reason), laid[1]
+                end, name = laid
                 self._entry.note_fault(name)
+                if isinstance(end, Fault):
+                    self.disturber.end(self, self._entry, end)
+                    return
+                code, reason = end.code, end.reason
         if not self.is_closing and not self.is_held:
             self._entry.close("server", code, cut_reason(reason))
             self._send_close(code, reason)
@@ -202,6 +206,10 @@ class LiveConnection:
         """Neither read nor write for that many seconds of scenario time; not even pings are answered."""
         self._entry.note_fault(f"stall {seconds:g}s")
         await self.hush(seconds, clock, speed)
+
+    def note_latency(self, seconds: float) -> None:
+        """A wait that begins is a fault of the script."""
+        self._entry.note_fault(f"latency {seconds:g}s")
 
     async def hush(self, seconds: float, clock: Clock, speed: float | None) -> None:
         """The same, without a word of it in the transcript."""

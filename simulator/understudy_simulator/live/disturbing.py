@@ -97,9 +97,11 @@ class Disturber:
 
     async def inject(self, wire: Wire, entry: SessionEntry, fault: Fault) -> None:
         """Do a fault that stands by itself."""
-        entry.note_fault(str(fault))
+        if fault.kind != "slow_close":
+            # That one takes effect at the end, and is written down there.
+            entry.note_fault(str(fault))
         if fault.kind in ("reset_peer", "hang_up", "half_close", "stop"):
-            await self._end(wire, entry, fault)
+            self.end(wire, entry, fault)
         else:
             self.faults.hold(fault)
 
@@ -128,7 +130,7 @@ class Disturber:
                 case Note(fault):
                     entry.note_fault(fault)
                 case End(fault):
-                    await self._end(wire, entry, fault)
+                    self.end(wire, entry, fault)
                 case Quit(close):
                     wire.close(close.code, close.reason)
                 case _:
@@ -150,7 +152,8 @@ class Disturber:
         await asyncio.sleep(0)
         await wire.drain(_UNSENT)
 
-    async def _end(self, wire: Wire, entry: SessionEntry, fault: Fault) -> None:
+    def end(self, wire: Wire, entry: SessionEntry, fault: Fault) -> None:
+        """End the session as a fault wants, by RST, FIN or silence."""
         match fault.kind:
             case "reset_peer":
                 entry.close("server", None)

@@ -1,4 +1,4 @@
-"""How Live sessions are refused: close codes and reasons as data (wire-live 5.1). Pure.
+"""How Live sessions are refused: close codes and reasons as data, and who says them (wire-live 5.1). Pure.
 
 The services refuse after the handshake, by a close frame; the code follows from the google.rpc.Code, the reason is its
 message, cut at 123 bytes. What the simulator says for itself is 1008 with a reason that starts with `understudy: `.
@@ -13,6 +13,7 @@ from understudy.provider_errors.live import CLOSE_CODES, cut_reason
 from understudy.rpc_status import RPC_NAME
 from understudy.surfaces import Place, model_id
 
+from ..cues import Action, CloseWith, Event, Finished
 from ..google_errors import GoogleError, unknown_model
 
 _QUERY_FIELDS: Final = frozenset(
@@ -35,6 +36,21 @@ class Refusal:
     def cut(self) -> str:
         """The reason as it fits into a close frame."""
         return cut_reason(self.reason)
+
+
+class Refusing:
+    """In the place of who would answer a session: closes it with its refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+        self.finished = False
+
+    def on(self, event: Event) -> tuple[Action, ...]:
+        """The refusal, whatever happens first."""
+        if self.finished:
+            return ()
+        self.finished = True
+        return (CloseWith(self._refusal.code, self._refusal.reason), Finished())
 
 
 INVALID_ARGUMENT: Final = Refusal(1007, "Request contains an invalid argument.")

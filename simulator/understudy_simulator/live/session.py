@@ -229,6 +229,8 @@ class LiveSession:
             case SendMessage():
                 return self._connection.send_at_once(action)
             case Wait():
+                if action.is_fault:
+                    self._connection.note_latency(action.seconds)
                 self._set_timer(action)
             case Alarm(seconds, id):
                 if self._alarm is not None:

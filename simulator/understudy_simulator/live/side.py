@@ -18,7 +18,7 @@ from understudy.messages import Origin, RawHeaders, Request, Session
 from understudy.redaction import redacted_reason, redacted_target
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts
-from understudy.scenario.model import Reply
+from understudy.scenario.model import Fault, Reply
 from understudy.surfaces import Place, model_id
 
 from ..answers.reading import member, text_in
@@ -38,10 +38,11 @@ from ..scripted import outcome_of, reply_answer
 from ..stage import Stage
 from .connection import MESSAGE_LIMIT, LiveConnection
 from .disturbing import Disturber
+from .handshakes import HANDSHAKE, befall, of_handshake
 from .machine.conversation import Conversation
 from .machine.music import MusicSession
 from .reading import setup_model
-from .refusals import Refusal, own_refusal, query_refusal, refusal_of
+from .refusals import Refusal, Refusing, own_refusal, query_refusal, refusal_of
 from .session import CLOSE_WITHIN_S, Cast, LiveSession, Machine
 from .wire_faults import WireFaults
 
@@ -69,7 +70,7 @@ class LiveSide:
     """The handler of Live paths, and of all sessions that are going on."""
 
     def __init__(self) -> None:
-        self._sessions: set[asyncio.Task[None]] = set()
+        self._sessions: set[asyncio.Task[None] | asyncio.Task[bool]] = set()
 
     async def serve(self, request: web.BaseRequest, place: Place, stage: Stage) -> web.StreamResponse:
         """Serve the WebSocket handshake at a Live place and the session that follows, to its end.
@@ -115,6 +116,8 @@ class LiveSide:
             entry.accepted(400, ())
             return web.Response(status=400, text="This path takes WebSocket handshakes (RFC 6455, version 13) only.\n")
         outgoing = casting.refused_handshake()
+        if casting.handshake_faults and not await self._befallen(request, casting):
+            return web.Response(status=500)
         if outgoing is not None:
             return await _refusal_by_status(outgoing, entry, stage)
         try:
@@ -128,6 +131,21 @@ class LiveSide:
         )
         await self._to_its_end(request, asyncio.create_task(session.run(casting.cast)))
         return socket
+
+    async def _befallen(self, request: web.BaseRequest, casting: "_Casting") -> bool:
+        """Let the handshake be befallen; whether it may be answered."""
+        befalling = asyncio.create_task(casting.befall(request))
+        self._sessions.add(befalling)
+        try:
+            await asyncio.wait({befalling})
+        finally:
+            befalling.cancel()
+            self._sessions.discard(befalling)
+        if not befalling.cancelled():
+            return befalling.result()
+        if request.transport is not None:
+            request.transport.close()
+        return False
 
     async def _to_its_end(self, request: web.BaseRequest, session: asyncio.Task[None]) -> None:
         """Wait for a session. When aiohttp cancels because the client is gone, it still may write its end down."""
@@ -161,8 +179,30 @@ class _Casting:
         self._injected: tuple[Injected, ...] = ()
         self._opened: tuple[Literal["gemini", "vertex"], str, str] | None = None
 
+    @property
+    def handshake_faults(self) -> tuple[Fault, ...]:
+        """What befalls the handshake, known after `refused_handshake`."""
+        return of_handshake(self._injected)
+
+    async def befall(self, request: web.BaseRequest) -> bool:
+        """Let it befall the handshake; whether that may be answered."""
+        identity = self._identity or Identity(self.stage.settings.seed, self.entry.origin.scope, 0)
+        draws = Draws(identity, "handshake")
+        return await befall(request, self.entry, self.handshake_faults, self.stage.clock, draws)
+
     def cast(self, message: LazyJson) -> Cast | Refusal:
         """A scenario that fits; else, unless the simulator is strict, a free conversation; else why not."""
+        found = self._found(message)
+        if not isinstance(found, Refusal) or not (self.stage.has_layers or self._injected):
+            return found
+        # What is laid over sessions befalls those, too, that are refused before anybody answers.
+        scope = self.entry.origin.scope
+        identity = self._identity or self.stage.next_identity(scope)
+        model = model_id(setup_model(message) or "")
+        return Cast(Refusing(found), disturber=self._disturber(message, model, scope, identity, None))
+
+    def _found(self, message: LazyJson) -> Cast | Refusal:
+        """Who answers the session, or why nobody does."""
         locked = self._locked(message)
         if isinstance(locked, Refusal):
             return locked
@@ -226,7 +266,11 @@ class _Casting:
                 injected.extend(layer.injected(facts, identity, now))
         if chosen is not None and chosen.layer is not None:
             injected.extend(chosen.layer.injected(facts, identity, now, own=True))
-        laid = [(one.what, one.at or one.first_at, one.name) for one in injected if not isinstance(one.what, Reply)]
+        laid = [
+            (one.what, one.at or one.first_at, one.name)
+            for one in injected
+            if not isinstance(one.what, Reply) and one.at != HANDSHAKE
+        ]
         faults = WireFaults(laid, Draws(identity, "faults"))
         pace = None if profile is None else LivePace(Pace(profile, identity, stage.under_way))
         return Disturber(faults, stage.clock, None if chosen is None else chosen.speed, pace, stage.under_way)

@@ -124,12 +124,12 @@ class WireFaults:
         ends = any(isinstance(deed, End) for deed in sent)
         return (*deeds, *sent) if ends else (*deeds, *sent, *self._rest())
 
-    def instead_of_refusal(self) -> tuple[CloseSession, str] | None:
-        """The close, and what the transcript says of it, in the place of the refusal of a setup; None if none comes."""
+    def instead_of_refusal(self) -> tuple[CloseSession | Fault, str] | None:
+        """What ends the session, and what the transcript says of it, in the place of the refusal of a setup; None if
+        nothing comes."""
         if self._count:
             return None
-        closes = ((what, name) for what, at, name in self._laid if isinstance(what, CloseSession) and at == 1)
-        return next(closes, None)
+        return next(((what, name) for what, at, name in self._laid if at == 1 and _is_end(what)), None)
 
     def leftovers(self) -> tuple[Deed, ...]:
         """What is still held back, when the session is about to be closed."""
@@ -176,7 +176,8 @@ class WireFaults:
                     form = form.with_fault(fault)
                     opcode = fault.size if fault.kind == "opcode" else opcode
                 case _:
-                    if fault.kind not in ("reorder", *_FROM_NOW_ON):
+                    # A slow close is noted when it takes effect, at the end.
+                    if fault.kind not in ("reorder", "bandwidth", "ignore_pings"):
                         continue
             if fault.kind not in CONTENT or payload != before:
                 deeds.extend(self._noting(fault))
@@ -197,6 +198,10 @@ class WireFaults:
             return []
         self._noted.add(text)
         return [Note(text)]
+
+
+def _is_end(what: Fault | CloseSession) -> bool:
+    return isinstance(what, CloseSession) or what.kind in ENDS
 
 
 @dataclass(frozen=True, slots=True)

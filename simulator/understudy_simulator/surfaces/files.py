@@ -1,9 +1,10 @@
 """The Files API: uploads, their resources, downloads of what was generated (wire-http 8). Gemini alone has it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from ..answers.reading import strings_in, text_in
 from ..call import Answer, Call, Json
@@ -115,13 +116,28 @@ def get(call: Call) -> Answer:
     return Json(resource.value)
 
 
-def list_files(call: Call) -> Answer:
-    """One page of files, the newest first."""
-    return paged(call, reversed(call.shelf.of("files")), "files", usual=_USUAL_PAGE, most=_LARGEST_PAGE)
+class MadeFiles(Protocol):
+    """The files that the service made: videos that operations delivered."""
+
+    def files(self, call: Call) -> Iterable[Resource]:
+        """Those of the call's scope."""
+        ...
+
+    def delete(self, call: Call) -> bool:
+        """Forget the one that the call names; whether there was such a one."""
+        ...
 
 
-def delete(call: Call) -> Answer:
+def _list(made: MadeFiles, call: Call) -> Answer:
+    """One page of files, the newest first, those that were made among them."""
+    everything = sorted((*call.shelf.of("files"), *made.files(call)), key=lambda resource: resource.created)
+    return paged(call, reversed(everything), "files", usual=_USUAL_PAGE, most=_LARGEST_PAGE)
+
+
+def _delete(made: MadeFiles, call: Call) -> Answer:
     """Take a file away."""
+    if made.delete(call):
+        return Json({})
     resource = _found(call)
     if isinstance(resource, GoogleError):
         return resource
@@ -157,15 +173,15 @@ def register(call: Call) -> Answer:
     return Json({"files": made})
 
 
-def routes(spool: Spool) -> tuple[Route, ...]:
-    """The routes, for a simulator that keeps uploads in `spool`."""
+def routes(spool: Spool, made: MadeFiles) -> tuple[Route, ...]:
+    """The routes, for a simulator that keeps uploads in `spool` and has `made` files itself."""
     uploads = Uploads(spool, "CreateFileRequest", uploaded)
     return (
         Route("POST", "upload/files", service="gemini", rpc="upload", upload=uploads.handler),
         Route("POST", "files", create, "gemini", message="CreateFileRequest"),
-        Route("GET", "files", list_files, "gemini"),
+        Route("GET", "files", partial(_list, made), "gemini", rpc="list"),
         Route("POST", "files:register", register, "gemini", message="RegisterFilesRequest"),
         Route("GET", "files/{file...}:download", download, "gemini", "known"),
         Route("GET", "files/{file...}", get, "gemini", "known", rpc="get"),
-        Route("DELETE", "files/{file...}", delete, "gemini", rpc="delete"),
+        Route("DELETE", "files/{file...}", partial(_delete, made), "gemini", rpc="delete"),
     )

@@ -4,10 +4,8 @@ Clients come here with STORAGE_EMULATOR_HOST, which makes Google's own send no c
 bucket exists. Shapes: https://cloud.google.com/storage/docs/json_api/v1/objects.
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,9 +21,11 @@ from ..multipart_related import MultipartRelated
 from ..operations import OperationDesk
 from ..replies import Media, Outgoing
 from ..routing import Route
+from ..storage_uploads import Incoming, crc32c_of, md5_of, sent_range
 from ..store import Resource
 
 _SHELF: Final = "storage"
+_UPLOADS: Final = "storage uploads"
 _OCTETS: Final = "application/octet-stream"
 _USUAL_PAGE: Final = 1000
 
@@ -57,16 +57,18 @@ class _Object:
             "contentType": self.kind,
             "storageClass": "STANDARD",
             "size": str(len(self.data)),
-            "md5Hash": self.md5,
+            "md5Hash": md5_of(self.data),
+            "crc32c": crc32c_of(self.data),
             "etag": f"{generation[-8:]}=",
             "timeCreated": moment,
             "updated": moment,
         }
 
     @property
-    def md5(self) -> str:
-        """The digest by which clients check what they got."""
-        return b64encode(hashlib.md5(self.data, usedforsecurity=False).digest()).decode()
+    def hashes(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The header fields by which clients check what they got, one for each sum."""
+        sums = (("crc32c", crc32c_of(self.data)), ("md5", md5_of(self.data)))
+        return tuple((b"X-Goog-Hash", f"{name}={value}".encode()) for name, value in sums)
 
 
 class Storage:
@@ -82,7 +84,7 @@ class Storage:
             return _missing(call.names["bucket"], call.names["object"])
         if call.query.get("alt") != "media":
             return Json(found.value(call.origin))
-        headers = ((b"X-Goog-Hash", f"md5={found.md5}".encode()), (b"X-Goog-Storage-Class", b"STANDARD"))
+        headers = (*found.hashes, (b"X-Goog-Storage-Class", b"STANDARD"))
         return Media(found.data, found.kind, len(found.data), headers)
 
     def list_objects(self, call: Call) -> Answer:
@@ -131,10 +133,12 @@ class Storage:
 
 
 def upload(call: Call) -> Answer:
-    """A new object, whole in one request: `uploadType` media or multipart."""
+    """A new object, whole in one request (`uploadType` media or multipart), or the start of a resumable upload."""
     manner = call.query.get("uploadType")
+    if manner == "resumable":
+        return _begun(call)
     if manner not in ("media", "multipart"):
-        return _refused(400, "invalid", f"uploadType={manner} is not simulated: send media or multipart.")
+        return _refused(400, "invalid", f"uploadType={manner}: send media, multipart or resumable.")
     name, kind, data = call.query.get("name", ""), call.header("content-type") or _OCTETS, call.request.body
     if manner == "multipart":
         try:
@@ -146,9 +150,52 @@ def upload(call: Call) -> Answer:
         name, kind = text_in(about, "name") or name, text_in(about, "contentType") or parts.media_type or _OCTETS
     if not name:
         return _refused(400, "required", "Required object name")
+    return _kept(call, name, kind, data)
+
+
+def _kept(call: Call, name: str, kind: str, data: bytes) -> Answer:
     made = _Object(call.names["bucket"], name, data, kind, call.now)
     call.shelf.put(Resource(_key(made.bucket, name), {"contentType": kind}, call.now, hidden=KeptBytes(data)))
     return Json(made.value(call.origin))
+
+
+def _begun(call: Call) -> Answer:
+    about = call.members
+    name = text_in(about, "name") or call.query.get("name", "")
+    if not name:
+        return _refused(400, "required", "Required object name")
+    kind = text_in(about, "contentType") or call.header("x-upload-content-type") or _OCTETS
+    upload_id = call.identity.lower("storage upload", 64)
+    call.shelf.put(Resource(f"{_UPLOADS}/{upload_id}", {}, call.now, hidden=Incoming(name, kind, b"")))
+    place = f"{call.origin}/upload/storage/v1/b/{call.names['bucket']}/o?uploadType=resumable&upload_id={upload_id}"
+    marks = ((b"Location", place.encode()), (b"X-GUploader-UploadID", upload_id.encode()))
+    return Outgoing(200, (*marks, (b"Content-Length", b"0")))
+
+
+def go_on(call: Call) -> Answer:
+    """More of a resumable upload, or how much of it is there; with its last byte there is the object."""
+    found = call.shelf.find(f"{_UPLOADS}/{call.query.get('upload_id', '')}")
+    if found is None or not isinstance(found.hidden, Incoming):
+        return _refused(404, "notFound", "Not found: no such upload is under way")
+    data = call.request.body
+    sent = sent_range(call.header("content-range"), len(data))
+    grown = None if sent is None else found.hidden.with_more(data, sent)
+    if sent is None or grown is None:
+        return _refused(400, "invalid", "Invalid request: the Content-Range does not fit what is there or was sent.")
+    if sent.total is not None and len(grown.data) >= sent.total:
+        call.shelf.remove(found.name)
+        return _kept(call, grown.name, grown.kind, grown.data)
+    call.shelf.change(replace(found, hidden=grown))
+    return Outgoing(308, grown.headers)
+
+
+def give_up(call: Call) -> Answer:
+    """End a resumable upload without an object."""
+    name = f"{_UPLOADS}/{call.query.get('upload_id', '')}"
+    if call.shelf.find(name) is None:
+        return _refused(404, "notFound", "Not found: no such upload is under way")
+    call.shelf.remove(name)
+    return Outgoing(499, ((b"Content-Length", b"0"),))
 
 
 def bucket(call: Call) -> Answer:
@@ -189,4 +236,6 @@ def routes(desk: OperationDesk) -> tuple[Route, ...]:
         route("GET", f"{front}/o/{{object...}}", storage.get, "objects.get"),
         route("DELETE", f"{front}/o/{{object...}}", storage.delete, "objects.delete"),
         route("POST", f"upload/{front}/o", upload, "objects.insert"),
+        route("PUT", f"upload/{front}/o", go_on, "objects.insert"),
+        route("DELETE", f"upload/{front}/o", give_up, "objects.insert"),
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 from ..routing import Route
 from ..stage import Stage
+from ..video_jobs import VideoJobs
 from . import (
     agents,
     anthropic,
@@ -84,7 +85,7 @@ def all_routes(stage: Stage) -> tuple[Route, ...]:
         *caches.routes(has_minimum=stage.settings.cache_minimum),
         *environments.upload_routes(stage.spool),
         *file_search.upload_routes(stage.spool),
-        *files.routes(stage.spool),
+        *files.routes(stage.spool, VideoJobs(stage)),
         *openai_files.routes(stage.spool),
         *operations.routes(stage.operations, stage.settings.file_host),
         *storage.routes(stage.operations),

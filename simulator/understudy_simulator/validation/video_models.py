@@ -50,12 +50,13 @@ class VideoModel:
 
     `rewrites_always`: the prompt is enhanced whether asked or not. `goes_on` tells whether it extends videos, and
     `ends` whether it takes a last frame, on the Gemini API and on Vertex AI. `people` are the words of personGeneration
-    on the Gemini API, without and (`people_in_pictures`) with images.
+    on the Gemini API, without and (`people_in_pictures`) with images. `references` are the types of reference images;
+    empty: it takes none.
     """
 
     seconds: tuple[int, ...]
     resolutions: tuple[str, ...]
-    has_references: bool
+    references: tuple[str, ...] = ("asset",)
     has_sound: bool = True
     rewrites_always: bool = True
     goes_on: tuple[bool, bool] = (True, True)
@@ -65,9 +66,17 @@ class VideoModel:
 
 
 VIDEO_MODELS: Final[Mapping[str, VideoModel]] = {
+    "veo-2.0-generate-exp": VideoModel(
+        *((5, 6, 7, 8), ()),
+        references=("asset", "style"),
+        has_sound=False,
+        rewrites_always=False,
+        goes_on=(False, True),
+        ends=(False, True),
+    ),
     "veo-2": VideoModel(
         *((5, 6, 7, 8), ()),
-        has_references=False,
+        references=(),
         has_sound=False,
         rewrites_always=False,
         goes_on=(False, True),
@@ -75,11 +84,9 @@ VIDEO_MODELS: Final[Mapping[str, VideoModel]] = {
         people=WORDS["personGeneration"],
         people_in_pictures=("allow_adult", "dont_allow"),
     ),
-    "veo-3.0": VideoModel(
-        (4, 6, 8), ("720p", "1080p"), has_references=False, goes_on=(False, True), ends=(False, True)
-    ),
-    "veo-3.1-lite": VideoModel((4, 6, 8), ("720p", "1080p"), has_references=True, goes_on=(False, False)),
-    "veo-3": VideoModel((4, 6, 8), ("720p", "1080p", "4k"), has_references=True),
+    "veo-3.0": VideoModel((4, 6, 8), ("720p", "1080p"), references=(), goes_on=(False, True), ends=(False, True)),
+    "veo-3.1-lite": VideoModel((4, 6, 8), ("720p", "1080p"), goes_on=(False, False)),
+    "veo-3": VideoModel((4, 6, 8), ("720p", "1080p", "4k")),
 }
 """By the start of a name; the first that fits counts, and the last is for all others."""
 

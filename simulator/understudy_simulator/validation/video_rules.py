@@ -30,7 +30,6 @@ from .video_models import (
 _INSTANCE: Final = frozenset({"prompt", "image", "lastFrame", "referenceImages", "video", "mask"})
 _OBJECTS: Final = ("image", "lastFrame", "video", "mask")
 _REFUSED_MEMBERS: Final = ("inlineData", "fileUri")
-_REFERENCE_TYPES: Final = ("asset", "style")
 
 
 def video_request(asked: Asked) -> str | None:
@@ -48,7 +47,7 @@ def video_request(asked: Asked) -> str | None:
         _members(instance, asked, model)
         or _pictures(instance, asked)
         or _combination(instance)
-        or _references(instance)
+        or _references(instance, model)
         or _parameters(known, asked, model)
         or _people(known, instance, asked, model)
         or _numbers(known, model)
@@ -85,7 +84,7 @@ def _members(instance: Members, asked: Asked, model: VideoModel) -> str | None:
         return _unsupported("lastFrame")
     if got(instance, "video") is not None and not model.goes_on[asked.is_vertex]:
         return _unsupported("video")
-    if every(instance, "referenceImages") and not model.has_references:
+    if every(instance, "referenceImages") and not model.references:
         return _unsupported("referenceImages")
     for name in _OBJECTS:
         if got(instance, name) is not None and not every(instance, name):
@@ -144,12 +143,13 @@ def _combination(instance: Members) -> str | None:
     return None
 
 
-def _references(instance: Members) -> str | None:
+def _references(instance: Members, model: VideoModel) -> str | None:
+    """Only one model takes a picture's style, by the documentation of reference images."""
     references = every(instance, "referenceImages")
     types = [got(reference, "referenceType") for reference in references]
     for kind in types:
-        if kind is not None and (not isinstance(kind, str) or kind.lower() not in _REFERENCE_TYPES):
-            return _not_among("referenceType", _REFERENCE_TYPES)
+        if kind is not None and (not isinstance(kind, str) or kind.lower() not in model.references):
+            return _not_among("referenceType", model.references)
     is_style = any(isinstance(kind, str) and kind.lower() == "style" for kind in types)
     most = 1 if is_style else MOST_REFERENCES
     return _out_of_bound("referenceImages", 1, most) if len(references) > most else None

@@ -144,7 +144,7 @@ class _Steps:
         else:
             assert doc.error is not None
             what = self._error(doc.error, 1, None)
-        return model.Injection(what, trigger_of(doc), doc.at)
+        return model.Injection(what, trigger_of(doc), 0 if doc.at == "handshake" else doc.at)
 
     def _servers(self, docs: Sequence[ServerStepDoc]) -> tuple[model.Step, ...]:
         return tuple(self.server(doc) for doc in docs)

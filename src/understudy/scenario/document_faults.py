@@ -46,8 +46,9 @@ class InjectionDoc(Doc):
     """One of the services' errors, by its name; on Live the session is closed with it."""
     close: CloseDoc | None = None
     """Close the Live session in the place of a message."""
-    at: Count | None = None
-    """Over the chunk or message of that number, counted from 1; absent: over the whole."""
+    at: Count | Literal["handshake"] | None = None
+    """Over the chunk or message of that number, counted from 1; handshake: over that of a Live session, before it is
+    answered; absent: over the whole."""
     always: Literal[True] | None = None
     """Each time, which is also what no trigger means."""
     nth: Count | None = None

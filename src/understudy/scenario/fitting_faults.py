@@ -21,6 +21,9 @@ _WHOLE: Final = frozenset({"slow_head", "slow_close", "content_type", "ignore_pi
 _OF_SESSIONS: Final = frozenset({"bandwidth", "slow_close"})
 """They hold from then on, which needs something that goes on."""
 
+_OF_HANDSHAKES: Final = frozenset({"latency", "jitter", "stall", "reset_peer", "hang_up", "half_close", "stop"})
+"""They may come over a handshake, which is no message."""
+
 _CHANCE: Final = ("probability", "weight")
 
 
@@ -57,7 +60,7 @@ def fault_mistakes(document: Mapping[str, Any], surface: Surface) -> Iterator[Mi
 
 def layered_mistakes(document: Mapping[str, Any], surface: Surface) -> Iterator[Mistake]:
     """Entries of `faults` that do not fit themselves or the surface."""
-    is_of_any = "server" not in document and {"surface", "path"} & mapping(document.get("match")).keys()
+    is_of_any = "server" not in document and bool({"surface", "path"} & mapping(document.get("match")).keys())
     foreign = frozenset[str]() if is_of_any else (_HTTP_ONLY if surface.is_live else _LIVE_ONLY)
     total = 0.0
     for index, entry in steps(document.get("faults")):
@@ -68,6 +71,8 @@ def layered_mistakes(document: Mapping[str, Any], surface: Surface) -> Iterator[
             yield path, f"'{_first(words, _ONE_MESSAGE)}' needs 'at': the number of the chunk or message"
         if "at" in entry and words & _WHOLE:
             yield (*path, "at"), f"'{_first(words, _WHOLE)}' concerns a whole answer or session"
+        if entry.get("at") == "handshake":
+            yield from _at_handshake(entry, path, document, surface, is_of_any=is_of_any)
         if "reply" in entry and "at" in entry:
             yield (*path, "at"), "a reply is in the place of the whole answer"
         if "close" in entry and not surface.is_live and not is_of_any:
@@ -76,6 +81,22 @@ def layered_mistakes(document: Mapping[str, Any], surface: Surface) -> Iterator[
         total += chance if isinstance(chance, int | float) and not isinstance(chance, bool) else 0.0
     if total > 1.000001:
         yield ("faults",), f"the probabilities add up to {total:g}: at most one fault is drawn, so to 1 at most"
+
+
+def _at_handshake(
+    entry: Mapping[str, Any], path: Path, document: Mapping[str, Any], surface: Surface, *, is_of_any: bool
+) -> Iterator[Mistake]:
+    """A handshake comes before it is known who answers, and is neither a chunk nor a message."""
+    here = (*path, "at")
+    words = mapping(entry.get("fault")).keys()
+    if not surface.is_live and not is_of_any:
+        yield here, f"a handshake does not fit surface {surface}"
+    elif "server" in document:
+        yield here, "a script is chosen after the handshake: lay it over by a scenario without 'server'"
+    elif "fault" in entry and words and not words & _OF_HANDSHAKES:
+        yield here, f"over a handshake come {', '.join(sorted(_OF_HANDSHAKES))}; a reply refuses it"
+    elif "close" in entry or "error" in entry:
+        yield here, "before the handshake there is no session to close; a reply refuses it"
 
 
 def chance_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -96,6 +96,7 @@ class Profile:
     gap: Distribution = NONE
     per_token_in: Distribution = NONE
     per_token_out: Distribution = NONE
+    operation: Distribution = NONE
     load: Load | None = None
 
 
@@ -281,6 +282,8 @@ class ProfileDoc(Doc):
     """For each token of the request, on top of first_token."""
     per_token_out: Wait | None = None
     """For each token of the answer or chunk."""
+    operation: Wait | None = None
+    """How long a video is being made."""
     load: LoadDoc | None = None
 
 
@@ -296,7 +299,7 @@ def latency_profile(document: object, *, name: str, source: str = "latency", lin
     return Profile(name, **waits, load=load)
 
 
-_WAITS: Final = ("connect", "setup", "first_token", "gap", "per_token_in", "per_token_out")
+_WAITS: Final = ("connect", "setup", "first_token", "gap", "per_token_in", "per_token_out", "operation")
 
 
 def _value(doc: DistributionDoc) -> Distribution:

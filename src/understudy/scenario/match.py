@@ -312,6 +312,8 @@ def _last_text_word(pattern: str) -> _Word:
 
 def glob_test(pattern: str) -> Callable[[str], bool]:
     """A test whether a text fits the glob `pattern` (`*`, `?`, `[...]`; case kept, newlines included), compiled."""
+    if pattern == "*":
+        return lambda text: True
     if not any(mark in pattern for mark in _GLOB_MARKS):
         return lambda text: text == pattern
     compiled = re.compile(translate(pattern))

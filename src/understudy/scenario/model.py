@@ -376,7 +376,8 @@ Step = ServerStep | ClientStep
 class Injection:
     """What a scenario lays over answers: a fault, an answer in the place of theirs, or the close of a session.
 
-    `at`: over the chunk or message of that number, counted from 1; None: over the whole.
+    `at`: over the chunk or message of that number, counted from 1, 0: over a Live session's handshake; None: over the
+    whole.
     """
 
     what: Fault | Reply | CloseSession
