@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy_simulator.audio import chunks_of, rate_of, seconds_of, speech, tokens_of_audio
+from understudy_simulator.audio import chunks_of, rate_of, seconds_of, speech, speech_chunks, tokens_of_audio
 
 
 @given(st.text(max_size=40))
@@ -57,3 +57,16 @@ def test_whole_tokens_do_not_round_up(tokens):
 )
 def test_the_rate_stands_in_the_type(mime_type, sender, rate):
     assert rate_of(mime_type, sender) == rate
+
+
+@given(st.text(max_size=12), st.integers(0, 30), st.integers(100, 9000))
+def test_the_voice_in_pieces_is_the_voice(text: str, voice: int, size: int):
+    pieces = list(speech_chunks(text, voice, size))
+    assert b"".join(pieces) == speech(text, voice)
+    assert all(len(piece) == size for piece in pieces[:-1])
+    assert all(0 < len(piece) <= size for piece in pieces)
+
+
+def test_short_pieces_that_are_alike_are_one_object():
+    one, other = (list(speech_chunks("aaaa", 0, 960)) for _ in range(2))
+    assert all(piece is again for piece, again in zip(one, other, strict=True))

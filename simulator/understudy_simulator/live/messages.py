@@ -6,6 +6,7 @@ Audio frames are put together from bytes: they are most of what a session sends.
 import json
 from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from ..answers.tokens import Counts, details_of
@@ -17,6 +18,7 @@ _AUDIO_HEAD: Final = (
     + b'","data":"'
 )
 _AUDIO_TAIL: Final = b'"}}]}}}'
+_SHORT_BYTES: Final = 2048
 
 
 def setup_complete(session_id: str | None) -> bytes:
@@ -35,8 +37,15 @@ def model_thought(text: str) -> bytes:
 
 
 def model_audio(pcm: bytes) -> bytes:
-    """A piece of the answer as audio, standard base64."""
+    """A piece of the answer as audio, standard base64. The messages of short pieces are kept."""
+    return _short_audio(pcm) if len(pcm) <= _SHORT_BYTES else _audio(pcm)
+
+
+def _audio(pcm: bytes) -> bytes:
     return b"".join((_AUDIO_HEAD, b2a_base64(pcm, newline=False), _AUDIO_TAIL))
+
+
+_short_audio: Final = lru_cache(maxsize=1024)(_audio)
 
 
 def output_transcription(text: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Final, Protocol, assert_never
 
 from understudy.scenario.json_subset import LazyJson
 
-from ..clock import Clock, Timer
+from ..clock import Clock
 from ..cues import (
     Abort,
     Action,
@@ -34,6 +34,7 @@ from ..cues import (
     Unexpected,
     Wait,
 )
+from ..timetable import Timer
 from .connection import LiveConnection
 from .disturbing import HOLD_S, Disturber
 from .refusals import DEADLINE, Refusal, own_refusal
@@ -109,7 +110,9 @@ class LiveSession:
         self._timer: Timer | None = None
         self._alarm: Timer | None = None
         self._due: float | None = None
-        self._opened = clock.now()
+        self._wait = 0
+        self._wait_due = 0.0
+        self._opened = clock.elapsed()
         self._watch: asyncio.TimerHandle | None = None
         self._latest = 0.0
         self._rings: asyncio.Event | None = None
@@ -234,7 +237,7 @@ class LiveSession:
                 if self._alarm is not None:
                     self._alarm.cancel()
                 # Time of the service, which the speed of pauses does not change.
-                self._alarm = self._clock.call_later(seconds, 1.0, partial(self._rang, id, None))
+                self._alarm = self._clock.call_later(seconds, 1.0, partial(self._rang, id))
             case Stall():
                 return False
             case CloseWith(code, reason):
@@ -269,7 +272,7 @@ class LiveSession:
     @property
     def _age_s(self) -> float:
         """How long the session has lasted, in time of the service."""
-        return (self._clock.now() - self._opened).total_seconds()
+        return self._clock.elapsed() - self._opened
 
     def _set_timer(self, wait: Wait) -> None:
         """A paced wait counts from when the one before was due; who is late catches up."""
@@ -282,15 +285,17 @@ class LiveSession:
         now = self._clock.monotonic()
         begin = self._due if wait.paced and self._due is not None else now
         due = begin + (wait.seconds / speed if speed > 0 else 0.0)
-        ring = partial(self._rang, wait.id, due)
-        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, speed, ring)
+        self._wait, self._wait_due = wait.id, due
+        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, speed, self._is_due)
 
-    def _rang(self, id: int, due: float | None) -> None:
-        """A timer (`due`: when it was to ring) or the alarm."""
+    def _is_due(self) -> None:
+        """The wait is over. If time was moved forward meanwhile, the schedule goes on from here."""
+        self._due = min(self._wait_due, self._clock.monotonic())
+        self._rang(self._wait)
+
+    def _rang(self, id: int) -> None:
+        """A wait or the alarm is over."""
         is_told = False
-        if due is not None:
-            # If time was moved forward meanwhile, the schedule goes on from here.
-            self._due = min(due, self._clock.monotonic())
         try:
             self._happened(Elapsed(id, self._age_s))
             is_told = True

@@ -7,6 +7,7 @@ done, in order; `disturbing.py` does it.
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from understudy.messages import BINARY, TEXT
@@ -256,7 +257,9 @@ def masked_frame(first: int, payload: bytes) -> bytes:
     return _head(first, _MASK, len(payload)) + key + masked
 
 
+@lru_cache(maxsize=64)
 def _head(first: int, mask: int, size: int) -> bytes:
+    """Most frames of a session are as long as the one before."""
     if size < 126:
         return struct.pack("!BB", first, mask | size)
     if size < 65536:
