@@ -16,7 +16,9 @@ from understudy import __version__
 from understudy.errors import ConfigError
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
-_FILES: Final = 4096
+_STAT: Final = Path("/proc/stat")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_FILES: Final = 8192
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -93,6 +95,21 @@ def many_files() -> Generator[None, None, None]:
 def cpu_s(pid: int) -> float:
     """Seconds of CPU that a process has used, all its threads together (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def free_files() -> int:
+    """How many files this process, and each that it starts, may have open at a time."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def busy_s(core: int) -> float:
+    """Seconds that a core was busy since the machine started, whoever used it (proc(5), stat); in steps of 10 ms."""
+    for line in _lines(_STAT):
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, *interrupts = map(int, ticks[:8])
+            return (user + nice + system + sum(interrupts)) / _TICKS
+    return 0.0
 
 
 def rss_bytes(pid: int) -> int:

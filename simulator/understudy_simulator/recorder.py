@@ -39,6 +39,17 @@ _UPLOAD_KEPT: Final = 1024 * 1024
 class _Entry:
     """What exchanges and sessions under way have in common."""
 
+    __slots__ = (
+        "_recorder",
+        "ended",
+        "id",
+        "is_forgotten",
+        "origin",
+        "request",
+        "size",
+        "started",
+    )
+
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         self._recorder = recorder
         self.id = number
@@ -61,6 +72,15 @@ class _Entry:
 
 class ExchangeEntry(_Entry):
     """One HTTP exchange under way."""
+
+    __slots__ = (
+        "_chunks",
+        "_failure",
+        "_headers",
+        "_pieces",
+        "_status",
+        "connection",
+    )
 
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         super().__init__(recorder, number, request, origin)
@@ -114,6 +134,13 @@ class ExchangeEntry(_Entry):
 
 class SessionEntry(_Entry):
     """One WebSocket session under way."""
+
+    __slots__ = (
+        "_answer_headers",
+        "_close",
+        "_frames",
+        "_status",
+    )
 
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         super().__init__(recorder, number, request, origin)

@@ -38,6 +38,16 @@ _LOOK_S: Final = 0.01
 class LiveConnection:
     """An open connection. After `is_cut` nothing can be sent any more; sending then does nothing."""
 
+    __slots__ = (
+        "_entry",
+        "_is_closing",
+        "_is_deflated",
+        "_is_over",
+        "_request",
+        "_socket",
+        "disturber",
+    )
+
     def __init__(self, request: web.BaseRequest, socket: web.WebSocketResponse, entry: SessionEntry) -> None:
         self._request = request
         self._socket = socket

@@ -33,6 +33,18 @@ class Conversation:
     `takes_any`: messages need not fit Google's descriptions.
     """
 
+    __slots__ = (
+        "_finished",
+        "_identity",
+        "_last_id",
+        "_memory",
+        "_now",
+        "_place",
+        "_session",
+        "_settings",
+        "_takes_any",
+    )
+
     def __init__(
         self,
         place: Place,
