@@ -24,9 +24,6 @@ GEMINI_CHUNK_BYTES: Final = 1920
 VERTEX_CHUNK_BYTES: Final = 12_000
 
 _SYLLABLE_BYTES: Final = CHARACTER_SAMPLES * SAMPLE_BYTES
-_SHORT_BYTES: Final = 2048
-"""Pieces up to this size are kept: those of 20 ms, and of the 40 ms that the Gemini API sends."""
-
 _AMPLITUDE: Final = 8192
 _LOWEST: Final = 8
 _PITCHES: Final = 24
@@ -41,19 +38,24 @@ def speech(text: str, voice: int = 0) -> bytes:
     return b"".join(_syllable(-1 if char.isspace() else (ord(char) + voice) % _PITCHES) for char in text)
 
 
-def speech_chunks(text: str, voice: int, size: int) -> Iterator[bytes]:
-    """`speech` in pieces of `size` bytes, each made when it is asked for; the last piece may be shorter.
+Piece = tuple[tuple[int, ...], int, int]
+"""A piece of speech that is yet to be made: the pitches of its syllables, and from which byte to which it goes."""
 
-    Short pieces that are alike are one object: most of what many sessions say is.
-    """
-    pitches = [-1 if char.isspace() else (ord(char) + voice) % _PITCHES for char in text]
+
+def speech_pieces(text: str, voice: int, size: int) -> Iterator[Piece]:
+    """`speech` in pieces of `size` bytes; the last may be shorter. Pieces that are equal sound the same."""
+    pitches = tuple(-1 if char.isspace() else (ord(char) + voice) % _PITCHES for char in text)
     whole = len(pitches) * _SYLLABLE_BYTES
     for start in range(0, whole, size):
-        end = min(start + size, whole)
         first = start // _SYLLABLE_BYTES
-        sung = tuple(pitches[first : -(-end // _SYLLABLE_BYTES)])
-        begin = start - first * _SYLLABLE_BYTES
-        yield (_kept_cut if end - start <= _SHORT_BYTES else _cut)(sung, begin, begin + end - start)
+        begin, end = start - first * _SYLLABLE_BYTES, min(start + size, whole)
+        yield pitches[first : -(-end // _SYLLABLE_BYTES)], begin, begin + end - start
+
+
+def piece_pcm(piece: Piece) -> bytes:
+    """The bytes of a piece."""
+    pitches, begin, end = piece
+    return b"".join(map(_syllable, pitches))[begin:end]
 
 
 def chunks_of(pcm: bytes, is_vertex: bool) -> Iterator[bytes]:
@@ -80,14 +82,6 @@ def rate_of(mime_type: str, sender: Sender) -> int:
     if found and int(found[1]):
         return int(found[1])
     return INPUT_RATE_HZ if sender == "client" else OUTPUT_RATE_HZ
-
-
-def _cut(pitches: tuple[int, ...], begin: int, end: int) -> bytes:
-    """From byte `begin` to `end` of these syllables."""
-    return b"".join(map(_syllable, pitches))[begin:end]
-
-
-_kept_cut: Final = lru_cache(maxsize=1024)(_cut)
 
 
 @lru_cache(maxsize=_PITCHES + 1)

@@ -21,7 +21,7 @@ from ..cues import Arrived, Gone, SendMessage
 from ..faults import reset_connection
 from ..recorder import SessionEntry
 from .disturbing import Disturber
-from .wire_faults import FINAL, wire_frame
+from .wire_faults import FINAL, frame_head, wire_frame
 
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes that a client message may have."""
@@ -123,9 +123,9 @@ class LiveConnection:
             return False
         if transport.get_write_buffer_size() > _UNREAD_BYTES:
             return False
-        payload = message.payload
-        self._entry.frame("server", message.opcode, payload)
-        transport.write(wire_frame(FINAL | message.opcode, payload))
+        opcode, payload = message.opcode, message.payload
+        self._entry.frame("server", opcode, payload)
+        transport.write(frame_head(FINAL | opcode, 0, len(payload)) + payload)
         return True
 
     async def send(self, message: SendMessage) -> None:

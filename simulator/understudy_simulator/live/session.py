@@ -231,10 +231,18 @@ class LiveSession:
 
     def _go_on(self) -> Action | None:
         """Do what can be done without waiting; gives the action that cannot, None if all is done."""
-        actions = self._actions
+        actions, send = self._actions, self._connection.send_at_once
         while True:
             for place, action in enumerate(actions, 1):
-                if not self._is_done(action):
+                # Asked first for what each frame of speech is: a message and the wait for the next.
+                if type(action) is SendMessage:
+                    is_done = send(action)
+                elif type(action) is Wait:
+                    self._set_timer(action)
+                    continue
+                else:
+                    is_done = self._is_done(action)
+                if not is_done:
                     self._actions = actions[place:]
                     return action
             self._actions = ()
@@ -325,11 +333,12 @@ class LiveSession:
         begin = self._due if wait.paced and self._due is not None else now
         due = begin + (wait.seconds / speed if speed > 0 else 0.0)
         self._wait, self._wait_due = wait.id, due
-        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, speed, self._is_due)
+        self._timer = self._clock.call_later((due - now) * speed if due > now else 0.0, speed, self._is_due)
 
     def _is_due(self) -> None:
         """The wait is over. If time was moved forward meanwhile, the schedule goes on from here."""
-        self._due = min(self._wait_due, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._due = self._wait_due if self._wait_due < now else now
         self._rang(self._wait)
 
     def _rang(self, id: int) -> None:
