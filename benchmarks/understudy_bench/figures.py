@@ -105,11 +105,6 @@ def quantile(values: Sequence[float], share: float) -> float:
     return values[min(max(ceil(len(values) * share) - 1, 0), len(values) - 1)]
 
 
-def disturbance(busy_s: float, own_s: float, wall_s: float) -> float:
-    """The share of a core that others used, of which the program used `own_s` of `busy_s` in `wall_s` seconds."""
-    return max(busy_s - own_s, 0.0) / wall_s
-
-
 def memory_row(
     name: str, unit: str, value: float, versions: Mapping[str, str], beside: tuple[str, float] | None = None
 ) -> Row:

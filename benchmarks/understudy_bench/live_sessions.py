@@ -1,5 +1,6 @@
 """Live sessions at scale: how late frames of speech come when hundreds of sessions stream, what idle sessions hold."""
 
+import os
 import ssl
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -12,11 +13,11 @@ from urllib.parse import urlsplit
 from understudy.errors import TargetError
 from understudy.processes import ServerProcess
 
-from .figures import disturbance, lateness_ms, quantile, skipped_row, spread
+from .figures import lateness_ms, quantile, skipped_row, spread
 from .limits import LIMITS
 from .listening import Listener
 from .load import Aim, Tally
-from .machine import busy_s, cpu_s, free_files, pinned, rss_bytes
+from .machine import cpu_s, free_files, pinned, rss_bytes, waited_s
 from .plan import Plan, Stand
 from .programs import live_simulator
 from .rows import Row
@@ -34,8 +35,8 @@ _BEGIN_S: Final = 1.0
 
 _WARM_S: Final = 1.0
 _SETTLE_S: Final = 1.0
-_OTHERS: Final = 0.1
-"""Share of the program's core that others may use; the kernel's own work for the sockets is among it."""
+_WAITING: Final = 0.02
+"""Share of the time that simulator and load may wait for others before a window is made again."""
 
 _RETRIES: Final = 10
 _SPARE_FILES: Final = 200
@@ -44,19 +45,24 @@ _SPARE_FILES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One time of measuring: from when to when, CPU seconds of the program and of the load, and the others' share."""
+    """One time of measuring: from when to when, CPU seconds of simulator and load, seconds that they had to wait."""
 
     begin: float
     end: float
     program_s: float
     load_s: float
-    others: float
+    waited_s: float
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time in which somebody else had the core that was needed."""
+        return self.waited_s / (self.end - self.begin)
 
 
 def paced_rows(stand: Stand, name: str) -> list[Row]:
     """Sessions that all stream 20 ms frames at real time: lateness at a raw receiver, and CPU for each frame."""
     is_tls = name == PACED[1]
-    with _sessions(stand, stand.plan.paced_sessions, is_tls=is_tls) as (server, sessions):
+    with opened(stand, stand.plan.paced_sessions, is_tls=is_tls) as (server, sessions):
         for session in sessions:
             session.ask()
             stand.engine.run_for(_BEGIN_S / len(sessions))
@@ -67,27 +73,29 @@ def paced_rows(stand: Stand, name: str) -> list[Row]:
 
 
 def _windows(stand: Stand, name: str, pid: int) -> Iterator[_Window]:
-    """One for each repetition; one in which others used the core is made again, as long as that is allowed."""
+    """One for each repetition; one in which others used the cores is made again, as long as that is allowed."""
     retries, taken = min(stand.plan.retries, _RETRIES), 0
     while taken < stand.plan.repetitions:
         window = _window(stand, pid)
-        if window.others > _OTHERS and retries > 0:
+        again = window.waiting > _WAITING and retries > 0
+        place = "again" if again else f"{taken + 1}/{stand.plan.repetitions}"
+        busy = window.program_s / (window.end - window.begin)
+        stand.say(f"{name} {place}: busy {busy:.0%}, waited for others {window.waiting:.0%} of the time")
+        if again:
             retries -= 1
-            stand.say(f"{name}: again, others used {window.others:.0%} of the simulator's core")
-            continue
-        taken += 1
-        stand.say(f"{name} {taken}/{stand.plan.repetitions}: others used {window.others:.0%} of the simulator's core")
-        yield window
+        else:
+            taken += 1
+            yield window
 
 
 def _window(stand: Stand, pid: int) -> _Window:
-    core = stand.cores.program
-    begin, busy, program_s, load_s = time.monotonic(), busy_s(core), cpu_s(pid), time.process_time()
+    own = os.getpid()
+    begin, program_s, load_s = time.monotonic(), cpu_s(pid), time.process_time()
+    waited = waited_s(pid) + waited_s(own)
     stand.engine.run_for(stand.plan.window_s)
     end = time.monotonic()
-    used_s = cpu_s(pid) - program_s
-    others = disturbance(busy_s(core) - busy, used_s, end - begin)
-    return _Window(begin, end, used_s, time.process_time() - load_s, others)
+    waited = waited_s(pid) + waited_s(own) - waited
+    return _Window(begin, end, cpu_s(pid) - program_s, time.process_time() - load_s, waited)
 
 
 def _paced_figures(stand: Stand, name: str, windows: Sequence[_Window], times: Sequence[Sequence[float]]) -> list[Row]:
@@ -101,7 +109,7 @@ def _paced_figures(stand: Stand, name: str, windows: Sequence[_Window], times: S
         f"{name}-p99": ("ms late", [quantile(values, 0.99) for values in late]),
         f"{name}-cpu": ("us/frame", [1e6 * one.program_s / n for one, n in zip(windows, counts, strict=True)]),
     }
-    others = median(window.others for window in windows)
+    waiting = median(window.waiting for window in windows)
     count, usual = stand.plan.paced_sessions, Plan().paced_sessions
     return [
         _sized(
@@ -117,7 +125,7 @@ def _paced_figures(stand: Stand, name: str, windows: Sequence[_Window], times: S
                 rate=median(n / (one.end - one.begin) for one, n in zip(windows, counts, strict=True)),
                 program_share=median(one.program_s / (one.end - one.begin) for one in windows),
                 load_share=median(one.load_s / (one.end - one.begin) for one in windows),
-                note=f"others used {others:.0%} of the core",
+                note=f"waited for others {waiting:.0%} of the time" if waiting > _WAITING else None,
             ),
             count,
             usual,
@@ -134,7 +142,7 @@ def idle_rows(stand: Stand) -> list[Row]:
         why = f"{count} sessions need {needed} open files, and this machine allows {allowed} (ulimit -Hn)"
         stand.say(f"{IDLE} is left out: {why}")
         return [skipped_row(name, unit, stand.versions, why)]
-    with _sessions(stand, 0, is_tls=False) as (server, sessions):
+    with opened(stand, 0, is_tls=False) as (server, sessions):
         # The first sessions load what all share.
         tally = _open(stand, server, sessions, Tally(), _AT_ONCE, None)
         before = rss_bytes(server.ready.pid)
@@ -147,7 +155,7 @@ def idle_rows(stand: Stand) -> list[Row]:
 
 
 @contextmanager
-def _sessions(stand: Stand, count: int, *, is_tls: bool) -> Generator[tuple[ServerProcess, list[Listener]], None, None]:
+def opened(stand: Stand, count: int, *, is_tls: bool) -> Generator[tuple[ServerProcess, list[Listener]], None, None]:
     """A simulator on its core, and that many sessions that are set up."""
     sessions: list[Listener] = []
     stand.say("starting simulator for Live sessions")

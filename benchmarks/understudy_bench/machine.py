@@ -16,8 +16,6 @@ from understudy import __version__
 from understudy.errors import ConfigError
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
-_STAT: Final = Path("/proc/stat")
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _FILES: Final = 8192
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -102,14 +100,13 @@ def free_files() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def busy_s(core: int) -> float:
-    """Seconds that a core was busy since the machine started, whoever used it (proc(5), stat); in steps of 10 ms."""
-    for line in _lines(_STAT):
-        name, *ticks = line.split()
-        if name == f"cpu{core}":
-            user, nice, system, _idle, _iowait, *interrupts = map(int, ticks[:8])
-            return (user + nice + system + sum(interrupts)) / _TICKS
-    return 0.0
+def waited_s(pid: int) -> float:
+    """Seconds that a process was ready to run and somebody else had its core (sched-stats, /proc/PID/schedstat).
+
+    0 on a kernel that does not tell.
+    """
+    fields = " ".join(_lines(Path(f"/proc/{pid}/schedstat"))).split()
+    return int(fields[1]) / 1e9 if len(fields) > 1 else 0.0
 
 
 def rss_bytes(pid: int) -> int:
