@@ -74,11 +74,10 @@ class Timetable:
         `shift` moves it by 1 / `factor` of the seconds, and not at all if `factor` is 0.
         """
         timer = Timer(callback, self._forget, due, factor)
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
+        if not self._is_calling and (loop := asyncio.get_running_loop()) is not self._loop:
             # What another loop was to call it calls no more.
             self._heap.clear()
-            self._loop, self._handle, self._is_calling, self._dropped = loop, None, False, 0
+            self._loop, self._handle, self._dropped = loop, None, 0
         heappush(self._heap, (due, next(self._numbers), timer))
         if not self._is_calling and (self._handle is None or due < self._wakes):
             self._wake_next()
