@@ -123,10 +123,6 @@ class Channel:
             else:
                 self.lost()
 
-    def more_is_there(self) -> bool:
-        """Whether TLS has deciphered bytes that were not read yet."""
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
-
     def received(self, size: int) -> None:
         """`size` bytes lie in the engine's buffer."""
         raise NotImplementedError

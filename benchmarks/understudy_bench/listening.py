@@ -35,7 +35,6 @@ class Listener(Channel):
         super().__init__(engine, sock)
         self._aim = aim
         self._tally = tally
-        self._is_tls = tls is not None
         self._rest = b""
         self._is_open_socket = False
         self._is_set_up = False
@@ -45,12 +44,6 @@ class Listener(Channel):
     def ask(self) -> None:
         """Have it speak."""
         self.send(frame(QUESTION, MASK))
-
-    def on_event(self, mask: int) -> None:
-        """Read; what TLS has deciphered already is not announced again, so all of that."""
-        super().on_event(mask)
-        while self._is_tls and self.is_open and self.more_is_there():
-            super().on_event(mask)
 
     def received(self, size: int) -> None:
         """Note the time of each frame that is whole now."""

@@ -69,9 +69,9 @@ def test_a_quantile_has_that_share_at_or_below_it(values: list[float], share: fl
 def test_frames_are_found_in_whatever_is_there_of_them(payloads: list[bytes], data: st.DataObject):
     whole = b"".join(map(frame, payloads))
     cut = data.draw(st.integers(0, len(whole)))
-    found, at = list[bytes](), 0
-    while (span := message_at(whole[:cut], at)) is not None:
-        found.append(whole[span[0] : span[1]])
+    there, found, at = whole[:cut], list[bytes](), 0
+    while (span := message_at(there, at)) is not None:
+        found.append(there[span[0] : span[1]])
         at = span[1]
     assert found == payloads[: len(found)]
     assert sum(len(frame(payload)) for payload in payloads[: len(found) + 1]) > cut or len(found) == len(payloads)
