@@ -101,26 +101,18 @@ def test_a_receiver_hears_every_frame_of_the_speech_it_asks_for(tmp_path: Path, 
 
 
 @linux_only
-def test_a_session_that_is_closed_is_no_session(tmp_path: Path):
+def test_a_receiver_that_is_refused_or_let_go_says_by_what(tmp_path: Path):
     engine, tally = Engine(), Tally()
     with live_simulator(tmp_path) as server:
         port = int(server.ready.http.rpartition(":")[2])
+        refused = Listener(engine, Aim("simulator", port, prefix=b"/nowhere"), tally)
+        with pytest.raises(TargetError, match=r"no WebSocket: b'HTTP/1\.1 404"):
+            engine.run_for(10)
+        refused.close()
         session = Listener(engine, Aim("simulator", port, fields=b"x-goog-api-key: any\r\n"), tally)
         engine.run_until(lambda: tally.ready == 1, 30, "the setup")
         server.stop()
         with pytest.raises(TargetError, match="simulator"):
-            engine.run_for(10)
-    session.close()
-    engine.close()
-
-
-@linux_only
-def test_a_receiver_that_is_refused_says_by_what(tmp_path: Path):
-    engine = Engine()
-    with live_simulator(tmp_path) as server:
-        port = int(server.ready.http.rpartition(":")[2])
-        session = Listener(engine, Aim("simulator", port, prefix=b"/nowhere"), Tally())
-        with pytest.raises(TargetError, match=r"no WebSocket: b'HTTP/1\.1 404"):
             engine.run_for(10)
     session.close()
     engine.close()
