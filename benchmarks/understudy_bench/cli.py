@@ -16,7 +16,8 @@ from understudy.errors import ConfigError, UnderstudyError
 
 from .comparing import compare
 from .machine import require_linux
-from .measuring import QUICK, Plan, chosen, run
+from .measuring import chosen, run
+from .plan import QUICK, Plan
 from .rows import Report, from_json, to_json
 from .tables import CHANGE_HEADINGS, HEADINGS, change_cells, facts, markdown, report_cells
 

@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -113,7 +114,7 @@ class Channel:
         if mask & ~select.EPOLLOUT and self.is_open:
             try:
                 size = self._socket.recv_into(self._engine.buffer)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 return
             except OSError:
                 size = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import Final
 
@@ -83,6 +84,25 @@ def load_share(samples: Sequence[Sample]) -> float:
 def disturbed(sample: Sample) -> bool:
     """Whether somebody else used the cores: in a closed loop either the program or the load tool is always busy."""
     return max(program_share([sample]), load_share([sample])) < PROGRAM_BUSY
+
+
+def lateness_ms(times: Sequence[Sequence[float]], period_s: float, begin: float, end: float) -> list[float]:
+    """How late the frames that came from `begin` to `end` were, in ms, the least first.
+
+    `times` has for each session when its frames came, all from the first one on, one due each `period_s`. The schedule
+    of a session is that of its earliest frame: whatever delays add up to shows.
+    """
+    found: list[float] = []
+    for came in times:
+        starts = [at - number * period_s for number, at in enumerate(came)]
+        first = min(starts, default=0.0)
+        found += [start - first for start, at in zip(starts, came, strict=True) if begin <= at < end]
+    return sorted(1000 * late for late in found)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest of the sorted `values` that is not less than that share of them."""
+    return values[min(max(ceil(len(values) * share) - 1, 0), len(values) - 1)]
 
 
 def memory_row(

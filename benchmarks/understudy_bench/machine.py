@@ -16,7 +16,7 @@ from understudy import __version__
 from understudy.errors import ConfigError
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
-_FILES: Final = 4096
+_FILES: Final = 8192
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -93,6 +93,20 @@ def many_files() -> Generator[None, None, None]:
 def cpu_s(pid: int) -> float:
     """Seconds of CPU that a process has used, all its threads together (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def free_files() -> int:
+    """How many files this process, and each that it starts, may have open at a time."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def waited_s(pid: int) -> float:
+    """Seconds that a process was ready to run and somebody else had its core (sched-stats, /proc/PID/schedstat).
+
+    0 on a kernel that does not tell.
+    """
+    fields = " ".join(_lines(Path(f"/proc/{pid}/schedstat"))).split()
+    return int(fields[1]) / 1e9 if len(fields) > 1 else 0.0
 
 
 def rss_bytes(pid: int) -> int:

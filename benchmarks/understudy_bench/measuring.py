@@ -3,9 +3,8 @@
 import gc
 import random
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -13,8 +12,10 @@ from understudy.errors import ConfigError, TargetError, did_you_mean
 
 from .engine import Engine
 from .figures import Sample, cpu_row, disturbed, load_share, memory_row, program_share, skipped_row
+from .live_sessions import IDLE, PACED, idle_rows, paced_rows
 from .load import Client, Tally
 from .machine import Cores, cores_here, cpu_s, machine, many_files, pinned, rss_bytes, versions
+from .plan import Plan, Say, Stand
 from .programs import Absent, Program, nginx_version, started
 from .rows import SCHEMA_VERSION, Report, Row
 from .upstream import Script, Upstream
@@ -27,28 +28,7 @@ MEMORY: Final = "memory"
 LIVE_PROGRAMS: Final = (ECHO, GATEWAY, RELAY, NGINX)
 _OPENED_AT_ONCE: Final = 20
 
-Say = Callable[[str], None]
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long and how often: seconds of warming up and of measuring, and what `memory` puts on each program.
-
-    A measurement that somebody else's work disturbed is made again, `retries` times in the whole run.
-    """
-
-    repetitions: int = 5
-    warm_s: float = 0.25
-    window_s: float = 1.0
-    memory_requests: int = 10_000
-    memory_sessions: int = 500
-    seed: int = 0
-    retries: int = 30
-
-
-QUICK: Final = Plan(2, 0.1, 0.2, 1000, 100, retries=0)
-"""A run of well under a minute that shows that everything works; its figures are not to be trusted."""
 
 
 def chosen(only: Sequence[str]) -> tuple[str, ...]:
@@ -56,7 +36,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
 
     Raises ConfigError for a word that means nothing.
     """
-    known = (*(workload.name for workload in workloads()), MEMORY)
+    known = (*(workload.name for workload in workloads()), *PACED, IDLE, MEMORY)
     for word in only:
         if not any(name.startswith(word) for name in known):
             raise ConfigError(f"--only {word}: no workload{did_you_mean(word, known)}; there are {', '.join(known)}")
@@ -81,6 +61,12 @@ def run(plan: Plan, names: Sequence[str], folder: Path, say: Say) -> Report:
             rows += bench.cpu_rows(wanted)
         if MEMORY in names:
             rows += bench.memory_rows()
+        stand = bench.stand()
+        for name in PACED:
+            if name in names:
+                rows += paced_rows(stand, name)
+        if IDLE in names:
+            rows += idle_rows(stand)
     settings: dict[str, float | int | str] = {
         "seed": plan.seed,
         "repetitions": plan.repetitions,
@@ -117,6 +103,10 @@ class _Bench:
                 gc.enable()
                 self._upstream.close()
                 self._engine.close()
+
+    def stand(self) -> Stand:
+        """What measurements outside this class work with; while `running` only."""
+        return Stand(self._engine, self.cores, self._folder, self._plan, self._say, self._versions)
 
     # ---- programs
 

@@ -81,6 +81,9 @@ def started(name: str, upstream_port: int, folder: Path) -> Generator[Program, N
             raise ConfigError(f"{name}: no program of the bench")
 
 
+FRAME_BYTES: Final = 960
+"""20 ms of speech: 24,000 samples a second, two bytes each."""
+
 SCENARIOS: Final = 200
 """How many are armed while the simulator is measured; one of them answers."""
 
@@ -131,6 +134,16 @@ def _simulator(folder: Path) -> Generator[ServerProcess, None, None]:
             for number in range(SCENARIOS - 1):
                 control.play(_scenario(f"another-{number}"), times=None)
             control.play(_scenario(MODEL), times=None)
+        yield server
+
+
+@contextmanager
+def live_simulator(folder: Path) -> Generator[ServerProcess, None, None]:
+    """The simulator for Live sessions: speech in messages of 20 ms, sent in the time that it takes to say it."""
+    words = (f"chunk-bytes={FRAME_BYTES}", "audio-pace=1", "waits-for-playback=off")
+    live = tuple(part for word in words for part in ("--live", word))
+    options = (*_FREE, *live, "--service-account", str(folder / "service-account.json"))
+    with running("simulator", options, _environment(folder), folder / "simulator-live.log") as server:
         yield server
 
 

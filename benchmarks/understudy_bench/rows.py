@@ -21,7 +21,7 @@ class Row:
     `reference`, each formed inside one repetition; `spread` is how far these lie apart, (largest - smallest) / median,
     of the ratios or, without a reference, of the values. `saturated`: the program and its reference had their core
     busy and the load tool had not; None where that means nothing. Shares are of one core, medians. A row that was
-    `skipped` says why and has no figures.
+    `skipped` says why and has no figures. `must` and `aim`: the limit that the value is held to, if there is one.
     """
 
     name: str
@@ -37,6 +37,14 @@ class Row:
     program_share: float | None = None
     load_share: float | None = None
     skipped: str | None = None
+    note: str | None = None
+    must: float | None = None
+    aim: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is more than its limit."""
+        return self.must is not None and self.value is not None and self.value > self.must
 
     @property
     def workload(self) -> str:

@@ -1,11 +1,11 @@
 """Reports and comparisons as rows of text, and those as Markdown. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .comparing import Comparison
 from .rows import Report, Row
 
-HEADINGS = ("workload", "program", "value", "unit", "ratio", "spread", "per s", "busy", "load", "note")
+HEADINGS = ("workload", "program", "value", "unit", "ratio", "spread", "per s", "busy", "load", "limit", "note")
 CHANGE_HEADINGS = ("figure", "beside", "before", "now", "change", "")
 
 
@@ -16,7 +16,7 @@ def report_cells(report: Report) -> list[tuple[str, ...]]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.skipped is not None:
-        return (row.workload, row.program, "", row.unit, "", "", "", "", "", f"skipped: {row.skipped}")
+        return (row.workload, row.program, "", row.unit, "", "", "", "", "", _limit(row), f"skipped: {row.skipped}")
     return (
         row.workload,
         row.program,
@@ -27,8 +27,24 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.rate:,.0f}" if row.rate is not None else "",
         _percent(row.program_share),
         _percent(row.load_share),
-        "not saturated" if row.saturated is False else "",
+        _limit(row),
+        "; ".join(_notes(row)),
     )
+
+
+def _limit(row: Row) -> str:
+    if row.must is None:
+        return ""
+    return f"<= {row.must:g}" + (f", aim {row.aim:g}" if row.aim is not None else "")
+
+
+def _notes(row: Row) -> Iterator[str]:
+    if row.is_over:
+        yield "over its limit"
+    if row.saturated is False:
+        yield "not saturated"
+    if row.note is not None:
+        yield row.note
 
 
 def _figure(value: float | None) -> str:

@@ -23,6 +23,7 @@ CHARACTER_SAMPLES: Final = OUTPUT_RATE_HZ // CHARACTERS_PER_SECOND
 GEMINI_CHUNK_BYTES: Final = 1920
 VERTEX_CHUNK_BYTES: Final = 12_000
 
+_SYLLABLE_BYTES: Final = CHARACTER_SAMPLES * SAMPLE_BYTES
 _AMPLITUDE: Final = 8192
 _LOWEST: Final = 8
 _PITCHES: Final = 24
@@ -37,16 +38,24 @@ def speech(text: str, voice: int = 0) -> bytes:
     return b"".join(_syllable(-1 if char.isspace() else (ord(char) + voice) % _PITCHES) for char in text)
 
 
-def speech_chunks(text: str, voice: int, size: int) -> Iterator[bytes]:
-    """`speech` in pieces of `size` bytes, each made when it is asked for; the last piece may be shorter."""
-    pending = bytearray()
-    for char in text:
-        pending += _syllable(-1 if char.isspace() else (ord(char) + voice) % _PITCHES)
-        while len(pending) >= size:
-            yield bytes(pending[:size])
-            del pending[:size]
-    if pending:
-        yield bytes(pending)
+Piece = tuple[tuple[int, ...], int, int]
+"""A piece of speech that is yet to be made: the pitches of its syllables, and from which byte to which it goes."""
+
+
+def speech_pieces(text: str, voice: int, size: int) -> Iterator[Piece]:
+    """`speech` in pieces of `size` bytes; the last may be shorter. Pieces that are equal sound the same."""
+    pitches = tuple(-1 if char.isspace() else (ord(char) + voice) % _PITCHES for char in text)
+    whole = len(pitches) * _SYLLABLE_BYTES
+    for start in range(0, whole, size):
+        first = start // _SYLLABLE_BYTES
+        begin, end = start - first * _SYLLABLE_BYTES, min(start + size, whole)
+        yield pitches[first : -(-end // _SYLLABLE_BYTES)], begin, begin + end - start
+
+
+def piece_pcm(piece: Piece) -> bytes:
+    """The bytes of a piece."""
+    pitches, begin, end = piece
+    return b"".join(map(_syllable, pitches))[begin:end]
 
 
 def chunks_of(pcm: bytes, is_vertex: bool) -> Iterator[bytes]:

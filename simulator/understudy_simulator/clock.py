@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from .timetable import Timer, Timetable
+
 
 class Clock(Protocol):
     """Where the simulator gets its times and waits from."""
@@ -34,43 +36,13 @@ class Clock(Protocol):
         """Wait that many seconds of scenario time; `speed` overrides the clock's own for this wait."""
         ...
 
-    def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> "Timer":
+    def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> Timer:
         """Call back after that many seconds of scenario time, as `sleep` would wait; costs no task."""
         ...
 
     def advance(self, seconds: float) -> None:
         """Move scenario time forward by `seconds` (not negative)."""
         ...
-
-
-class Timer:
-    """A call that is due later; `cancel` is allowed at any time."""
-
-    __slots__ = ("_callback", "_timers", "due", "factor", "handle")
-
-    def __init__(self, timers: "set[Timer]", callback: Callable[[], None], due: float, factor: float) -> None:
-        self._timers = timers
-        self._callback = callback
-        self.due = due
-        self.factor = factor
-        self.handle: asyncio.Handle | None = None
-        timers.add(self)
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether it has neither called nor been cancelled."""
-        return self in self._timers
-
-    def cancel(self) -> None:
-        """It will not call."""
-        self._timers.discard(self)
-        if self.handle is not None:
-            self.handle.cancel()
-
-    def call(self) -> None:
-        """It is due."""
-        self._timers.discard(self)
-        self._callback()
 
 
 class _Sleepers:
@@ -108,7 +80,7 @@ class RealClock:
             raise ValueError("a speed is zero or more")
         self._speed = speed
         self._sleepers = _Sleepers()
-        self._timers: set[Timer] = set()
+        self._timetable = Timetable()
 
     def now(self) -> datetime:
         now = datetime.now(UTC)
@@ -137,22 +109,12 @@ class RealClock:
 
     def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> Timer:
         factor = self._speed if speed is None else speed
-        loop = asyncio.get_running_loop()
-        if factor == 0 or seconds <= 0:
-            timer = Timer(self._timers, callback, 0.0, 0.0)
-            timer.handle = loop.call_soon(timer.call)
-            return timer
-        timer = Timer(self._timers, callback, loop.time() + seconds / factor, factor)
-        timer.handle = loop.call_at(timer.due, timer.call)
-        return timer
+        wait_s = seconds / factor if factor and seconds > 0 else 0.0
+        return self._timetable.add(time.monotonic() + wait_s, factor, callback)
 
     def advance(self, seconds: float) -> None:
         self._sleepers.advance(seconds)
-        for timer in [timer for timer in self._timers if timer.factor]:
-            if timer.handle is not None:
-                timer.handle.cancel()
-            timer.due -= seconds / timer.factor
-            timer.handle = asyncio.get_running_loop().call_at(timer.due, timer.call)
+        self._timetable.shift(seconds)
 
 
 class ManualClock:
@@ -185,15 +147,18 @@ class ManualClock:
 
     def call_later(self, seconds: float, speed: float | None, callback: Callable[[], None]) -> Timer:
         at_once = speed == 0 or seconds <= 0
-        timer = Timer(self._timers, callback, self._sleepers.advanced + max(seconds, 0.0), 0.0 if at_once else 1.0)
+        timer = Timer(callback, self._timers.discard, self._sleepers.advanced + max(seconds, 0.0), 1.0)
         if at_once:
             timer.handle = asyncio.get_running_loop().call_soon(timer.call)
+        else:
+            self._timers.add(timer)
         return timer
 
     def advance(self, seconds: float) -> None:
         self._sleepers.advance(seconds)
         for timer in sorted(self._timers, key=lambda timer: timer.due):
-            if timer.handle is None and timer.due <= self._sleepers.advanced:
+            if timer.due <= self._sleepers.advanced:
+                self._timers.discard(timer)
                 timer.handle = asyncio.get_running_loop().call_soon(timer.call)
 
 

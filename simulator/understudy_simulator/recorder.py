@@ -39,6 +39,17 @@ _UPLOAD_KEPT: Final = 1024 * 1024
 class _Entry:
     """What exchanges and sessions under way have in common."""
 
+    __slots__ = (
+        "_recorder",
+        "ended",
+        "id",
+        "is_forgotten",
+        "origin",
+        "request",
+        "size",
+        "started",
+    )
+
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         self._recorder = recorder
         self.id = number
@@ -61,6 +72,15 @@ class _Entry:
 
 class ExchangeEntry(_Entry):
     """One HTTP exchange under way."""
+
+    __slots__ = (
+        "_chunks",
+        "_failure",
+        "_headers",
+        "_pieces",
+        "_status",
+        "connection",
+    )
 
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         super().__init__(recorder, number, request, origin)
@@ -115,11 +135,19 @@ class ExchangeEntry(_Entry):
 class SessionEntry(_Entry):
     """One WebSocket session under way."""
 
+    __slots__ = (
+        "_answer_headers",
+        "_close",
+        "_frames",
+        "_status",
+    )
+
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         super().__init__(recorder, number, request, origin)
         self._status = 0
         self._answer_headers: RawHeaders = ()
-        self._frames: list[Frame] = []
+        # Tuples until somebody asks: a Frame for each of 25,000 frames a second takes time.
+        self._frames: list[tuple[Sender, int, bytes, float]] = []
         self._close: Close | None = None
 
     def accepted(self, status: int, headers: RawHeaders) -> None:
@@ -129,8 +157,10 @@ class SessionEntry(_Entry):
     def frame(self, sender: Sender, opcode: int, payload: bytes) -> None:
         """A message passed, whole and unmasked."""
         if not self.is_forgotten:
-            self._frames.append(Frame(sender, opcode, payload, self._recorder.clock.elapsed()))
-            self._grow(len(payload))
+            size = len(payload)
+            self._frames.append((sender, opcode, payload, self._recorder.clock.elapsed()))
+            self.size += size
+            self._recorder.grown(self, size)
 
     def close(self, sender: Sender, code: int | None, reason: str = "") -> None:
         """How it ended: the first close counts. `code` None: no close frame, or one without a code."""
@@ -148,7 +178,7 @@ class SessionEntry(_Entry):
             self.id,
             self.request,
             self._status,
-            tuple(self._frames),
+            tuple(Frame(*frame) for frame in self._frames),
             self._close,
             self.started,
             self.ended,
@@ -220,7 +250,8 @@ class Recorder:
         """An entry took `size` more bytes; makes room."""
         if not entry.is_forgotten:
             self._size += size
-            self._make_room()
+            if self._size > self._limit_bytes:
+                self._make_room()
 
     def _add(self, entry: ExchangeEntry | SessionEntry) -> None:
         entry.size = len(entry.request.body) + _FIELD_COST * len(entry.request.headers)

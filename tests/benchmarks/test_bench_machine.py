@@ -1,6 +1,7 @@
 """What is read from the machine: cores, CPU clocks, memory."""
 
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -15,11 +16,13 @@ from understudy_bench.machine import (
     choose_cores,
     core_list,
     cpu_s,
+    free_files,
     machine,
     pinned,
     require_linux,
     rss_bytes,
     versions,
+    waited_s,
 )
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the bench needs Linux")
@@ -100,3 +103,25 @@ def test_versions_and_machine_are_words():
     assert {"python", "understudy", "aiohttp", "uvloop"} <= versions().keys()
     assert {"cpu", "cores", "system"} == machine().keys()
     assert all(versions().values()) and all(machine().values())
+
+
+@linux_only
+def test_who_shares_a_core_waits_for_it():
+    core = min(os.sched_getaffinity(0))
+    code = "while True: pass"
+    with pinned(core):
+        rivals = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    try:
+        deadline = time.monotonic() + 30
+        while not all(waited_s(rival.pid) > 0.01 for rival in rivals) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert all(waited_s(rival.pid) > 0.01 for rival in rivals)
+    finally:
+        for rival in rivals:
+            rival.kill()
+            rival.wait()
+
+
+@linux_only
+def test_the_files_that_may_be_open_are_those_of_the_kernel():
+    assert free_files() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]

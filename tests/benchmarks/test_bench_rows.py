@@ -48,13 +48,27 @@ def test_a_report_out_of_form_is_refused(change):
 
 def test_the_table_shows_figures_ratios_and_reasons():
     first, second = report_cells(WHOLE)
-    assert first == ("unary", "gateway", "10.0", "us/request", "2.00 x echo", "5%", "1,600", "100%", "10%", "")
+    assert first == ("unary", "gateway", "10.0", "us/request", "2.00 x echo", "5%", "1,600", "100%", "10%", "", "")
     assert second[-1] == "skipped: nginx is not installed"
 
 
 def test_a_row_that_was_not_saturated_says_so():
     (cells,) = report_cells(report(row("unary/nginx", 0.4, saturated=False)))
     assert cells[-1] == "not saturated"
+
+
+@pytest.mark.parametrize(("value", "notes"), [(4.9, "500 sessions"), (5.1, "over its limit; 500 sessions")])
+def test_a_row_with_a_limit_shows_it_and_says_if_it_is_over(value, notes):
+    made = row("live-paced-p99/simulator", None, value=value, saturated=None, must=5.0, aim=1.5, note="500 sessions")
+    (cells,) = report_cells(report(made))
+    assert cells[-2:] == ("<= 5, aim 1.5", notes)
+    assert made.is_over == (value > 5)
+    assert from_json(to_json(report(made)), "x").rows == (made,)
+
+
+def test_a_limit_without_an_aim_is_shown_alone():
+    (cells,) = report_cells(report(row("live-idle/simulator", None, must=25.0)))
+    assert cells[-2:] == ("<= 25", "")
 
 
 def test_markdown_has_one_line_for_each_row_and_as_many_cells_in_each():

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from understudy.errors import ConfigError, TargetError
 from understudy_bench.cli import main
+from understudy_bench.limits import LIMITS
+from understudy_bench.live_sessions import IDLE, PACED
 from understudy_bench.measuring import MEMORY, chosen, order
 from understudy_bench.programs import Absent, nginx_path, require_costs, started
 from understudy_bench.rows import from_json, to_json
@@ -62,6 +64,26 @@ def test_a_quick_run_of_the_other_workloads_and_of_memory(tmp_path):
     assert "| sse | gateway |" in said.stdout
 
 
+@pytest.mark.slow
+def test_a_quick_run_of_live_sessions_at_scale(tmp_path):
+    found, said = measured(tmp_path, "--only", "live-paced", "--only", "live-idle")
+    rows = {one.workload: one for one in found.rows}
+    assert set(rows) == {f"{name}-{what}" for name in PACED for what in ("p50", "p99", "cpu")} | {IDLE}
+    for one in rows.values():
+        assert one.value is not None and one.value > 0
+        # The limits are those of 500 and of 5,000 sessions.
+        assert one.must is None
+        assert "no limit holds" in (one.note or "")
+    assert (rows["live-paced-p50"].value or 0) <= (rows["live-paced-p99"].value or 0)
+    assert "40 sessions, not 500" in said.stdout
+
+
+def test_each_limit_belongs_to_a_row_that_there_is():
+    names = {f"{name}-{what}/simulator" for name in PACED for what in ("p50", "p99", "cpu")} | {f"{IDLE}/simulator"}
+    assert LIMITS.keys() <= names
+    assert all(limit.aim is None or limit.aim < limit.must for limit in LIMITS.values())
+
+
 @given(st.lists(st.text(), unique=True), st.integers(), st.integers(0, 9))
 def test_the_order_of_a_repetition_is_a_shuffle_that_follows_from_its_numbers(programs, seed, repetition):
     assert sorted(order(programs, seed, "sse", repetition)) == sorted(programs)
@@ -102,8 +124,9 @@ def test_an_nginx_that_does_not_start_is_left_out_with_its_own_words(tmp_path, m
 
 
 def test_all_workloads_are_chosen_by_default_and_beginnings_choose_several():
-    assert chosen([]) == (*(workload.name for workload in workloads()), MEMORY)
-    assert chosen(["live"]) == ("live-200", "live-4k", "live-64k")
+    assert chosen([]) == (*(workload.name for workload in workloads()), *PACED, IDLE, MEMORY)
+    assert chosen(["live"]) == ("live-200", "live-4k", "live-64k", *PACED, IDLE)
+    assert chosen(["live-paced"]) == PACED
     assert chosen(["memory", "unary"]) == ("unary", "memory")
 
 

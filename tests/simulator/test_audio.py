@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy_simulator.audio import chunks_of, rate_of, seconds_of, speech, tokens_of_audio
+from understudy_simulator.audio import chunks_of, piece_pcm, rate_of, seconds_of, speech, speech_pieces, tokens_of_audio
+from understudy_simulator.live.messages import model_audio, model_speech
 
 
 @given(st.text(max_size=40))
@@ -57,3 +58,23 @@ def test_whole_tokens_do_not_round_up(tokens):
 )
 def test_the_rate_stands_in_the_type(mime_type, sender, rate):
     assert rate_of(mime_type, sender) == rate
+
+
+@given(st.text(max_size=12), st.integers(0, 30), st.integers(100, 9000))
+def test_the_voice_in_pieces_is_the_voice(text: str, voice: int, size: int):
+    pieces = list(speech_pieces(text, voice, size))
+    assert b"".join(map(piece_pcm, pieces)) == speech(text, voice)
+    assert all(end - begin == size for _, begin, end in pieces[:-1])
+    assert all(0 < end - begin <= size for _, begin, end in pieces)
+
+
+def test_messages_of_short_pieces_that_are_alike_are_one_object():
+    one, other = (list(map(model_speech, speech_pieces("aaaa", 0, 960))) for _ in range(2))
+    assert all(message is again for message, again in zip(one, other, strict=True))
+    assert one[0] == model_audio(speech("aaaa")[:960])
+
+
+def test_messages_of_long_pieces_are_made_anew():
+    (piece,) = speech_pieces("a", 0, 4000)
+    assert model_speech(piece) == model_audio(speech("a"))
+    assert model_speech(piece) is not model_speech(piece)

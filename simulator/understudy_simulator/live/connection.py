@@ -21,7 +21,7 @@ from ..cues import Arrived, Gone, SendMessage
 from ..faults import reset_connection
 from ..recorder import SessionEntry
 from .disturbing import Disturber
-from .wire_faults import FINAL, wire_frame
+from .wire_faults import FINAL, frame_head, wire_frame
 
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes that a client message may have."""
@@ -37,6 +37,16 @@ _LOOK_S: Final = 0.01
 
 class LiveConnection:
     """An open connection. After `is_cut` nothing can be sent any more; sending then does nothing."""
+
+    __slots__ = (
+        "_entry",
+        "_is_closing",
+        "_is_deflated",
+        "_is_over",
+        "_request",
+        "_socket",
+        "disturber",
+    )
 
     def __init__(self, request: web.BaseRequest, socket: web.WebSocketResponse, entry: SessionEntry) -> None:
         self._request = request
@@ -113,9 +123,9 @@ class LiveConnection:
             return False
         if transport.get_write_buffer_size() > _UNREAD_BYTES:
             return False
-        payload = message.payload
-        self._entry.frame("server", message.opcode, payload)
-        transport.write(wire_frame(FINAL | message.opcode, payload))
+        opcode, payload = message.opcode, message.payload
+        self._entry.frame("server", opcode, payload)
+        transport.write(frame_head(FINAL | opcode, 0, len(payload)) + payload)
         return True
 
     async def send(self, message: SendMessage) -> None:

@@ -6,10 +6,11 @@ Audio frames are put together from bytes: they are most of what a session sends.
 import json
 from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from ..answers.tokens import Counts, details_of
-from ..audio import OUTPUT_RATE_HZ
+from ..audio import OUTPUT_RATE_HZ, Piece, piece_pcm
 
 _AUDIO_HEAD: Final = (
     b'{"serverContent":{"modelTurn":{"role":"model","parts":[{"inlineData":{"mimeType":"audio/pcm;rate='
@@ -17,6 +18,8 @@ _AUDIO_HEAD: Final = (
     + b'","data":"'
 )
 _AUDIO_TAIL: Final = b'"}}]}}}'
+_SHORT_BYTES: Final = 2048
+"""Messages of speech up to this size are kept: those of 20 ms, and of the 40 ms that the Gemini API sends."""
 
 
 def setup_complete(session_id: str | None) -> bytes:
@@ -37,6 +40,16 @@ def model_thought(text: str) -> bytes:
 def model_audio(pcm: bytes) -> bytes:
     """A piece of the answer as audio, standard base64."""
     return b"".join((_AUDIO_HEAD, b2a_base64(pcm, newline=False), _AUDIO_TAIL))
+
+
+def model_speech(piece: Piece) -> bytes:
+    """The same of the simulator's voice. Of short pieces, which are much alike, equal ones are one object."""
+    return _kept_speech(piece) if piece[2] - piece[1] <= _SHORT_BYTES else model_audio(piece_pcm(piece))
+
+
+@lru_cache(maxsize=1024)
+def _kept_speech(piece: Piece) -> bytes:
+    return model_audio(piece_pcm(piece))
 
 
 def output_transcription(text: str) -> bytes:

@@ -7,6 +7,7 @@ does all that follows, in order. So 500 sessions can send a frame each every 20 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Final, Protocol, assert_never
 
 from understudy.scenario.json_subset import LazyJson
 
-from ..clock import Clock, Timer
+from ..clock import Clock
 from ..cues import (
     Abort,
     Action,
@@ -34,6 +35,7 @@ from ..cues import (
     Unexpected,
     Wait,
 )
+from ..timetable import Timer, Timetable
 from .connection import LiveConnection
 from .disturbing import HOLD_S, Disturber
 from .refusals import DEADLINE, Refusal, own_refusal
@@ -91,10 +93,41 @@ class Cast:
 class LiveSession:
     """One session from the first client message to its end.
 
-    `speed` is the clock's own; `note` is told what a script did not expect.
+    `speed` is the clock's own; `note` is told what a script did not expect; `patience` counts in real time.
     """
 
-    def __init__(self, connection: LiveConnection, clock: Clock, speed: float, note: Callable[[str], None]) -> None:
+    __slots__ = (
+        "_actions",
+        "_alarm",
+        "_clock",
+        "_connection",
+        "_due",
+        "_events",
+        "_latest",
+        "_machine",
+        "_note",
+        "_opened",
+        "_patience",
+        "_rings",
+        "_silence_s",
+        "_speed",
+        "_tasks",
+        "_timer",
+        "_usual_speed",
+        "_wait",
+        "_wait_due",
+        "_watch",
+        "_worker",
+    )
+
+    def __init__(
+        self,
+        connection: LiveConnection,
+        clock: Clock,
+        speed: float,
+        note: Callable[[str], None],
+        patience: Timetable,
+    ) -> None:
         self._connection = connection
         self._clock = clock
         self._usual_speed = speed
@@ -109,8 +142,12 @@ class LiveSession:
         self._timer: Timer | None = None
         self._alarm: Timer | None = None
         self._due: float | None = None
-        self._opened = clock.now()
-        self._watch: asyncio.TimerHandle | None = None
+        self._wait = 0
+        self._wait_due = 0.0
+        self._opened = clock.elapsed()
+        self._patience = patience
+        self._silence_s = 0.0
+        self._watch: Timer | None = None
         self._latest = 0.0
         self._rings: asyncio.Event | None = None
 
@@ -137,17 +174,22 @@ class LiveSession:
         """Read until the client has closed or is gone."""
         connection = self._connection
         while True:
-            event = await connection.receive()
-            if isinstance(event, Gone):
-                self._happened(event)
+            if not self._take(await connection.receive(), cast):
                 return
-            if self._machine is not None:
-                self._happened(Arrived(event.message, self._age_s))
-            elif not connection.is_closing:
-                self._open(event.message, cast)
             while self._worker is not None and len(self._events) >= _UNREAD_LIMIT and not self._is_over:
                 # The client has to wait; `_work` makes room.
                 await asyncio.wait({self._worker}, timeout=_ROOM_WITHIN_S)
+
+    def _take(self, event: Arrived | Gone, cast: Callable[[LazyJson], Cast | Refusal]) -> bool:
+        """What came; whether there is more to come. (A function, so that nobody holds the message while waiting.)"""
+        if isinstance(event, Gone):
+            self._happened(event)
+            return False
+        if self._machine is not None:
+            self._happened(Arrived(event.message, self._age_s))
+        elif not self._connection.is_closing:
+            self._open(event.message, cast)
+        return True
 
     def _open(self, message: LazyJson, cast: Callable[[LazyJson], Cast | Refusal]) -> None:
         found = cast(message)
@@ -180,7 +222,7 @@ class LiveSession:
 
     def _happened(self, event: Event) -> None:
         """Tell the machine, and do what it wants."""
-        self._latest = asyncio.get_running_loop().time()
+        self._latest = time.monotonic()
         self._events.append(event)
         if self._worker is None:
             action = self._go_on()
@@ -189,10 +231,18 @@ class LiveSession:
 
     def _go_on(self) -> Action | None:
         """Do what can be done without waiting; gives the action that cannot, None if all is done."""
-        actions = self._actions
+        actions, send = self._actions, self._connection.send_at_once
         while True:
             for place, action in enumerate(actions, 1):
-                if not self._is_done(action):
+                # Asked first for what each frame of speech is: a message and the wait for the next.
+                if type(action) is SendMessage:
+                    is_done = send(action)
+                elif type(action) is Wait:
+                    self._set_timer(action)
+                    continue
+                else:
+                    is_done = self._is_done(action)
+                if not is_done:
                     self._actions = actions[place:]
                     return action
             self._actions = ()
@@ -236,7 +286,7 @@ class LiveSession:
                 if self._alarm is not None:
                     self._alarm.cancel()
                 # Time of the service, which the speed of pauses does not change.
-                self._alarm = self._clock.call_later(seconds, 1.0, partial(self._rang, id, None))
+                self._alarm = self._clock.call_later(seconds, 1.0, partial(self._rang, id))
             case Stall():
                 return False
             case CloseWith(code, reason):
@@ -271,7 +321,7 @@ class LiveSession:
     @property
     def _age_s(self) -> float:
         """How long the session has lasted, in time of the service."""
-        return (self._clock.now() - self._opened).total_seconds()
+        return self._clock.elapsed() - self._opened
 
     def _set_timer(self, wait: Wait) -> None:
         """A paced wait counts from when the one before was due; who is late catches up."""
@@ -284,15 +334,18 @@ class LiveSession:
         now = self._clock.monotonic()
         begin = self._due if wait.paced and self._due is not None else now
         due = begin + (wait.seconds / speed if speed > 0 else 0.0)
-        ring = partial(self._rang, wait.id, due)
-        self._timer = self._clock.call_later(max(due - now, 0.0) * speed, speed, ring)
+        self._wait, self._wait_due = wait.id, due
+        self._timer = self._clock.call_later((due - now) * speed if due > now else 0.0, speed, self._is_due)
 
-    def _rang(self, id: int, due: float | None) -> None:
-        """A timer (`due`: when it was to ring) or the alarm."""
+    def _is_due(self) -> None:
+        """The wait is over. If time was moved forward meanwhile, the schedule goes on from here."""
+        now = self._clock.monotonic()
+        self._due = self._wait_due if self._wait_due < now else now
+        self._rang(self._wait)
+
+    def _rang(self, id: int) -> None:
+        """A wait or the alarm is over."""
         is_told = False
-        if due is not None:
-            # If time was moved forward meanwhile, the schedule goes on from here.
-            self._due = min(due, self._clock.monotonic())
         try:
             self._happened(Elapsed(id, self._age_s))
             is_told = True
@@ -305,23 +358,25 @@ class LiveSession:
 
     def _be_patient(self, seconds: float) -> None:
         """From now on so much time may pass without anything happening."""
+        self._silence_s = seconds
+        self._latest = time.monotonic()
+        self._watch_for(seconds)
+
+    def _watch_for(self, seconds: float) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        loop = asyncio.get_running_loop()
-        self._latest = loop.time()
-        self._watch = loop.call_later(seconds, self._lose_patience, seconds)
+        self._watch = self._patience.add(time.monotonic() + seconds, 1.0, self._lose_patience)
 
-    def _lose_patience(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        left_s = self._latest + seconds - loop.time()
+    def _lose_patience(self) -> None:
+        left_s = self._latest + self._silence_s - time.monotonic()
         is_waiting = self._timer is not None and self._timer.is_pending
         if left_s > 0 or is_waiting:
-            self._watch = loop.call_later(left_s if left_s > 0 else seconds, self._lose_patience, seconds)
+            self._watch_for(left_s if left_s > 0 else self._silence_s)
         elif not self._connection.is_closing and not self._connection.is_held:
             self._close(DEADLINE.code, DEADLINE.reason)
             self._happened(Gone(None))
         elif not self._connection.is_ended:
             self._connection.end()
-            self._watch = loop.call_later(seconds, self._lose_patience, seconds)
+            self._watch_for(self._silence_s)
         else:
             self._connection.cut()

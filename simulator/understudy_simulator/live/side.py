@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -36,6 +37,7 @@ from ..recorder import SessionEntry
 from ..replies import Manner, Outgoing
 from ..scripted import outcome_of, reply_answer
 from ..stage import Stage
+from ..timetable import Timetable
 from .connection import MESSAGE_LIMIT, LiveConnection
 from .disturbing import Disturber
 from .handshakes import HANDSHAKE, befall, of_handshake
@@ -71,6 +73,7 @@ class LiveSide:
 
     def __init__(self) -> None:
         self._sessions: set[asyncio.Task[None] | asyncio.Task[bool]] = set()
+        self._patience = Timetable()
 
     async def serve(self, request: web.BaseRequest, place: Place, stage: Stage) -> web.StreamResponse:
         """Serve the WebSocket handshake at a Live place and the session that follows, to its end.
@@ -127,7 +130,11 @@ class LiveSide:
             return socket
         entry.accepted(101, _raw_headers(socket))
         session = LiveSession(
-            LiveConnection(request, socket, entry), stage.clock, stage.settings.speed, _note_on(entry)
+            LiveConnection(request, socket, entry),
+            stage.clock,
+            stage.settings.speed,
+            _note_on(entry),
+            self._patience,
         )
         await self._to_its_end(request, asyncio.create_task(session.run(casting.cast)))
         return socket
@@ -150,8 +157,11 @@ class LiveSide:
     async def _to_its_end(self, request: web.BaseRequest, session: asyncio.Task[None]) -> None:
         """Wait for a session. When aiohttp cancels because the client is gone, it still may write its end down."""
         self._sessions.add(session)
+        ended = asyncio.get_running_loop().create_future()
+        session.add_done_callback(partial(_tell_of_end, ended))
         try:
-            await asyncio.wait({session})
+            # A third of what `asyncio.wait` keeps in memory for as long as it waits.
+            await ended
         except asyncio.CancelledError:
             if request.transport is None:
                 await asyncio.wait({session}, timeout=CLOSE_WITHIN_S)
@@ -166,6 +176,8 @@ class LiveSide:
 
 class _Casting:
     """Finds out who answers a session, when its first message is there."""
+
+    __slots__ = ("_chosen", "_identity", "_injected", "_opened", "_place", "_request", "_values", "entry", "stage")
 
     def __init__(self, place: Place, stage: Stage, request: Request, entry: SessionEntry) -> None:
         """`request` is the handshake without the path carrier of its scope."""
@@ -234,6 +246,8 @@ class _Casting:
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
         disturber = self._disturber(message, model, scope, identity, None)
         machine = self._free(identity, scope)
+        # They are for scenarios, and this lives as long as the session.
+        self._values = {}
         return Cast(machine, message=None if message is sent else message, disturber=disturber)
 
     def _free(self, identity: Identity, scope: str) -> Machine:
@@ -401,9 +415,21 @@ async def _refusal_by_status(outgoing: Outgoing, entry: SessionEntry, stage: Sta
     return web.Response(status=outgoing.status, headers=CIMultiDict(headers), body=body)
 
 
+def _tell_of_end(ended: asyncio.Future[None], session: asyncio.Task[None]) -> None:
+    """The session is over: tell who waits for it, if somebody still does."""
+    if not ended.done():
+        ended.set_result(None)
+
+
 def _raw_headers(response: web.StreamResponse) -> RawHeaders:
     """The header fields of a response that has been sent."""
-    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items())
+    return tuple((_encoded(name), _encoded(value)) for name, value in response.headers.items())
+
+
+@lru_cache(maxsize=64)
+def _encoded(text: str) -> bytes:
+    """Text of a header; what every session has is one object."""
+    return text.encode("latin-1")
 
 
 def _note_on(entry: SessionEntry) -> Callable[[str], None]:

@@ -7,6 +7,7 @@ done, in order; `disturbing.py` does it.
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from understudy.messages import BINARY, TEXT
@@ -251,17 +252,22 @@ def _at_rate(frames: list[bytes], rate: Fault | None, told: tuple[int, bytes] | 
 
 def wire_frame(first: int, payload: bytes) -> bytes:
     """A server's WebSocket frame, unmasked; `first` is its first byte, FIN bit and opcode (RFC 6455 section 5.2)."""
-    return _head(first, 0, len(payload)) + payload
+    return frame_head(first, 0, len(payload)) + payload
 
 
 def masked_frame(first: int, payload: bytes) -> bytes:
     """The same frame masked, as clients' are; the key follows from the payload's length."""
     key = struct.pack("!I", 0x5EED_0000 | (len(payload) & 0xFFFF))
     masked = bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))
-    return _head(first, _MASK, len(payload)) + key + masked
+    return frame_head(first, _MASK, len(payload)) + key + masked
 
 
-def _head(first: int, mask: int, size: int) -> bytes:
+@lru_cache(maxsize=64)
+def frame_head(first: int, mask: int, size: int) -> bytes:
+    """The bytes ahead of a payload of `size`; `mask` is 0 or the bit that says that a key follows.
+
+    Kept, as most frames of a session are as long as the one before.
+    """
     if size < 126:
         return struct.pack("!BB", first, mask | size)
     if size < 65536:

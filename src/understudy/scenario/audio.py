@@ -7,6 +7,7 @@ import math
 import struct
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from ..messages import Sender
@@ -15,6 +16,9 @@ from .model import SendAudio
 SAMPLE_BYTES: Final = 2
 _AMPLITUDE: Final = 8192
 """A quarter of full scale: clearly there, never clipped."""
+
+_SHORT_SAMPLES: Final = 2400
+"""Frames up to this size, 100 ms at 24 kHz, are kept: many sessions send the same ones, again and again."""
 
 
 def frame_count(step: SendAudio) -> int:
@@ -30,19 +34,38 @@ def frame_pcm(step: SendAudio, index: int) -> bytes:
         return step.pcm[first * SAMPLE_BYTES : last * SAMPLE_BYTES]
     if step.tone_hz == 0:
         return bytes((last - first) * SAMPLE_BYTES)
-    turn = 2 * math.pi * step.tone_hz / step.rate_hz
-    values = [round(_AMPLITUDE * math.sin(turn * at)) for at in range(first, last)]
-    return struct.pack(f"<{len(values)}h", *values)
+    # A tone is the same again after so many samples, if it is in whole Hz.
+    period = step.rate_hz // math.gcd(step.rate_hz, int(step.tone_hz)) if step.tone_hz == int(step.tone_hz) else 0
+    make = _kept_tone if last - first <= _SHORT_SAMPLES else _tone
+    return make(step.tone_hz, step.rate_hz, first % period if period else first, last - first)
+
+
+def _tone(tone_hz: float, rate_hz: int, first: int, count: int) -> bytes:
+    """`count` samples of a tone, from sample `first` on."""
+    turn = 2 * math.pi * tone_hz / rate_hz
+    values = [round(_AMPLITUDE * math.sin(turn * at)) for at in range(first, first + count)]
+    return struct.pack(f"<{count}h", *values)
+
+
+_kept_tone: Final = lru_cache(maxsize=256)(_tone)
 
 
 def audio_message(pcm: bytes, rate_hz: int, side: Sender) -> bytes:
     """One message that carries `pcm`, compact JSON, in the shape of that side."""
+    make = _kept_message if len(pcm) <= _SHORT_SAMPLES * SAMPLE_BYTES else _message
+    return make(pcm, rate_hz, side)
+
+
+def _message(pcm: bytes, rate_hz: int, side: Sender) -> bytes:
     data = b64encode(pcm).decode("ascii")
     mime_type = f"audio/pcm;rate={rate_hz}"
     if side == "client":
         return f'{{"realtimeInput":{{"audio":{{"data":"{data}","mimeType":"{mime_type}"}}}}}}'.encode()
     blob = f'{{"mimeType":"{mime_type}","data":"{data}"}}'
     return f'{{"serverContent":{{"modelTurn":{{"parts":[{{"inlineData":{blob}}}]}}}}}}'.encode()
+
+
+_kept_message: Final = lru_cache(maxsize=256)(_message)
 
 
 def media_bytes(value: Any) -> int:

@@ -33,6 +33,18 @@ class Conversation:
     `takes_any`: messages need not fit Google's descriptions.
     """
 
+    __slots__ = (
+        "_finished",
+        "_identity",
+        "_last_id",
+        "_memory",
+        "_now",
+        "_place",
+        "_session",
+        "_settings",
+        "_takes_any",
+    )
+
     def __init__(
         self,
         place: Place,
@@ -62,13 +74,16 @@ class Conversation:
         """What is to be done now that `event` happened, in order."""
         if self._finished:
             return ()
+        if type(event) is Elapsed and self._session is not None:
+            # First, as it comes for each frame of speech.
+            return self._done(self._session.on_timer(event.id, event.at))
         match event:
             case Opened():
                 return ()
             case Arrived(message, at):
                 return self._done(self._hear(message, at))
-            case Elapsed(id, at):
-                return self._done(() if self._session is None else self._session.on_timer(id, at))
+            case Elapsed():
+                return ()
             case Gone():
                 return self._done((Finished(),))
             case _:

@@ -53,6 +53,30 @@ Outcome = tuple[Action, ...] | Refusal
 class Dialogue:
     """One session's turns. `on_turn_end` is asked what else is to be sent whenever a turn has ended."""
 
+    __slots__ = (
+        "_admitted",
+        "_afterthought",
+        "_calls",
+        "_calls_made",
+        "_context",
+        "_family",
+        "_history_taken",
+        "_identity",
+        "_instruction",
+        "_listener",
+        "_on_turn_end",
+        "_owes_answer",
+        "_results",
+        "_settings",
+        "_setup",
+        "_speaker",
+        "_tools",
+        "_transcribed",
+        "_turns_begun",
+        "has_video",
+        "turns",
+    )
+
     def __init__(
         self,
         admitted: Admitted,

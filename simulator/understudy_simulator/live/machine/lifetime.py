@@ -26,6 +26,26 @@ _HANDLE_LENGTH: Final = 96
 class Session:
     """A session that was set up: its dialogue, and its time."""
 
+    __slots__ = (
+        "_admitted",
+        "_at",
+        "_compression",
+        "_consumed",
+        "_context",
+        "_earlier_s",
+        "_ending",
+        "_had_video",
+        "_handles",
+        "_identity",
+        "_left_s",
+        "_memory",
+        "_new_id",
+        "_settings",
+        "_speaker",
+        "_warning",
+        "dialogue",
+    )
+
     def __init__(
         self,
         admitted: Admitted,

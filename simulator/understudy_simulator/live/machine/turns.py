@@ -17,10 +17,10 @@ from ...audio import (
     SAMPLE_BYTES,
     VERTEX_CHUNK_BYTES,
     seconds_of,
-    speech_chunks,
+    speech_pieces,
     tokens_of_audio,
 )
-from ..messages import generation_complete, model_audio, model_text, model_thought, output_transcription, tool_call
+from ..messages import generation_complete, model_speech, model_text, model_thought, output_transcription, tool_call
 from ..settings import LiveSettings
 
 TEXT_PAUSE_S: Final = 0.03
@@ -125,11 +125,12 @@ def audio_beats(
     size = (settings.chunk_bytes or (VERTEX_CHUNK_BYTES if is_vertex else GEMINI_CHUNK_BYTES)) // SAMPLE_BYTES
     pace = settings.audio_pace
     sent, said, waited_s = 0, 0, 0.0
-    for chunk in speech_chunks(text, voice, max(size, 1) * SAMPLE_BYTES):
-        sent += len(chunk)
-        pause_s = seconds_of(len(chunk), OUTPUT_RATE_HZ) / pace if pace > 0 else 0.0
+    for piece in speech_pieces(text, voice, max(size, 1) * SAMPLE_BYTES):
+        bytes_now = piece[2] - piece[1]
+        sent += bytes_now
+        pause_s = seconds_of(bytes_now, OUTPUT_RATE_HZ) / pace if pace > 0 else 0.0
         waited_s += pause_s
-        yield Beat(model_audio(chunk), pause_s, len(chunk))
+        yield Beat(model_speech(piece), pause_s, bytes_now)
         while words and (said + len(words[0])) * CHARACTER_SAMPLES * SAMPLE_BYTES <= sent:
             said += len(words[0])
             yield Beat(output_transcription(words[0]), transcribed=words.pop(0))
