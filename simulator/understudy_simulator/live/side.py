@@ -41,7 +41,15 @@ from .disturbing import Disturber
 from .machine.conversation import Conversation
 from .machine.music import MusicSession
 from .reading import setup_model
-from .refusals import Refusal, own_refusal, query_refusal, refusal_of
+from .refusals import (
+    UNAVAILABLE,
+    Refusal,
+    idle_refusal,
+    own_refusal,
+    query_refusal,
+    refusal_of,
+    too_many_sessions,
+)
 from .session import CLOSE_WITHIN_S, Cast, LiveSession, Machine
 from .wire_faults import WireFaults
 
@@ -57,12 +65,12 @@ _CONSTRAINED: Final = "bidiGenerateContentConstrained"
 _MUSIC: Final = "bidiGenerateMusic"
 
 _POLICY_VIOLATION: Final = 1008
-_TOKEN_REFUSALS: Final[Mapping[str, str]] = {
-    "unknown": "The ephemeral token is not known.",
-    "expired": "The ephemeral token has expired.",
-    "spent": "The ephemeral token has no uses left.",
+_TOKEN_REFUSALS: Final[Mapping[str, Refusal]] = {
+    "unknown": Refusal(_POLICY_VIOLATION, "The ephemeral token is not known."),
+    "expired": Refusal(_POLICY_VIOLATION, "The ephemeral token has expired."),
+    "spent": UNAVAILABLE,
 }
-"""The words are assumed (wire-live 5.1 has none)."""
+"""A token that was used up gets what the service gives when it is down (wire-live 5.1); the other words are assumed."""
 
 
 class LiveSide:
@@ -188,13 +196,23 @@ class _Casting:
         if self._chosen is not None and isinstance(self._chosen.playback, Playback):
             self.entry.origin = replace(self.entry.origin, scenario=self._chosen.scenario.id)
             disturber = self._disturber(message, model, scope, identity, self._chosen)
-            return Cast(self._chosen.playback, self._chosen.speed, None if message is sent else message, disturber)
+            return Cast(
+                self._chosen.playback,
+                self._chosen.speed,
+                None if message is sent else message,
+                disturber,
+                *self._patience(model, identity),
+            )
         self.entry.origin = replace(self.entry.origin, misses=misses)
         if self.stage.is_strict(scope):
             return own_refusal("no scenario: " + (misses[0] if misses else "none is armed in this scope"))
         disturber = self._disturber(message, model, scope, identity, None)
         machine = self._free(identity, scope)
-        return Cast(machine, message=None if message is sent else message, disturber=disturber)
+        return Cast(machine, None, None if message is sent else message, disturber, *self._patience(model, identity))
+
+    def _patience(self, model: str, identity: Identity) -> tuple[float, Refusal]:
+        """How long nothing may happen, and what the session ends by then."""
+        return self.stage.settings.live.idle_s, idle_refusal(model, identity.hex("trace", 16))
 
     def _free(self, identity: Identity, scope: str) -> Machine:
         """Who answers where no scenario does."""
@@ -306,7 +324,7 @@ class _Casting:
         resumes = bool(text_in(member(setup, "sessionResumption"), "handle"))
         admission = tokens.admit(token.name, self.stage.clock.now(), resumes=resumes)
         if admission != "admitted":
-            return Refusal(_POLICY_VIOLATION, _TOKEN_REFUSALS[admission])
+            return _TOKEN_REFUSALS[admission]
         if token.setup is None or not isinstance(setup, dict):
             return message
         kept = constrained(token, cast("dict[str, Any]", setup))
@@ -321,11 +339,13 @@ class _Casting:
         secret = presented.token or presented.key or presented.ephemeral
         who = "" if secret is None else secret.digest().hex()
         wish = ("vertex" if self._place.surface.is_vertex else "gemini", who, model_id(model_path))
-        exceeded = quotas.open(*wish)
-        if exceeded is not None:
-            return refusal_of(quota_error(exceeded))
+        if quotas.open(*wish) is not None:
+            identity = Identity(self.stage.settings.seed, self.entry.origin.scope, 0)
+            return too_many_sessions(identity.hex("trace", 16))
         self._opened = wish
-        return None
+        # A session counts as one request; its tokens are not counted.
+        exceeded = quotas.take(*wish, 0, self.stage.clock.now())
+        return None if exceeded is None else refusal_of(quota_error(exceeded))
 
     def release(self) -> None:
         """The session is over: it counts for its quota no more."""

@@ -87,7 +87,7 @@ class Conversation:
         return session.take(said, at)
 
     def _begin(self, setup: Setup, at: float) -> tuple[Action, ...] | Refusal:
-        admitted = admit(setup, self._place, self._now)
+        admitted = admit(setup, self._place, self._now, self._identity.hex("trace", 16))
         if isinstance(admitted, Refusal):
             return admitted
         restored = self._restored(setup, admitted)
