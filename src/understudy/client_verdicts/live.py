@@ -78,14 +78,20 @@ def _staleness(handle: str, now: float, past: list[Dialogue], refused: set[str])
             chain.append(talk)
     if not chain:
         return ""
-    known = sorted((at, one) for talk in chain for at, one in talk.handles if at <= now - HANDLE_SEEN_S)
-    newer = [one for at, one in known if at > max((t for t, one in known if one == handle), default=inf)]
+    given_at = sorted((one for talk in chain for one in talk.handles if one[0] <= now - HANDLE_SEEN_S), key=_moment)
+    known = [one for _, one in given_at]
+    # What came at the same moment came in this order, too.
+    newer = known[len(known) - known[::-1].index(handle) :] if handle in known else []
     if newer:
         count = len(set(newer))
         return f"a handle that {count} newer {'one has' if count == 1 else 'ones have'} taken the place of"
     ends = [talk.session.ended for talk in chain]
     last = max((end for end in ends if end is not None), default=inf) if None not in ends else inf
     return f"a handle {shown_s(now - last)} after the end of its session" if now - last > HANDLE_LIFE_S else ""
+
+
+def _moment(given: tuple[float, str]) -> float:
+    return given[0]
 
 
 def _setup_not_awaited(seen: Seen) -> Iterator[Finding]:
