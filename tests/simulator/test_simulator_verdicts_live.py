@@ -1,10 +1,12 @@
 """Verdicts about clients that misbehave on Live sessions, over real sockets; beside each its innocent twin."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 
 import pytest
-from simulator_rig import KEY, simulator, until
+from simulator_rig import KEY, simulator
+from test_live_faults import Client
 from test_live_sessions import GEMINI, closed, hear, hear_turn, recorded, say, session
 
 from understudy.client_verdicts.catalogue import judge
@@ -163,7 +165,39 @@ async def test_a_handle_that_was_refused_comes_again():
             async with session(running, GEMINI, KEY) as client:
                 await client.send(json.dumps(setup(sessionResumption={"handle": handle})))
                 assert await closed(client) == REFUSED
-            await until(lambda number=number: len(running.stage.recorder.transcript().sessions) == number)
+            await recorded(running, number)
         assert await verdicts(running, 3) == [("stale_handle", (2,)), ("stale_handle", (3,))]
         why = [verdict.why for verdict in judge(running.stage.recorder.transcript())]
     assert why == ["a handle 7260 s after the end of its session", "a handle that had been refused already"]
+
+
+# ---- the end
+
+
+async def left_open(running, clock, seconds):
+    """A client that reads the server's close, and ends its connection so much later without an answer."""
+    host, _, port = running.http_url.removeprefix("http://").partition(":")
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        client = Client(reader, writer)
+        await client.shake(f"{GEMINI}?key=k")
+        client.send(setup())
+        client.send(setup())
+        while (await client.frame()).first != 0x88:
+            pass
+        clock.advance(seconds)
+        writer.close()
+
+
+async def test_a_connection_that_is_left_open_after_the_close():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        await left_open(running, clock, 9.5)
+        assert ("session_left_open", (1,)) in await verdicts(running)
+
+
+async def test_a_connection_that_is_ended_after_the_close():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        await left_open(running, clock, 0.5)
+        assert {rule for rule, _ in await verdicts(running)} <= {"setup_not_awaited", "second_setup"}

@@ -26,6 +26,9 @@ HANDLE_LIFE_S: Final = 7200.0
 TOOL_PATIENCE_S: Final = 60.0
 """How long a session may go on with a call that is never answered."""
 
+LEFT_OPEN_S: Final = 9.0
+"""How long a connection may stay open after the server's close; the simulator cuts it after 10 s."""
+
 _IGNORED: Final = "Connection aborted because the client failed to close"
 _NO_SESSION: Final = ("BidiGenerateContent session not found", "Invalid session handle")
 _NON_BLOCKING_FAMILY: Final = "gemini-3.8"
@@ -162,6 +165,22 @@ def _asks(kind: str, value: Any) -> bool:
     return kind == "realtimeInput" and bool(text(value, "text"))
 
 
+def _left_open(seen: Seen) -> Iterator[Finding]:
+    found: list[tuple[Session, float]] = []
+    for session in seen.sessions:
+        close = session.close
+        # A fault may be what holds the connection.
+        if close is None or close.sender != "server" or session.origin.faults:
+            continue
+        until = _last_sign(session, seen.now)
+        if until - close.at >= LEFT_OPEN_S:
+            found.append((session, until - close.at))
+    if found:
+        sessions = [session for session, _ in found]
+        why = f"{shown_s(found[0][1])} after the server's close it had neither answered nor left{_sessions(sessions)}"
+        yield Finding(why, (), _ids(sessions))
+
+
 def _seconds(duration: str) -> float | None:
     """A proto Duration in seconds."""
     try:
@@ -229,5 +248,14 @@ RULES: Final = (
         " refused, or its session had ended more than 2 h ago.",
         "wire-live 5.6: the latest wins; valid for 2 h",
         _stale_handle,
+    ),
+    Rule(
+        "session_left_open",
+        "warned",
+        "It left its connection open after the server had closed the session.",
+        "9 s after the server's close, without a fault, the client had neither answered it nor ended the connection;"
+        " one verdict for all sessions.",
+        "RFC 6455 5.5.1: a close is answered as soon as practical",
+        _left_open,
     ),
 )
