@@ -310,7 +310,7 @@ class LiveRules(RuleBasedStateMachine):
         heard = self.heard.tokens
         assert counts.get("AUDIO", 0) == heard["AUDIO"]
         assert counts.get("TEXT", 0) >= heard["TEXT"] if self.written else counts.get("TEXT", 0) == heard["TEXT"]
-        if not self.base and self.is_plain:
+        if not self.base and self.is_plain and not self.compressed:
             self.base = prompt - self.asked
             assert self.base >= 0
         if self.compressed:
