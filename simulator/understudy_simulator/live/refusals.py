@@ -53,6 +53,7 @@ GO_AWAY_IGNORED: Final = Refusal(
 )
 DEADLINE: Final = Refusal(1011, "Deadline expired before operation could complete.")
 ABORTED: Final = Refusal(1008, "The operation was aborted")
+TOKEN_EXPIRED: Final = Refusal(1008, "The ephemeral token has expired.")
 UNAVAILABLE: Final = Refusal(1011, "The service is currently unavailable.")
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -42,6 +43,7 @@ from .machine.conversation import Conversation
 from .machine.music import MusicSession
 from .reading import setup_model
 from .refusals import (
+    TOKEN_EXPIRED,
     UNAVAILABLE,
     Refusal,
     idle_refusal,
@@ -67,7 +69,7 @@ _MUSIC: Final = "bidiGenerateMusic"
 _POLICY_VIOLATION: Final = 1008
 _TOKEN_REFUSALS: Final[Mapping[str, Refusal]] = {
     "unknown": Refusal(_POLICY_VIOLATION, "The ephemeral token is not known."),
-    "expired": Refusal(_POLICY_VIOLATION, "The ephemeral token has expired."),
+    "expired": TOKEN_EXPIRED,
     "spent": UNAVAILABLE,
 }
 """A token that was used up gets what the service gives when it is down (wire-live 5.1); the other words are assumed."""
@@ -165,6 +167,7 @@ class _Casting:
         self._request = request
         self._values: dict[str, str] = {}
         self._chosen: Performance | None = None
+        self._expires: datetime | None = None
         self._identity: Identity | None = None
         self._injected: tuple[Injected, ...] = ()
         self._opened: tuple[Literal["gemini", "vertex"], str, str] | None = None
@@ -226,6 +229,7 @@ class _Casting:
             stage.live_memory,
             now=stage.clock.now(),
             takes_any=stage.takes_any_body(scope),
+            expires=self._expires,
         )
 
     def _disturber(
@@ -325,6 +329,7 @@ class _Casting:
         admission = tokens.admit(token.name, self.stage.clock.now(), resumes=resumes)
         if admission != "admitted":
             return _TOKEN_REFUSALS[admission]
+        self._expires = token.expires
         if token.setup is None or not isinstance(setup, dict):
             return message
         kept = constrained(token, cast("dict[str, Any]", setup))
