@@ -16,7 +16,7 @@ class LiveSettings:
     turn waits until its audio would have been played. `frames`: which WebSocket frames carry messages; `deflate`
     accepts compression. `bundles` puts the end of a turn on the frame of `generationComplete`; `usage_apart` sends
     usage in a frame of its own; `omits_single_count` leaves `tokenCount` out where only one modality is listed, as
-    Vertex does at times.
+    Vertex does at times. `finishes_transcriptions` says when one is whole.
     """
 
     connection_s: float = 590.0
@@ -34,3 +34,4 @@ class LiveSettings:
     bundles: bool = False
     usage_apart: bool = False
     omits_single_count: bool = False
+    finishes_transcriptions: bool = False
