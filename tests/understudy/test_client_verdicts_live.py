@@ -268,7 +268,8 @@ GONE = ("server", 1011, "Internal error encountered.")
 
 def left(seen: History, after: float, **how: Any) -> int:
     """A session that the server closes after 5 s, and whose connection ends so long after that."""
-    return seen.session(0, *OPENED, ended=5, **({"close": GONE} | how), lingers=after)
+    words: dict[str, Any] = {"close": GONE} | how
+    return seen.session(0, *OPENED, ended=5, lingers=after, **words)
 
 
 def test_a_connection_is_left_open():
