@@ -40,7 +40,7 @@ SUITE_EDGES = (
 )
 """Modules of the suite that touch the world; all others of it are pure."""
 
-LIVE_EDGES = ("disturbing", "handshakes", "connection", "session", "side")
+LIVE_EDGES = ("casting", "disturbing", "handshakes", "connection", "session", "side")
 """Modules of the simulator's Live side that touch the world; all others of it are pure."""
 
 PURE = (

@@ -5,9 +5,10 @@ It is for this machine: loopback peers only, unless a control key is set, which 
 Messages: src/understudy/control_schemas, docs/reference/control-api.md.
 """
 
+import asyncio
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
@@ -73,7 +74,7 @@ class ControlSide:
         self._load = load
         self._load_latency = load_latency
         self._traffic = traffic
-        self.routes: Mapping[tuple[str, str], Callable[[Json], Json]] = {
+        self.routes: Mapping[tuple[str, str], Callable[[Json], Json | Awaitable[Json]]] = {
             ("GET", "health"): self._health,
             ("POST", "play"): self._play,
             ("POST", "reset"): self._reset,
@@ -119,10 +120,13 @@ class ControlSide:
                 raise _Refused(405, f"{request.method} is not what {name} takes")
             raise _Refused(404, f"no such route: {request.path[:200]}{did_you_mean(name[:200], names)}")
         if request.method == "GET":
-            return route(dict(parse_qsl(request.query_string, keep_blank_values=True)))
-        parts: list[bytes] = []
-        await read_body(request, _BODY_LIMIT, parts)
-        return route(_object(b"".join(parts)))
+            message: Json = dict(parse_qsl(request.query_string, keep_blank_values=True))
+        else:
+            parts: list[bytes] = []
+            await read_body(request, _BODY_LIMIT, parts)
+            message = _object(b"".join(parts))
+        answer = route(message)
+        return await answer if isinstance(answer, Awaitable) else answer
 
     # -- routes
 
@@ -189,7 +193,7 @@ class ControlSide:
         _only(message, ("scope",))
         return to_json(self._stage.recorder.transcript(_text(message, "scope")))
 
-    def _verdicts(self, message: Json) -> Json:
+    async def _verdicts(self, message: Json) -> Json:
         _only(message, ("scope", "over"))
         over = message.get("over", "false")
         if over not in ("true", "false"):
@@ -197,7 +201,8 @@ class ControlSide:
         # Connections and access tokens belong to all scopes: the whole transcript is looked at.
         seen = self._stage.recorder.transcript()
         now = None if over == "true" else self._stage.clock.elapsed()
-        found = judge(seen, now, _text(message, "scope"))
+        # A long transcript takes a while; clients are not to wait for it.
+        found = await asyncio.to_thread(judge, seen, now, _text(message, "scope"))
         return {"dropped": seen.dropped, "verdicts": [verdict_json(verdict) for verdict in found]}
 
     def _clock(self, message: Json) -> Json:

@@ -45,6 +45,14 @@ class ClockReading:
         return self.now - timedelta(seconds=self.monotonic_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What clients did wrong; `dropped` entries of the transcript were forgotten, and not judged."""
+
+    verdicts: tuple[ClientVerdict, ...]
+    dropped: int
+
+
 class Control:
     """The control API at the admin address `url`; closes its connections as a context manager or by `close()`.
 
@@ -113,11 +121,16 @@ class Control:
 
         `over`: they are done, so that what they have not done yet counts as left undone.
         """
+        return self.judged(scope, over=over).verdicts
+
+    def judged(self, scope: str | None = None, *, over: bool = False) -> Judged:
+        """The same, and how much of what they did was forgotten."""
         query = ({} if scope is None else {"scope": scope}) | ({"over": "true"} if over else {})
-        found = self._ask("GET", "verdicts", query=query).get("verdicts")
-        if not isinstance(found, list):
+        answer = self._ask("GET", "verdicts", query=query)
+        found, dropped = answer.get("verdicts"), answer.get("dropped")
+        if not isinstance(found, list) or not isinstance(dropped, int):
             raise TargetError(f"{self._url}: the verdicts are not in the documented form")
-        return tuple(from_verdict_json(entry) for entry in cast("list[Any]", found))
+        return Judged(tuple(from_verdict_json(entry) for entry in cast("list[Any]", found)), dropped)
 
     def advance(self, seconds: float) -> ClockReading:
         """Move scenario time forward; the clock after it."""

@@ -1,7 +1,7 @@
 """The Live machine as a whole: any order of legal and illegal messages, held against the rules."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,34 @@ ODD = st.sampled_from(
 )
 
 
+class Heard:
+    """What one turn of the model said: bytes of audio, characters of text, ids of its calls."""
+
+    def __init__(self):
+        self.audio = 0
+        self.text = ""
+        self.calls = set()
+
+    def part(self, part):
+        if "inlineData" in part:
+            self.audio += len(b64decode(part["inlineData"]["data"]))
+        else:
+            self.text += part["text"]
+
+    def call(self, call):
+        self.calls.add(call["id"])
+        self.text += json.dumps({"name": call["name"], "args": call["args"]}, separators=(",", ":"))
+
+    @property
+    def tokens(self):
+        """25 a second of 24 kHz, and one for 4 characters; a token begun counts."""
+        return {"AUDIO": -(-self.audio * 25 // 48_000), "TEXT": typed(self.text)}
+
+
+def typed(words):
+    return -(-len(words) // 4)
+
+
 class LiveRules(RuleBasedStateMachine):
     """A client that does what it likes; after every event the rules of wire-live 3 to 5 must hold."""
 
@@ -66,8 +94,13 @@ class LiveRules(RuleBasedStateMachine):
         self.interrupted = False
         self.said = 0
         self.calls = {}
-        self.prompt = 0
-        self.sums = True
+        self.warnings = 0
+        self.largest = 0
+        # What the context must have, but for what the setup put there: `base`, known after a first plain turn.
+        self.context = self.asked = 0
+        self.base = 0
+        self.is_plain = True
+        self.heard = Heard()
 
     @initialize(
         model=st.sampled_from(sorted(PLACES)),
@@ -96,7 +129,7 @@ class LiveRules(RuleBasedStateMachine):
             setup |= {"inputAudioTranscription": {}, "outputAudioTranscription": {}}
         if compressed:
             setup["contextWindowCompression"] = {"triggerTokens": 200, "slidingWindow": {"targetTokens": 60}}
-        self.compressed = compressed
+        self.compressed, self.written = compressed, written
         if resumes:
             setup["sessionResumption"] = {}
         if has_tools:
@@ -110,29 +143,38 @@ class LiveRules(RuleBasedStateMachine):
 
     @rule(words=WORDS, is_complete=st.booleans())
     def content(self, words, is_complete):
+        self.context += typed(words)
         self.say({"clientContent": {"turns": [user(words)], "turnComplete": is_complete}})
 
     @rule(words=WORDS)
     def text(self, words):
+        self.context += typed(words)
         self.say({"realtimeInput": {"text": words}})
 
     @rule(sound=st.sampled_from([LOUD, QUIET, blob(b"\x01")]))
     def audio(self, sound):
+        self.is_plain = False
+        self.largest += 25
         self.say({"realtimeInput": {"audio": sound}})
 
     @rule(mark=st.sampled_from(["activityStart", "activityEnd", "audioStreamEnd"]))
     def mark(self, mark):
+        self.is_plain = False
         if self.polite and not self.manual:
             mark = "audioStreamEnd"
         self.say({"realtimeInput": {mark: True if mark == "audioStreamEnd" else {}}})
 
     @rule()
     def picture(self):
+        self.is_plain = False
+        # What the client showed and said since the last turn is cut away as one.
+        self.largest += 258
         self.say({"realtimeInput": {"video": {"data": b64encode(b"jpeg").decode(), "mimeType": "image/jpeg"}}})
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data())
     def answer(self, data):
+        self.is_plain = False
         call_id = data.draw(st.sampled_from(sorted(self.calls)))
         scheduling = data.draw(st.sampled_from(["INTERRUPT", "WHEN_IDLE", "SILENT"]))
         response = {"id": call_id, "name": self.calls.pop(call_id), "response": {}, "scheduling": scheduling}
@@ -158,10 +200,12 @@ class LiveRules(RuleBasedStateMachine):
         alarm, self.alarm = self.alarm, None
         self.at += alarm.seconds
         self.tell(Elapsed(alarm.id, self.at))
+        assert self.over or self.warnings == 1, "the first ring warns, the second ends it"
 
     @precondition(lambda self: not self.polite)
     @rule(raw=ODD)
     def oddity(self, raw):
+        self.is_plain = False
         self.tell(Arrived(LazyJson(raw), self.at))
 
     @precondition(lambda self: not self.polite)
@@ -203,13 +247,21 @@ class LiveRules(RuleBasedStateMachine):
         self.ready = True
         content = message.get("serverContent", {})
         kind = next(iter(content or message))
+        self.warnings += "goAway" in message
+        if "newHandle" in message.get("sessionResumptionUpdate", {}):
+            assert not self.said and not self.blocking, "a handle although something is under way"
         if "modelTurn" in content or "toolCall" in message:
             assert not self.generated, f"{kind} after generationComplete"
+            assert not self.blocking, f"{kind} while a call blocks"
+            self.turn_begins()
             self.said += 1
+        for part in content.get("modelTurn", {}).get("parts", ()):
+            self.heard.part(part)
         if "toolCall" in message:
             for call in message["toolCall"]["functionCalls"]:
                 assert call["id"] not in self.calls
                 self.calls[call["id"]] = call["name"]
+                self.heard.call(call)
         for call_id in message.get("toolCallCancellation", {}).get("ids", ()):
             self.calls.pop(call_id)
         if "generationComplete" in content:
@@ -218,6 +270,7 @@ class LiveRules(RuleBasedStateMachine):
         if "interrupted" in content:
             assert not self.interrupted
             assert list(content) == ["interrupted"]
+            assert not self.heard.calls & self.calls.keys(), "the calls of the turn were not taken back"
             self.interrupted = True
         if self.interrupted and kind not in ("interrupted", "turnComplete"):
             raise AssertionError(f"{kind} after interrupted")
@@ -225,10 +278,20 @@ class LiveRules(RuleBasedStateMachine):
         if "turnComplete" in content:
             self.turn_ended(message)
 
+    @property
+    def blocking(self):
+        """The open calls that hold the session up: of functions that block, on models that can wait."""
+        return [name for name in self.calls.values() if name == "switch_lamp" and self.model != NEWEST]
+
+    def turn_begins(self):
+        if not self.said:
+            self.asked = self.context
+
     def turn_ended(self, message):
         usage, content = message["usageMetadata"], message["serverContent"]
-        silent = not self.said
-        assert self.interrupted or self.generated or silent or self.model == NEWER or self.model == NEWEST
+        self.turn_begins()
+        # Only a model that may keep silent leaves an answer out.
+        assert self.interrupted or self.generated or (not self.said and self.model == NEWEST)
         side, other = ("candidates", "response") if self.is_vertex else ("response", "candidates")
         answered = usage.get(f"{side}TokenCount", 0)
         assert f"{other}TokenCount" not in usage
@@ -236,12 +299,30 @@ class LiveRules(RuleBasedStateMachine):
         for name, total in (("prompt", usage["promptTokenCount"]), (side, answered)):
             assert sum(entry["tokenCount"] for entry in usage.get(f"{name}TokensDetails", ())) == total
         assert ("trafficType" in usage) == self.is_vertex
-        if not self.compressed:
-            assert usage["promptTokenCount"] >= self.prompt, "the prompt of a turn holds all that was before"
-        self.prompt = usage["promptTokenCount"]
+        self.check_sums(usage["promptTokenCount"], usage.get(f"{side}TokensDetails", ()))
         assert "modelTurn" not in content
         self.generated = self.interrupted = False
         self.said = 0
+
+    def check_sums(self, prompt, answered):
+        """The answer has what was heard; the prompt all that both sides said before (wire-live 4)."""
+        counts = {entry["modality"]: entry["tokenCount"] for entry in answered}
+        heard = self.heard.tokens
+        assert counts.get("AUDIO", 0) == heard["AUDIO"]
+        assert counts.get("TEXT", 0) >= heard["TEXT"] if self.written else counts.get("TEXT", 0) == heard["TEXT"]
+        if not self.base and self.is_plain and not self.compressed:
+            self.base = prompt - self.asked
+            assert self.base >= 0
+        if self.compressed:
+            # Cut down to 60, or to the tools and what was said last.
+            assert prompt < 200 or prompt <= self.largest + 120
+        elif self.is_plain:
+            assert prompt == self.base + self.asked
+        else:
+            assert prompt >= self.base + self.asked
+        self.largest = max(self.largest, sum(heard.values()))
+        self.context += sum(heard.values())
+        self.heard = Heard()
 
     @invariant()
     def ends_are_told(self):

@@ -142,10 +142,6 @@ def test_a_context_update_is_kept_as_it_is():
         ({"clientContent": {}, "client_content": {}}, "Request contains an invalid argument."),
         ({"setup": []}, 'Invalid JSON payload received. Unknown name "setup": Proto field is not repeating'),
         ({"setup": {}}, "Request contains an invalid argument."),
-        (
-            {"setup": {"model": "m", "generationConfig": {"responseModalities": ["TEXT", "AUDIO"]}}},
-            "Request contains an invalid argument.",
-        ),
         ({"clientContent": {"turns": ["hi"]}}, "Invalid value at 'client_content.turns[0]' (type.googleapis.com/"),
         (
             {"realtimeInput": {"audio": {"data": "!"}}},

@@ -24,6 +24,7 @@ from understudy_simulator.live import connection as connecting
 from understudy_simulator.live import refusals
 from understudy_simulator.live import session as driving
 from understudy_simulator.live.session import CHOSEN_TOO_LATE
+from understudy_simulator.live.settings import LiveSettings
 from understudy_simulator.live.wire_faults import wire_frame
 from understudy_simulator.quotas import QuotaRule
 
@@ -294,7 +295,7 @@ async def test_an_ephemeral_token_opens_as_many_sessions_as_it_has_uses():
         async with session(running, CONSTRAINED, header) as client:
             await say(client, SETUP)
             assert "setupComplete" in await hear(client)
-        assert await refusal(running, CONSTRAINED, SETUP, header) == (1008, "The ephemeral token has no uses left.")
+        assert await refusal(running, CONSTRAINED, SETUP, header) == (1011, "The service is currently unavailable.")
 
 
 async def test_an_ephemeral_token_is_too_old_for_a_new_session_after_a_minute():
@@ -303,6 +304,24 @@ async def test_an_ephemeral_token_is_too_old_for_a_new_session_after_a_minute():
         header = await token(running)
         clock.advance(61)
         assert await refusal(running, CONSTRAINED, SETUP, header) == (1008, "The ephemeral token has expired.")
+
+
+async def test_messages_are_taken_for_half_an_hour_after_a_token_was_made():
+    """However the session is put together: 30 minutes are longer than one connection may last by default."""
+    clock = ManualClock()
+    live_long = LiveSettings(connection_s=7200.0, audio_session_s=7200.0)
+    async with simulator(clock=clock, live=live_long) as running:
+        header = await token(running)
+        clock.advance(30)
+        async with session(running, CONSTRAINED, header) as client:
+            await say(client, SETUP)
+            assert "setupComplete" in await hear(client)
+            clock.advance(1769)
+            await say(client, HELLO)
+            await hear_turn(client)
+            clock.advance(1)
+            await say(client, HELLO)
+            assert await closed(client) == (1008, "The ephemeral token has expired.")
 
 
 async def test_what_a_token_locks_stands_in_place_of_what_the_client_says():
@@ -323,7 +342,7 @@ async def test_only_so_many_sessions_are_open_at_a_time():
             await say(client, SETUP)
             await hear(client)
             code, reason = await refusal(running, GEMINI, SETUP, KEY)
-            assert (code, "concurrent sessions" in reason) == (1011, True)
+            assert (code, "RESOURCE_EXHAUSTED: Maximum concurrent se" in reason) == (1011, True)
             async with session(running, GEMINI, ("x-goog-api-key", "another")) as other:
                 await say(other, SETUP)
                 assert "setupComplete" in await hear(other)
@@ -810,6 +829,6 @@ async def test_one_line_for_a_session_without_its_key(caplog):
 def test_the_reference_has_every_reason_of_the_services_own_words():
     page = (Path(__file__).parents[2] / "docs/reference/close-codes-simulator.md").read_text("utf-8")
     constants = [value for value in vars(refusals).values() if isinstance(value, refusals.Refusal)]
-    assert len(constants) == 8
+    assert len(constants) == 11
     for refused in constants:
         assert f"| {refused.code} | `{refused.reason}` |" in page

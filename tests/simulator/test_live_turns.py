@@ -492,3 +492,13 @@ def test_text_that_came_in_pieces_is_one_question():
     talk.open()
     talk.say(clientContent={"turns": [user("One")]})
     assert talk.ask("Two")[0] == text('You said: "Two".')
+
+
+def test_transcriptions_say_when_they_are_whole():
+    settings = LiveSettings(waits_for_playback=False, finishes_transcriptions=True)
+    talk = Talk(settings=settings)
+    talk.open(NATIVE, "AUDIO", inputAudioTranscription={}, outputAudioTranscription={})
+    heard = talk.say(realtimeInput={"audio": tone(0.6)}) + talk.say(realtimeInput={"audio": silence(1.0)})
+    assert heard[1] == {"serverContent": {"inputTranscription": {"finished": True}}}
+    assert heard[-3:-1] == [{"serverContent": {"outputTranscription": {"finished": True}}}, COMPLETE]
+    assert sum("finished" in str(message) for message in heard) == 2

@@ -6,8 +6,21 @@ from typing import Any
 
 import pytest
 from live_rig import silence, tone
-from simulator_rig import KEY, simulator
-from test_live_sessions import GEMINI, HELLO, MODEL, SETUP, closed, hear, hear_turn, masked, recorded, say, session
+from simulator_rig import BEARER, KEY, simulator
+from test_live_sessions import (
+    GEMINI,
+    HELLO,
+    MODEL,
+    SETUP,
+    VERTEX,
+    closed,
+    hear,
+    hear_turn,
+    masked,
+    recorded,
+    say,
+    session,
+)
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
@@ -158,30 +171,91 @@ async def test_speech_is_found_and_interrupts_over_the_wire():
         await client.close()
 
 
+LAMP = [{"functionDeclarations": [{"name": "switch_lamp", "parameters": {"type": "OBJECT", "properties": {}}}]}]
+KINDS = (
+    (GEMINI, KEY, {"model": "models/gemini-2.5-flash-native-audio-latest"}),
+    (GEMINI, KEY, {"model": "models/gemini-3.1-flash-live-preview"}),
+    (VERTEX, BEARER, {"model": "projects/p/locations/l/publishers/google/models/gemini-live-2.5-flash"}),
+)
+"""One model that ends a turn at a function call, one that holds it, and one on Vertex AI."""
+
+
+class Behaviour:
+    """A client that speaks, lets a function be called, answers, resumes elsewhere, and is told to go."""
+
+    def __init__(self, running, number):
+        self.running = running
+        path, self.header, setup = KINDS[number % len(KINDS)]
+        self.target = f"/~s{number}{path}"
+        written = {"outputAudioTranscription": {}, "inputAudioTranscription": {}}
+        self.setup = setup | written | {"tools": LAMP, "sessionResumption": {}}
+        self.frames: list[Any] = []
+
+    async def until(self, client, word):
+        while word not in self.frames[-1]:
+            self.frames.append(await client.recv())
+
+    async def first(self):
+        async with session(self.running, self.target, self.header) as client:
+            await say(client, {"setup": self.setup})
+            self.frames.append(await client.recv())
+            await self.until(client, b"newHandle")
+            for sound in (tone(0.5), silence(1.0)):
+                await say(client, {"realtimeInput": {"audio": sound}})
+            await self.until(client, b"turnComplete")
+            await self.until(client, b"newHandle")
+            handle = json.loads(self.frames[-1])["sessionResumptionUpdate"]["newHandle"]
+            question = {"turns": [{"role": "user", "parts": [{"text": "switch lamp"}]}], "turnComplete": True}
+            await say(client, {"clientContent": question})
+            await self.until(client, b"toolCall")
+            [call] = json.loads(self.frames[-1])["toolCall"]["functionCalls"]
+            answer = {"id": call["id"], "name": call["name"], "response": {"output": "on"}}
+            await say(client, {"toolResponse": {"functionResponses": [answer]}})
+            await self.until(client, b"modelTurn")
+            await self.until(client, b"turnComplete")
+            await self.until(client, b"newHandle")
+        return handle
+
+    async def second(self, handle, all_are_there):
+        async with session(self.running, self.target, self.header) as client:
+            await say(client, {"setup": self.setup | {"sessionResumption": {"handle": handle}}})
+            self.frames.append(await client.recv())
+            await self.until(client, b"newHandle")
+            await all_are_there.wait()
+            await self.until(client, b"goAway")
+            self.frames.append(await closed(client))
+
+    async def live(self, all_are_there):
+        await self.second(await self.first(), all_are_there)
+        return self.frames
+
+
+async def lives(running, clock, count):
+    """What each of so many clients side by side hears; time moves when all of them wait for it."""
+    all_are_there = asyncio.Barrier(count + 1)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(Behaviour(running, number).live(all_are_there)) for number in range(count)]
+        await all_are_there.wait()
+        for seconds in (540, 50):
+            clock.advance(seconds)
+            await asyncio.sleep(0)
+    return [task.result() for task in tasks]
+
+
 async def test_fifty_parallel_sessions_get_the_same_bytes_as_before_a_reset():
     """Each scope counts its own sessions, so the order in which they run does not matter."""
-
-    async def talk(running, number):
-        setup = {"model": "models/gemini-2.5-flash-native-audio-latest", "sessionResumption": {}}
-        async with session(running, f"/~s{number}{GEMINI}", KEY) as client:
-            await say(client, {"setup": setup | {"outputAudioTranscription": {}}})
-            frames: list[Any] = [await client.recv(), await client.recv()]
-            await say(client, HELLO | {"clientContent": HELLO["clientContent"]})
-            while b"turnComplete" not in frames[-1]:
-                frames.append(await client.recv())
-            frames.append(await client.recv())
-            return frames
-
-    async def run(running):
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(talk(running, number)) for number in range(50)]
-        return [task.result() for task in tasks]
-
-    async with simulator(clock=ManualClock(), speed=0.0) as running, asyncio.timeout(120):
-        first = await run(running)
+    clock = ManualClock()
+    async with simulator(clock=clock, speed=0.0) as running, asyncio.timeout(180):
+        first = await lives(running, clock, 50)
         running.stage.reset()
-        assert await run(running) == first
-    assert len({frames[-1] for frames in first}) == 50
+        assert await lives(running, clock, 50) == first
+    assert len({frames[-1] for frames in first}) == 1
+    handles = {frame for frames in first for frame in frames[:-1] if b"newHandle" in frame}
+    assert len(handles) == 50 * 4, "each session has handles of its own"
+    # One alone, in a simulator of its own, hears the same.
+    clock = ManualClock()
+    async with simulator(clock=clock, speed=0.0) as running, asyncio.timeout(60):
+        assert await lives(running, clock, 1) == first[:1]
 
 
 async def test_any_body_lets_unknown_fields_pass_in_live_messages():

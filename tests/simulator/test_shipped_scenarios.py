@@ -77,6 +77,13 @@ def usage_of(scenario: Scenario, messages: Iterator[Any]) -> dict[str, dict[str,
     return {side: dict(+counts) for side, counts in found.items() if counts.total()}
 
 
+def transcribed(messages: Iterator[Any]) -> str:
+    """What was written down of both sides' speech."""
+    contents = [message.get("serverContent", {}) for message in messages]
+    names = ("inputTranscription", "outputTranscription")
+    return "".join(content.get(name, {}).get("text", "") for content in contents for name in names)
+
+
 USAGE_WORDS = {
     *("promptTokenCount", "promptTokensDetails", "toolUsePromptTokenCount", "toolUsePromptTokensDetails"),
     *("thoughtsTokenCount", "totalTokenCount", "trafficType"),
@@ -105,6 +112,9 @@ def test_a_live_scenario_is_played_to_its_end_and_costs_what_it_says(name: str):
     cost = cost_of_session(BOOK, scenario.surface.provider, replace(reader.finish(), model=scenario.model), date=DAY)
     assert cost.total == scenario.expect.cost
     assert usage_of(scenario, map(json.loads, played.said_by("server"))) == scenario.expect.usage
+    # Transcriptions are paid as text of the answer (pricing 8).
+    written = transcribed(map(json.loads, played.said_by("server")))
+    assert scenario.expect.usage.get("response", {}).get("text", 0) >= len(written) // 4 or not scenario.expect.usage
     closed = played.closed_by == "server" and played.code is not None
     assert scenario.expect.close == (played.code if closed else None)
 

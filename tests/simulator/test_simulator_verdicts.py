@@ -1,6 +1,7 @@
 """Verdicts about real clients over real sockets: what they did is in the transcript, and the control API says it."""
 
 import asyncio
+import inspect
 import json
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from understudy.client_verdicts.catalogue import judge
 from understudy.control import Control
 from understudy.errors import TargetError
 from understudy_simulator.clock import ManualClock
-from understudy_simulator.control import PREFIX
+from understudy_simulator.control import PREFIX, ControlSide
 from understudy_simulator.kept_bytes import KeptBytes
 from understudy_simulator.quota_words import quota_rule
 from understudy_simulator.store import Resource
@@ -222,6 +223,18 @@ async def test_the_client_of_the_control_api_reads_them():
         assert await asyncio.to_thread(read, running.admin_url, over=True, scope="x") == ()
         clock.advance(6)
         assert await asyncio.to_thread(read, running.admin_url) == (verdict,)
+
+
+async def test_others_are_served_while_a_transcript_is_judged():
+    async with simulator() as running:
+        await ask(running.http_url, "GET", "/v1beta/models?key=AIza-secret")
+        answer = ControlSide(running.stage).routes["GET", "verdicts"]({})
+        assert inspect.isawaitable(answer)
+        judging = asyncio.ensure_future(answer)
+        # One turn of the loop is not enough: another thread does it.
+        await asyncio.sleep(0)
+        assert not judging.done()
+        assert [entry["rule"] for entry in (await judging)["verdicts"]] == ["key_in_query"]
 
 
 @pytest.mark.parametrize("query", ["over=yes", "scpoe=a"])

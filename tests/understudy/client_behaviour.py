@@ -200,6 +200,10 @@ def resumes_from_afar(seen: History, at: float, number: int) -> None:
     seen.session(at + 10, (0.0, "client", resumed), (0.1, "server", READY), ended=5, headers=agent(number))
 
 
+def stays_behind(seen: History, at: float, number: int) -> None:
+    session(seen, at, number, ended=4, close=("server", 1000, ""), lingers=10)
+
+
 BADLY: Mapping[str, Behaviour] = {
     "retry_after_ignored": comes_too_early,
     "retried_non_retryable": repeats_what_is_wrong,
@@ -219,6 +223,7 @@ BADLY: Mapping[str, Behaviour] = {
     "unanswered_tool_call": forgets_a_call,
     "goaway_ignored": does_not_go,
     "stale_handle": resumes_from_afar,
+    "session_left_open": stays_behind,
 }
 """For each rule, by its id, a client that breaks it and no other."""
 

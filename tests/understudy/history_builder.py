@@ -84,8 +84,11 @@ class History:
         target: str = LIVE,
         status: int = 101,
         headers: tuple[tuple[bytes, bytes], ...] = (),
+        lingers: float = 0.0,
+        faults: tuple[str, ...] = (),
     ) -> int:
-        """One Live session; frames are the time after its start, the sender, and a JSON value. `ended` is relative."""
+        """One Live session; frames are the time after its start, the sender, and a JSON value. `ended` is relative: it
+        is when the close came; the connection ends `lingers` seconds later."""
         kinds = {"client": TEXT, "server": BINARY}
         passed = tuple(
             Frame(sender, kinds[sender], json.dumps(value).encode(), at + after)  # type: ignore[arg-type]
@@ -94,7 +97,8 @@ class History:
         end = None if ended is None else at + ended
         closed = None if close is None else Close(close[0], close[1], close[2], at if end is None else end)  # type: ignore[arg-type]
         request = Request("GET", target, headers)
-        origin = Origin(self.scope, "gemini-live")
+        origin = Origin(self.scope, "gemini-live", faults=faults)
+        end = None if end is None else end + lingers
         self.sessions.append(Session(self._id(), request, status, passed, closed, at, end, origin))
         return self.sessions[-1].id
 

@@ -1,8 +1,9 @@
-"""`understudy simulator --report`: what clients did wrong, told at the end, and the exit status."""
+"""`--report` and `--fail-on`: what clients did wrong, told at the end, and the exit status."""
 
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ import requests
 
 from command_line import ANY_PORTS, LIMIT_S, command, environment, understudy
 
+UP_PORTS = tuple(
+    word
+    for name in ("port", "tls-port", "admin-port", "simulator-port", "simulator-tls-port", "simulator-admin-port")
+    for word in (f"--{name}", "0")
+)
 LIST = "v1beta/models?key=AIza-secret"
 FLASH = "v1beta/models/gemini-2.5-flash:generateContent"
 
@@ -86,3 +92,77 @@ def test_a_report_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) ->
     done = understudy("simulator", *ANY_PORTS, "--report", "no/such/folder/x", home=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--report no/such/folder/x: nothing can be written there" in done.stderr
+
+
+# ---- the commands that start a simulator of their own
+
+BAD = """
+import os, requests
+for _ in range(2):
+    url = os.environ["GOOGLE_GEMINI_BASE_URL"] + "/v1beta/models/gemini-2.5-flash:generateContent"
+    requests.post(url, data="{}", headers={"x-goog-api-key": os.environ["GEMINI_API_KEY"]}, timeout=30)
+"""
+
+
+def run_it(home: Path, *options: str, script: str = BAD) -> "subprocess.CompletedProcess[str]":
+    return understudy("run", *options, "--", sys.executable, "-c", script, home=home)
+
+
+def test_run_tells_what_its_command_did_wrong(tmp_path: Path) -> None:
+    done = run_it(tmp_path, "--report", "seen.json", "--fail-on", "failed")
+    assert done.returncode == 1, done.stderr
+    report = json.loads((tmp_path / "seen.json").read_text("utf-8"))
+    assert [(verdict["rule"], verdict["level"]) for verdict in report["verdicts"]] == [
+        ("retried_non_retryable", "failed")
+    ]
+
+
+def test_run_keeps_the_status_of_a_command_that_failed(tmp_path: Path) -> None:
+    done = run_it(tmp_path, "--report", "-", "--fail-on", "failed", script=BAD + "raise SystemExit(7)")
+    assert done.returncode == 7
+    assert "retried_non_retryable" in done.stdout
+
+
+def test_run_is_content_with_a_good_command(tmp_path: Path) -> None:
+    done = run_it(tmp_path, "--report", "-", "--fail-on", "warned", script="")
+    assert (done.returncode, done.stdout) == (0, "nothing is to be said against the clients\n")
+
+
+@pytest.mark.parametrize("command_name", ["run", "up"])
+def test_a_place_where_nothing_can_be_written_is_told_first(command_name: str, tmp_path: Path) -> None:
+    rest = ["--", "true"] if command_name == "run" else []
+    done = understudy(command_name, "--report", "no/such/folder/x", *rest, home=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--report no/such/folder/x: nothing can be written there" in done.stderr
+
+
+def test_up_tells_at_its_end(tmp_path: Path) -> None:
+    arguments = ("up", *UP_PORTS, "--json", "--report", "-", "--fail-on", "failed", "--speed", "0")
+    with subprocess.Popen(
+        command(*arguments),
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            for _ in range(2):
+                url = f"{said['http']}/gemini/{FLASH}"
+                requests.post(url, data="{}", headers={"x-goog-api-key": "k"}, timeout=30)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
+    assert "Traceback" not in err
+    assert [verdict["rule"] for verdict in json.loads(out)["verdicts"]] == ["retried_non_retryable"]
+    assert process.returncode == 1
+
+
+def test_up_in_the_background_has_no_terminal(tmp_path: Path) -> None:
+    done = understudy("up", "--wait", *UP_PORTS, "--report", "-", home=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--report -: with --wait nobody reads it in the end; name a file" in done.stderr

@@ -259,3 +259,38 @@ def test_odd_messages_do_no_harm(value):
     seen = History()
     seen.session(0, *OPENED, (1, "client", value), (2, "server", value), ended=200)
     assert "second_setup" not in seen.rules() or value == {"setup": []}
+
+
+# ---- the end
+
+GONE = ("server", 1011, "Internal error encountered.")
+
+
+def left(seen: History, after: float, **how: Any) -> int:
+    """A session that the server closes after 5 s, and whose connection ends so long after that."""
+    words: dict[str, Any] = {"close": GONE} | how
+    return seen.session(0, *OPENED, ended=5, lingers=after, **words)
+
+
+def test_a_connection_is_left_open():
+    seen = History()
+    first, second = left(seen, 10), left(seen, 10)
+    [verdict] = seen.verdicts()
+    assert (verdict.rule, verdict.level, verdict.sessions) == ("session_left_open", "warned", (first, second))
+    assert verdict.why == "10 s after the server's close it had neither answered nor left (2 sessions)"
+
+
+@pytest.mark.parametrize(
+    ("after", "how"), [(8.9, {}), (0, {}), (10, {"close": ("client", 1000, "")}), (10, {"faults": ("hang",)})], ids=str
+)
+def test_who_answers_a_close_or_is_held_is_right(after, how):
+    seen = History()
+    left(seen, after, **how)
+    assert seen.rules() == []
+
+
+def test_who_is_still_there_is_told_so():
+    seen = History()
+    seen.session(0, *OPENED, close=GONE)
+    assert judge(seen.transcript, now=8.0) == ()
+    assert [verdict.rule for verdict in judge(seen.transcript, now=9.5)] == ["session_left_open"]

@@ -28,7 +28,7 @@ class Family:
     which `behavior` functions may have; the last is the default, too. `tools`: what tools may be named; `mixes_tools`:
     functions beside them. `proactivity` "always": may keep silent unasked, and refuses to have it switched off.
     `tells_status`: ends of turns say `interactionStatus`. `checks_voices`: an unknown voice is refused on the Gemini
-    API, too.
+    API, too. `tells_traces`: it refuses some things in the words of its backend.
     """
 
     name: str
@@ -48,12 +48,13 @@ class Family:
     proactivity: Proactivity = "never"
     tells_status: bool = False
     checks_voices: bool = False
+    tells_traces: bool = False
     is_translator: bool = False
     is_transcriber: bool = False
 
 
 _HALF_CASCADE: Final = Family("half cascade", tools=_OLD_TOOLS)
-_OLDEST: Final = Family("2.0", tools=_OLD_TOOLS, mixes_tools=False, takes_history=False)
+_OLDEST: Final = Family("2.0", tools=_OLD_TOOLS, mixes_tools=False, takes_history=False, tells_traces=True)
 _NATIVE: Final = Family("2.5 native audio", thinks=True, is_affective=True, proactivity="asked", checks_voices=True)
 _NEWER: Final = Family(
     "3.1",

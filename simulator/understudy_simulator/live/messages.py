@@ -62,6 +62,11 @@ def input_transcription(text: str) -> bytes:
     return _content({"inputTranscription": {"text": text}})
 
 
+def transcription_finished(name: str) -> bytes:
+    """The transcription of that name (`inputTranscription`, `outputTranscription`) is whole."""
+    return _content({name: {"finished": True}})
+
+
 def generation_complete() -> bytes:
     """The answer is whole."""
     return _content({"generationComplete": True})

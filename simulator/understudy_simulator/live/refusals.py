@@ -15,6 +15,7 @@ from understudy.surfaces import Place, model_id
 
 from ..cues import Action, CloseWith, Event, Finished
 from ..google_errors import GoogleError, unknown_model
+from .families import family_of
 
 _QUERY_FIELDS: Final = frozenset(
     {
@@ -67,6 +68,35 @@ GO_AWAY_IGNORED: Final = Refusal(
     "session duration limit was reached.",
 )
 DEADLINE: Final = Refusal(1011, "Deadline expired before operation could complete.")
+ABORTED: Final = Refusal(1008, "The operation was aborted")
+TOKEN_EXPIRED: Final = Refusal(1008, "The ephemeral token has expired.")
+UNAVAILABLE: Final = Refusal(1011, "The service is currently unavailable.")
+
+
+def traced(code: int, trace_id: str, error: str) -> Refusal:
+    """A refusal in the words of a backend, which begin with the id of a trace: 16 hex digits."""
+    return Refusal(code, f"Request trace id: {trace_id}, [ORIGINAL ERROR] {error}")
+
+
+def two_modalities(trace_id: str) -> Refusal:
+    """Text and audio were asked of a model of 2024."""
+    return traced(1007, trace_id, "generic::invalid_argument: Error in program Instantiation for language")
+
+
+def too_many_sessions(trace_id: str) -> Refusal:
+    """As many sessions as are allowed are open."""
+    return traced(
+        1011,
+        trace_id,
+        "generic::resource_exhausted: RESOURCE_EXHAUSTED: Maximum concurrent sessions exceeded.",
+    )
+
+
+def idle_refusal(model: str, trace_id: str) -> Refusal:
+    """Nothing happened for too long on a session of that model; those of 2024 say it in the backend's words."""
+    if family_of(model).tells_traces:
+        return traced(1011, trace_id, "RPC::DEADLINE_EXCEEDED: ")
+    return DEADLINE
 
 
 def refusal_of(error: GoogleError) -> Refusal:

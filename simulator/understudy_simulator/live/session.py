@@ -43,9 +43,6 @@ from .refusals import DEADLINE, Refusal, own_refusal
 FIRST_WITHIN_S: Final = 60.0
 """How long a client may take to send its first message."""
 
-SILENCE_LIMIT_S: Final = 3600.0
-"""How long a session may go on without anything happening."""
-
 CLOSE_WITHIN_S: Final = 10.0
 """How long a client may take to answer a close."""
 
@@ -81,13 +78,16 @@ class Cast:
     """The machine that was found for a session, and the speed of its waits (None: the clock's own).
 
     `message` is what it gets in place of the client's first message: a setup of which an ephemeral token has locked
-    fields. None: the client's own. `disturber` is what befalls the session on purpose.
+    fields. None: the client's own. `disturber` is what befalls the session on purpose. After `idle_s` of real time
+    without anything happening it ends by `idle`.
     """
 
     machine: Machine
     speed: float | None = None
     message: LazyJson | None = None
     disturber: Disturber | None = None
+    idle_s: float = 3600.0
+    idle: Refusal = DEADLINE
 
 
 class LiveSession:
@@ -103,6 +103,7 @@ class LiveSession:
         "_connection",
         "_due",
         "_events",
+        "_idle",
         "_latest",
         "_machine",
         "_note",
@@ -149,6 +150,7 @@ class LiveSession:
         self._silence_s = 0.0
         self._watch: Timer | None = None
         self._latest = 0.0
+        self._idle = DEADLINE
         self._rings: asyncio.Event | None = None
 
     async def run(self, cast: Callable[[LazyJson], Cast | Refusal]) -> None:
@@ -199,7 +201,8 @@ class LiveSession:
         self._speed = found.speed
         self._connection.disturber = found.disturber
         self._machine = found.machine
-        self._be_patient(SILENCE_LIMIT_S)
+        self._idle = found.idle
+        self._be_patient(found.idle_s)
         self._happened(Opened())
         self._happened(Arrived(found.message or message, self._age_s))
 
@@ -373,7 +376,7 @@ class LiveSession:
         if left_s > 0 or is_waiting:
             self._watch_for(left_s if left_s > 0 else self._silence_s)
         elif not self._connection.is_closing and not self._connection.is_held:
-            self._close(DEADLINE.code, DEADLINE.reason)
+            self._close(self._idle.code, self._idle.reason)
             self._happened(Gone(None))
         elif not self._connection.is_ended:
             self._connection.end()

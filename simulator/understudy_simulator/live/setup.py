@@ -18,6 +18,7 @@ from .refusals import (
     VOICE_WITHOUT_AUDIO,
     Refusal,
     live_model_place,
+    two_modalities,
     unknown_live_model,
     unsupported_language,
     unsupported_modalities,
@@ -75,11 +76,11 @@ class Setup:
 
 
 def read_setup(content: Members) -> Setup | Refusal:
-    """The setup in `content`; a refusal if it names no model or more than one modality."""
+    """The setup in `content`; a refusal if it names no model."""
     model = text_in(content, "model")
     config = member(content, "generationConfig")
     modalities = tuple(dict.fromkeys(name.upper() for name in strings_in(config, "responseModalities")))
-    if not model or len(modalities) > 1:
+    if not model:
         return INVALID_ARGUMENT
     realtime = member(content, "realtimeInputConfig")
     speech = member(config, "speechConfig")
@@ -128,15 +129,20 @@ class Admitted:
         return self.family.proactivity == "always" or bool(self.setup.is_proactive)
 
 
-def admit(setup: Setup, place: Place, now: datetime | None = None) -> Admitted | Refusal:
-    """What a setup means at a place, or why the service refuses it; `now` decides which models are retired."""
+def admit(setup: Setup, place: Place, now: datetime | None = None, trace_id: str = "") -> Admitted | Refusal:
+    """What a setup means at a place, or why the service refuses it; `now` decides which models are retired.
+
+    `trace_id` stands in refusals of the models of 2024.
+    """
     named = live_model_place(setup.model, place)
     is_vertex = place.surface.is_vertex
     model = model_of(named.model or "", is_vertex, now=now) if named.publisher in (None, "google") else None
     if model is None or not model.can("bidiGenerateContent"):
         return unknown_live_model(setup.model, place)
     family = family_of(model.id)
-    if not model.live_modalities.issuperset(setup.modalities):
+    if len(setup.modalities) > 1 and family.tells_traces:
+        return two_modalities(trace_id)
+    if len(setup.modalities) > 1 or not model.live_modalities.issuperset(setup.modalities):
         return unsupported_modalities(setup.modalities, setup.model)
     if setup.has_voice and "AUDIO" not in setup.modalities:
         return VOICE_WITHOUT_AUDIO

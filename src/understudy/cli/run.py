@@ -17,7 +17,7 @@ from ..environment import DEVELOPMENT_KEY, Endpoint, Variables, applied, checked
 from ..home import prepared_home
 from ..processes import ServerProcess
 from ..wiring import Ports, alone, whereabouts, wired
-from .options import ScenarioNames, Speed, SpendFile, Strict, play_options, port_option
+from .options import FailOn, ScenarioNames, Speed, SpendFile, Strict, VerdictFile, play_options, port_option
 from .signals import handled
 
 NOT_EXECUTABLE: Final = 126
@@ -43,21 +43,27 @@ def run(
     strict: Strict = False,
     speed: Speed = 0.0,
     spend: SpendFile = None,
+    report: VerdictFile = None,
+    fail_on: FailOn = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what the servers say.")] = False,
 ) -> None:
     """Run a command against the simulator, through the gateway.
 
-    Both are started on free ports and ended afterwards; the exit status is the command's. Its Google clients are
+    Both are started on free ports and ended afterwards; the exit status is the command's, or with --fail-on 1 if the
+    command is content and its clients should not be. Its Google clients are
     reached by environment variables; in Vertex mode code must also say vertexai=True, project and location. A gateway
     of your own (--gateway) must have the simulator as its upstream, http://127.0.0.1:8900.
 
     \b
     Examples:
       understudy run -- pytest
-      understudy run --scenario gemini/quota-burst-then-success -- python my_script.py
+      understudy run --scenario gemini/quota-burst-then-success --fail-on failed -- python my_script.py
       understudy run --gateway http://127.0.0.1:4000 -- pytest -q
     """
+    from .verdicts import check_place, told_by
+
     _check(command[0])
+    check_place(report)
     if gateway is not None:
         gateway = checked_origin("--gateway", gateway)
     prepared_home(os.environ)
@@ -69,9 +75,10 @@ def run(
             around = _around_gateway(folder, play, gateway, key, quiet=not verbose)
         else:
             around = _around_pair(folder, play, spend, quiet=not verbose)
-        with around as variables:
+        with around as (variables, simulator):
             status = _status_of(command, applied(variables, os.environ))
-    raise SystemExit(status)
+            found = told_by(simulator.ready, os.environ, report, fail_on)
+    raise SystemExit(status or found)
 
 
 def _check(program: str) -> None:
@@ -85,22 +92,23 @@ def _check(program: str) -> None:
 @contextmanager
 def _around_pair(
     folder: Path, play: Sequence[str], spend: Path | None, *, quiet: bool
-) -> Generator[Variables, None, None]:
+) -> Generator[tuple[Variables, ServerProcess], None, None]:
     key_file = folder / "service-account.json"
     pass_on = [*Ports().options(), *(["--spend", str(spend)] if spend else [])]
     with wired(folder, os.environ, play, pass_on, key_file, quiet=quiet) as pair:
-        yield client_variables(pair.endpoint(key_file), os.environ) | pair.variables()
+        yield client_variables(pair.endpoint(key_file), os.environ) | pair.variables(), pair.simulator
         _tell_if_ended(pair.simulator, pair.gateway)
 
 
 @contextmanager
 def _around_gateway(
     folder: Path, play: Sequence[str], gateway: str, key: str, *, quiet: bool
-) -> Generator[Variables, None, None]:
+) -> Generator[tuple[Variables, ServerProcess], None, None]:
     key_file = folder / "service-account.json"
     with alone(folder, os.environ, play, key_file, quiet=quiet) as simulator:
         endpoint = Endpoint(gateway, True, str(simulator.ready.ca), str(key_file), key)
-        yield client_variables(endpoint, os.environ) | whereabouts(simulator) | {"UNDERSTUDY_GATEWAY": gateway}
+        variables = client_variables(endpoint, os.environ) | whereabouts(simulator)
+        yield variables | {"UNDERSTUDY_GATEWAY": gateway}, simulator
         _tell_if_ended(simulator)
 
 

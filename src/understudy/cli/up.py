@@ -17,7 +17,18 @@ from ..errors import ConfigError, TargetError
 from ..home import prepared_home, write_private
 from ..processes import Ready, start_in_background
 from ..wiring import Pair, Ports, wired
-from .options import EnvFile, JsonLine, ScenarioNames, Speed, SpendFile, Strict, play_options, port_option
+from .options import (
+    EnvFile,
+    FailOn,
+    JsonLine,
+    ScenarioNames,
+    Speed,
+    SpendFile,
+    Strict,
+    VerdictFile,
+    play_options,
+    port_option,
+)
 from .servers import KEY_FILE, is_in_use
 from .signals import handled
 
@@ -37,6 +48,8 @@ def up(
     speed: Speed = 1.0,
     spend: SpendFile = None,
     env_file: EnvFile = None,
+    report: VerdictFile = None,
+    fail_on: FailOn = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Come back when both are ready, and leave them running in the background.")
     ] = False,
@@ -55,21 +68,19 @@ def up(
            -H 'x-goog-api-key: sk-anything' -H 'content-type: application/json' \\
            -d '{"contents":[{"parts":[{"text":"hello"}]}]}'
     """
+    from .verdicts import check_place, told_by
+
+    check_place(report, has_terminal=not wait)
     home = prepared_home(os.environ)
     if wait:
         _go_to_background(home, json_line)
         return
-    _check_free({"--port": port, "--tls-port": tls_port, "--admin-port": admin_port})
+    gateway = Ports(port, tls_port, admin_port)
     simulator = Ports(simulator_port, simulator_tls_port, simulator_admin_port)
-    _check_free(
-        {
-            "--simulator-port": simulator.http,
-            "--simulator-tls-port": simulator.tls,
-            "--simulator-admin-port": simulator.admin,
-        }
-    )
+    _check_free("--", gateway)
+    _check_free("--simulator-", simulator)
     play = [*simulator.options(), *play_options(scenario, strict, speed)]
-    pass_on = [*Ports(port, tls_port, admin_port).options(), *(["--spend", str(spend)] if spend else [])]
+    pass_on = [*gateway.options(), *(["--spend", str(spend)] if spend else [])]
     ended = threading.Event()
     with (
         handled(lambda number: ended.set()),
@@ -80,18 +91,20 @@ def up(
             _write_env_file(env_file, pair, key_file)
         _announce(_whereabouts(pair), json_line)
         _watch(pair, ended)
+        found = told_by(pair.simulator.ready, os.environ, report, fail_on, json_line)
+    raise SystemExit(found)
 
 
-def _check_free(ports: Mapping[str, int]) -> None:
+def _check_free(start: str, ports: Ports) -> None:
     """Raise ConfigError that names our option, not the server's, for a port that is taken."""
-    for option, port in ports.items():
+    for name, port in (("port", ports.http), ("tls-port", ports.tls), ("admin-port", ports.admin)):
         try:
             socket.create_server((HOST, port)).close()
         except OSError as error:
             hint = "is `understudy up` running already? Else choose another"
             # Python adds the address to the system's text, in its own notation.
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise ConfigError(f"{option} {port}: {reason}; {hint}") from error
+            raise ConfigError(f"{start}{name} {port}: {reason}; {hint}") from error
 
 
 def _key_file(home: Path, folder: str) -> Path:

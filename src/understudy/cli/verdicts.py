@@ -1,7 +1,10 @@
-"""The end of `understudy simulator`: what clients did wrong, as a table or in JSON (docs/reference/verdicts.md)."""
+"""The end of a command that plays the provider: what clients did wrong, as a table or in JSON.
+
+See docs/reference/verdicts.md.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +12,12 @@ import typer
 
 from ..client_verdicts.catalogue import judge
 from ..client_verdicts.model import LEVELS, ClientVerdict, to_json
+from ..control import Control, Judged
 from ..errors import ConfigError
 from ..home import write_private
 from ..messages import Transcript
+from ..processes import Ready
+from ..secret import Secret
 from .options import Verdicts
 from .tables import print_rows
 
@@ -19,8 +25,10 @@ _HEADINGS: Final = ("level", "verdict", "scope", "seen in", "why")
 _COLOURS: Final = {"failed": "red", "warned": "yellow"}
 
 
-def check_place(report: Path | None) -> None:
+def check_place(report: Path | None, *, has_terminal: bool = True) -> None:
     """Raises ConfigError if a report could not be written there in the end."""
+    if str(report) == "-" and not has_terminal:
+        raise ConfigError("--report -: with --wait nobody reads it in the end; name a file")
     if report is not None and str(report) != "-" and (report.is_dir() or not report.absolute().parent.is_dir()):
         raise ConfigError(f"--report {report}: nothing can be written there")
 
@@ -32,16 +40,34 @@ def tell(transcript: Transcript, report: Path | None, fail_on: Verdicts | None, 
     """
     if report is None and fail_on is None:
         return
-    verdicts = judge(transcript)
-    if report is not None:
-        _write(report, verdicts, transcript.dropped, as_json or report.suffix == ".json")
-    fatal = LEVELS[: LEVELS.index(fail_on.value) + 1] if fail_on is not None else ()
-    bad = [verdict for verdict in verdicts if verdict.level in fatal]
-    if bad:
-        if report is None:
-            for verdict in bad:
-                print(verdict.line)
+    if _is_bad(Judged(judge(transcript), transcript.dropped), report, fail_on, as_json):
         raise typer.Exit(1)
+
+
+def told_by(
+    simulator: Ready, environ: Mapping[str, str], report: Path | None, fail_on: Verdicts | None, as_json: bool = False
+) -> int:
+    """The same of a simulator that still runs, and of clients that are done: 1 if a verdict is as bad as `fail_on`.
+
+    Raises TargetError if the simulator does not answer, ConfigError if the report cannot be written.
+    """
+    if report is None and fail_on is None:
+        return 0
+    key = environ.get("UNDERSTUDY_CONTROL_KEY")
+    with Control(simulator.admin or "", Secret(key) if key else None) as control:
+        judged = control.judged(over=True)
+    return 1 if _is_bad(judged, report, fail_on, as_json) else 0
+
+
+def _is_bad(judged: Judged, report: Path | None, fail_on: Verdicts | None, as_json: bool) -> bool:
+    if report is not None:
+        _write(report, judged.verdicts, judged.dropped, as_json or report.suffix == ".json")
+    fatal = LEVELS[: LEVELS.index(fail_on.value) + 1] if fail_on is not None else ()
+    bad = [verdict for verdict in judged.verdicts if verdict.level in fatal]
+    if report is None:
+        for verdict in bad:
+            print(verdict.line)
+    return bool(bad)
 
 
 def _write(report: Path, verdicts: Sequence[ClientVerdict], dropped: int, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from ..messages import Transcript
 from . import connections, live, operations, retries, streams, uploads
 from .model import ClientVerdict, Finding, Level, Rule
-from .seen import Seen
+from .seen import Seen, Whole
 
 AREAS: Final = {
     "Trying again": retries.RULES,
@@ -27,12 +27,11 @@ def judge(transcript: Transcript, now: float | None = None, scope: str | None = 
     `now` is the transcript's clock; None: the clients are done, what they have not done they will not do. `scope` None
     judges all scopes.
     """
-    entries = (*transcript.exchanges, *transcript.sessions)
-    end = inf if now is None else now
-    names = sorted({entry.origin.scope for entry in entries}) if scope is None else [scope]
+    whole = Whole(transcript, inf if now is None else now)
+    mine = whole.by_scope()
     found: list[ClientVerdict] = []
-    for name in names:
-        seen = Seen(name, transcript.of_scope(name), transcript, end)
+    for name in sorted(mine) if scope is None else [scope]:
+        seen = Seen(name, *mine.get(name, ((), ())), whole)
         found += [_verdict(rule, name, finding) for rule in RULES for finding in rule.judge(seen)]
     return tuple(found)
 

@@ -1,7 +1,7 @@
 """Rules about connections, credentials and redirects. Pure."""
 
 from base64 import urlsafe_b64decode
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from itertools import chain
 from typing import Final
@@ -56,7 +56,7 @@ def _connection_per_request(seen: Seen) -> Iterator[Finding]:
 
 def _lonely_runs(seen: Seen) -> Iterator[list[Exchange]]:
     """Requests of one client that follow one another, each alone on its connection."""
-    used = Counter(exchange.connection for exchange in seen.whole.exchanges)
+    used = seen.whole.on_connection
     calls: defaultdict[Hashable, list[Exchange]] = defaultdict(list)
     for exchange in seen.calls:
         calls[_who(exchange)].append(exchange)
@@ -101,10 +101,9 @@ def _token_refreshed_too_often(seen: Seen) -> Iterator[Finding]:
             issued[_grantee(exchange)].append((exchange, token))
     if all(len(tokens) < TOKEN_COUNT for tokens in issued.values()):
         return
-    entries = (*seen.whole.exchanges, *seen.whole.sessions)
-    uses = Counter(header_value(entry.request.headers, b"authorization") or b"" for entry in entries)
+    uses = seen.whole.authorizations
     for tokens in issued.values():
-        many = _dense([exchange for exchange, token in tokens if uses[b"Bearer " + token] <= 1])
+        many = _dense([exchange for exchange, token in tokens if uses.get(b"Bearer " + token, 0) <= 1])
         if many:
             took = shown_s(many[-1].started - many[0].started)
             why = f"{len(many)} access tokens in {took}, and none was used twice; each is good for an hour"
@@ -155,13 +154,19 @@ def _redirect_not_followed(seen: Seen) -> Iterator[Finding]:
         path = urlsplit(location).path
         if not path or seen.now - exchange.ended < FOLLOW_S:
             continue
-        after = (other for other in seen.whole.exchanges if other.started >= exchange.started)
-        # A scope in the path was taken off before the target was written down.
-        if not any(other.id != exchange.id and path.endswith(other.request.path) for other in after):
+        if not _was_followed(seen, exchange, path):
             where = f"{exchange.request.method} {redacted_target(exchange.request.target)}"
             yield Finding(
                 f"nobody came to {redacted_target(path)}, where HTTP {response.status} led: {where}", (exchange.id,)
             )
+
+
+def _was_followed(seen: Seen, exchange: Exchange, path: str) -> bool:
+    """Whether a request for that path came after the one that was led there."""
+    # A scope in the path was taken off before the target was written down: any end of it will do.
+    ends = [path[at:] for at, char in enumerate(path) if char == "/"]
+    came = chain.from_iterable(seen.whole.arrivals.get(end, ())[-2:] for end in ends)
+    return any(started >= exchange.started and number != exchange.id for started, number in came)
 
 
 RULES: Final = (

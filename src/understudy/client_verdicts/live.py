@@ -1,7 +1,7 @@
 """Rules about Live sessions. Pure."""
 
 from collections.abc import Iterator
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, Final
 
 from ..messages import Session
@@ -9,6 +9,7 @@ from ..surfaces import model_id
 from .dialogue import Dialogue
 from .model import NAMED, Finding, Rule, shown_s
 from .reading import entries, member, text
+from .resumptions import Resumptions
 from .seen import Seen
 
 GOAWAY_LEAST_S: Final = 1.0
@@ -25,13 +26,17 @@ HANDLE_LIFE_S: Final = 7200.0
 TOOL_PATIENCE_S: Final = 60.0
 """How long a session may go on with a call that is never answered."""
 
+LEFT_OPEN_S: Final = 9.0
+"""How long a connection may stay open after the server's close; the simulator cuts it after 10 s."""
+
 _IGNORED: Final = "Connection aborted because the client failed to close"
 _NO_SESSION: Final = ("BidiGenerateContent session not found", "Invalid session handle")
 _NON_BLOCKING_FAMILY: Final = "gemini-3.8"
 
 
 def _goaway_ignored(seen: Seen) -> Iterator[Finding]:
-    for session, talk in _talks(seen, b'"goAway"'):
+    for talk in seen.talks:
+        session = talk.session
         for warning in talk.of("goAway")[:1]:
             left_s = _seconds(text(warning.value, "timeLeft"))
             close = session.close
@@ -55,43 +60,34 @@ def _last_sign(session: Session, now: float) -> float:
 
 
 def _stale_handle(seen: Seen) -> Iterator[Finding]:
-    past: list[Dialogue] = []
-    refused: set[str] = set()
-    for session, talk in _talks(seen, b"session"):
-        why = _staleness(talk.handle, session.started, past, refused) if talk.handle else ""
+    past = Resumptions()
+    for talk in seen.talks:
+        session = talk.session
+        why = _staleness(talk.handle, session.started, past) if talk.handle else ""
         if why:
             yield Finding(why, (), (session.id,))
         close = session.close
-        if talk.handle and close is not None and close.sender == "server" and close.reason.startswith(_NO_SESSION):
-            refused.add(talk.handle)
-        past.append(talk)
+        is_refused = close is not None and close.sender == "server" and close.reason.startswith(_NO_SESSION)
+        past.add(talk, is_refused=is_refused)
 
 
-def _staleness(handle: str, now: float, past: list[Dialogue], refused: set[str]) -> str:
+def _staleness(handle: str, now: float, past: Resumptions) -> str:
     """Why a handle should not have been used, empty if it may be."""
-    if handle in refused:
+    if handle in past.refused:
         return "a handle that had been refused already"
-    chain: list[Dialogue] = []
-    for talk in past:
-        given = {one for member_ in chain for _, one in member_.handles}
-        if any(one == handle for _, one in talk.handles) or (talk.handle and talk.handle in {handle, *given}):
-            chain.append(talk)
-    if not chain:
-        return ""
-    known = sorted((at, one) for talk in chain for at, one in talk.handles if at <= now - HANDLE_SEEN_S)
-    newer = [one for at, one in known if at > max((t for t, one in known if one == handle), default=inf)]
-    if newer:
-        count = len(set(newer))
+    line = past.line(handle)
+    count = line.newer(handle, now - HANDLE_SEEN_S)
+    if count:
         return f"a handle that {count} newer {'one has' if count == 1 else 'ones have'} taken the place of"
-    ends = [talk.session.ended for talk in chain]
-    last = max((end for end in ends if end is not None), default=inf) if None not in ends else inf
-    return f"a handle {shown_s(now - last)} after the end of its session" if now - last > HANDLE_LIFE_S else ""
+    old_s = now - line.end
+    return f"a handle {shown_s(old_s)} after the end of its session" if old_s > HANDLE_LIFE_S else ""
 
 
 def _setup_not_awaited(seen: Seen) -> Iterator[Finding]:
     early: list[Session] = []
     most = 0
-    for session, talk in _talks(seen, b"setup"):
+    for talk in seen.talks:
+        session = talk.session
         first = next(
             (index for index, frame in enumerate(session.frames) if frame.sender == "server"), len(session.frames)
         )
@@ -105,26 +101,28 @@ def _setup_not_awaited(seen: Seen) -> Iterator[Finding]:
 
 
 def _second_setup(seen: Seen) -> Iterator[Finding]:
-    for session, talk in _talks(seen, b"setup"):
+    for talk in seen.talks:
         setups = talk.of("setup")
         if len(setups) > 1:
             after = shown_s(setups[1].at - setups[0].at)
-            yield Finding(f"{len(setups)} setup messages, the second {after} after the first", (), (session.id,))
+            yield Finding(f"{len(setups)} setup messages, the second {after} after the first", (), (talk.session.id,))
 
 
 def _deprecated_media_chunks(seen: Seen) -> Iterator[Finding]:
-    found = {
-        session: sum(bool(entries(one.value, "mediaChunks")) for one in talk.of("realtimeInput"))
-        for session, talk in _talks(seen, b"hunks")
-    }
-    using = [session for session, count in found.items() if count]
+    found = [
+        (talk.session, sum(bool(entries(one.value, "mediaChunks")) for one in talk.of("realtimeInput")))
+        for talk in seen.talks
+    ]
+    using = [session for session, count in found if count]
     if using:
-        why = f"{found[using[0]]} messages with mediaChunks{_sessions(using)}; 3.x models close with 1007"
+        first = next(count for _, count in found if count)
+        why = f"{first} messages with mediaChunks{_sessions(using)}; 3.x models close with 1007"
         yield Finding(why, (), _ids(using))
 
 
 def _unanswered_tool_call(seen: Seen) -> Iterator[Finding]:
-    for session, talk in _talks(seen, b'"toolCall"'):
+    for talk in seen.talks:
+        session = talk.session
         if session.ended is None and isfinite(seen.now):
             continue
         for at, call_id, name in talk.calls:
@@ -167,11 +165,20 @@ def _asks(kind: str, value: Any) -> bool:
     return kind == "realtimeInput" and bool(text(value, "text"))
 
 
-def _talks(seen: Seen, word: bytes) -> Iterator[tuple[Session, Dialogue]]:
-    """The sessions in which a word was said, read."""
+def _left_open(seen: Seen) -> Iterator[Finding]:
+    found: list[tuple[Session, float]] = []
     for session in seen.sessions:
-        if any(word in frame.payload for frame in session.frames):
-            yield session, Dialogue(session)
+        close = session.close
+        # A fault may be what holds the connection.
+        if close is None or close.sender != "server" or session.origin.faults:
+            continue
+        until = _last_sign(session, seen.now)
+        if until - close.at >= LEFT_OPEN_S:
+            found.append((session, until - close.at))
+    if found:
+        sessions = [session for session, _ in found]
+        why = f"{shown_s(found[0][1])} after the server's close it had neither answered nor left{_sessions(sessions)}"
+        yield Finding(why, (), _ids(sessions))
 
 
 def _seconds(duration: str) -> float | None:
@@ -241,5 +248,14 @@ RULES: Final = (
         " refused, or its session had ended more than 2 h ago.",
         "wire-live 5.6: the latest wins; valid for 2 h",
         _stale_handle,
+    ),
+    Rule(
+        "session_left_open",
+        "warned",
+        "It left its connection open after the server had closed the session.",
+        "9 s after the server's close, without a fault, the client had neither answered it nor ended the connection;"
+        " one verdict for all sessions.",
+        "RFC 6455 5.5.1: a close is answered as soon as practical",
+        _left_open,
     ),
 )

@@ -25,7 +25,7 @@ def _polled_too_fast(seen: Seen) -> Iterator[Finding]:
         if name is not None:
             polls[name].append(exchange)
     for name, entries in polls.items():
-        waits = [index for index, entry in enumerate(entries) if _is_running(entry)]
+        waits = {index for index, entry in enumerate(entries) if _is_running(entry)}
         fast = [
             entries[first : first + POLLS]
             for first in range(len(entries) - POLLS + 1)

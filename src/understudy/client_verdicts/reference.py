@@ -19,8 +19,8 @@ numbers, and gives the ids of the exchanges and sessions in the transcript that 
 
 Where to read them:
 
-- `understudy simulator --report FILE` writes them when it ends (`-`: to the terminal; a name in `.json`: as JSON);
-  `--fail-on failed` makes its exit status 1 if there is one.
+- `understudy simulator`, `understudy up` and `understudy run` write them in the end with `--report FILE` (`-`: to the
+  terminal; a name in `.json`: as JSON); `--fail-on failed` makes their exit status 1 if there is one.
 - `@pytest.mark.understudy(verdicts="failed")` fails the test at its end; see
   [test your gateway with pytest](../how-to/test-your-gateway-with-pytest.md).
 - `GET /__understudy__/v1/verdicts` of the [control API](control-api.md).

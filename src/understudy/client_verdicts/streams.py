@@ -1,5 +1,7 @@
 """Rules about answers: taken for whole though they broke off, or not waited for. Pure."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,18 +24,29 @@ def _truncated_stream_accepted(seen: Seen) -> Iterator[Finding]:
     cut = [exchange for exchange in answers if _is_cut(exchange)]
     if not cut:
         return
-    whole = {_text(exchange) for exchange in answers if exchange not in cut}
-    quotes = [(later, _quoted(later)) for later in seen.calls if b"contents" in later.request.body]
+    broken = {exchange.id for exchange in cut}
+    whole = {_text(exchange) for exchange in answers if exchange.id not in broken}
+    quotes: defaultdict[str, list[Exchange]] = defaultdict(list)
+    for later in seen.calls:
+        if b"contents" in later.request.body:
+            for turn in _quoted(later):
+                quotes[turn].append(later)
     for exchange in cut:
         said = _text(exchange)
         # A whole answer of the same words may be what is quoted.
         if not said or said in whole:
             continue
-        later = next((one for one, turns in quotes if one.started >= exchange.ended and said in turns), None)
-        if later is not None:
+        quoting = quotes.get(said, [])
+        first = bisect_left(quoting, exchange.ended, key=_started)
+        if first < len(quoting):
+            later = quoting[first]
             how = "broke off" if exchange.failure else "had no finishReason"
             why = f"an answer that {how} after {len(said)} characters stands in a later request as the model's turn"
             yield Finding(f"{why}: {_named(exchange)}", (exchange.id, later.id))
+
+
+def _started(exchange: Exchange) -> float:
+    return exchange.started
 
 
 def _is_stream(exchange: Exchange) -> bool:

@@ -1,5 +1,7 @@
 """Rules about resumable uploads: what came already need not be sent again. Pure."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,16 +33,22 @@ class _Upload:
 
 def _upload_not_resumed(seen: Seen) -> Iterator[Finding]:
     uploads = _uploads(seen)
-    for number, upload in enumerate(uploads):
+    again: defaultdict[Hashable, list[_Upload]] = defaultdict(list)
+    for upload in uploads:
+        again[upload.same].append(upload)
+    for upload in uploads:
         if not upload.parts or not _is_broken(upload.parts[-1]) or not _sent(upload):
             continue
         last = upload.parts[-1]
-        for other in uploads[number + 1 :]:
-            after_s = other.start.started - last.ended
-            if other.same == upload.same and 0 <= after_s <= AGAIN_WITHIN_S:
-                why = f"{_sent(upload)} bytes or more had come when it broke off, and it began anew"
-                yield Finding(why, (upload.start.id, last.id, other.start.id))
-                break
+        others = again[upload.same]
+        place = bisect_left(others, last.ended, key=_began)
+        if place < len(others) and others[place].start.started - last.ended <= AGAIN_WITHIN_S:
+            why = f"{_sent(upload)} bytes or more had come when it broke off, and it began anew"
+            yield Finding(why, (upload.start.id, last.id, others[place].start.id))
+
+
+def _began(upload: _Upload) -> float:
+    return upload.start.started
 
 
 def _uploads(seen: Seen) -> list[_Upload]:

@@ -19,7 +19,7 @@ from understudy.surfaces import Place
 from ...cues import Action, Arrived, CloseWith, Elapsed, Event, Finished, Gone, Opened
 from ...ids import Identity
 from ..reading import read_message
-from ..refusals import INVALID_ARGUMENT, MALFORMED_HANDLE, UNKNOWN_HANDLE, Refusal
+from ..refusals import INVALID_ARGUMENT, MALFORMED_HANDLE, TOKEN_EXPIRED, UNKNOWN_HANDLE, Refusal
 from ..settings import LiveSettings
 from ..setup import Admitted, Setup, admit
 from .lifetime import Session
@@ -29,12 +29,15 @@ from .memory import SessionMemory, Snapshot
 class Conversation:
     """One session at a Live place; ids come from `identity`, so that the same client gets the same bytes.
 
-    `memory` keeps what handles stand for; without it none are given. `now` decides which models are retired.
-    `takes_any`: messages need not fit Google's descriptions.
+    `memory` keeps what handles stand for; without it none are given. `now` is the time of its first message, and
+    decides which models are retired. `takes_any`: messages need not fit Google's descriptions. After `expires` messages
+    are refused: so long is the ephemeral token good that the session was opened with.
     """
 
     __slots__ = (
         "_finished",
+        "_first_at",
+        "_good_for_s",
         "_identity",
         "_last_id",
         "_memory",
@@ -54,6 +57,7 @@ class Conversation:
         *,
         now: datetime | None = None,
         takes_any: bool = False,
+        expires: datetime | None = None,
     ) -> None:
         self._place = place
         self._identity = identity
@@ -61,6 +65,8 @@ class Conversation:
         self._memory = memory
         self._now = now
         self._takes_any = takes_any
+        self._good_for_s = None if now is None or expires is None else (expires - now).total_seconds()
+        self._first_at: float | None = None
         self._session: Session | None = None
         self._last_id = 0
         self._finished = False
@@ -90,6 +96,10 @@ class Conversation:
                 assert_never(event)
 
     def _hear(self, message: LazyJson, at: float) -> tuple[Action, ...] | Refusal:
+        if self._first_at is None:
+            self._first_at = at
+        if self._good_for_s is not None and at - self._first_at >= self._good_for_s:
+            return TOKEN_EXPIRED
         said = read_message(message, self._place, takes_any=self._takes_any)
         if isinstance(said, Refusal):
             return said
@@ -102,7 +112,7 @@ class Conversation:
         return session.take(said, at)
 
     def _begin(self, setup: Setup, at: float) -> tuple[Action, ...] | Refusal:
-        admitted = admit(setup, self._place, self._now)
+        admitted = admit(setup, self._place, self._now, self._identity.hex("trace", 16))
         if isinstance(admitted, Refusal):
             return admitted
         restored = self._restored(setup, admitted)

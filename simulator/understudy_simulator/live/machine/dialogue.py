@@ -20,7 +20,13 @@ from ...answers.tokens import tokens_of_request, tokens_of_text
 from ...answers.turns import Said, said_to
 from ...cues import Action
 from ...ids import Identity
-from ..messages import detection_signal, input_transcription, tool_call_cancellation, voice_activity
+from ..messages import (
+    detection_signal,
+    input_transcription,
+    tool_call_cancellation,
+    transcription_finished,
+    voice_activity,
+)
 from ..reading import ClientContent, ContextUpdate, RealtimeInput, ToolResponse
 from ..refusals import ACTIVITY_CONTROL, INVALID_ARGUMENT, MEDIA_CHUNKS, Refusal
 from ..settings import LiveSettings
@@ -194,6 +200,8 @@ class Dialogue:
         if self._setup.transcribes_input:
             self._transcribed += words
             actions += (self._speaker.message(input_transcription(words)),)
+            if self._settings.finishes_transcriptions:
+                actions += (self._speaker.message(transcription_finished("inputTranscription")),)
         return self._then_answer(actions, is_spoken=True)
 
     def _signals(self, signal: str, kind: str, at_s: float) -> tuple[Action, ...]:

@@ -12,7 +12,7 @@ from ...cues import Action, Alarm
 from ...ids import Identity
 from ..messages import go_away, resumption_update, setup_complete
 from ..reading import ClientContent, ContextUpdate, RealtimeInput, ToolResponse
-from ..refusals import GO_AWAY_IGNORED, Refusal
+from ..refusals import ABORTED, GO_AWAY_IGNORED, Refusal
 from ..settings import LiveSettings
 from ..setup import Admitted
 from .context import Context, compression_of
@@ -27,6 +27,7 @@ class Session:
     """A session that was set up: its dialogue, and its time."""
 
     __slots__ = (
+        "_aborting",
         "_admitted",
         "_at",
         "_compression",
@@ -73,6 +74,7 @@ class Session:
         self._handles = 0
         self._warning: int | None = None
         self._ending: int | None = None
+        self._aborting: int | None = None
 
     def begin(self, at: float, restored: Snapshot | None = None) -> tuple[Action, ...]:
         """The answer to the setup, `at` seconds after the connection began; goes on from a snapshot, if there is one.
@@ -107,7 +109,9 @@ class Session:
         if id == self._warning:
             self._warning = None
             self._ending = self._new_id()
-            return (self._speaker.message(go_away(self._left_s)), Alarm(self._left_s, self._ending))
+            return (self._speaker.message(go_away(self._left_s)), self._alarm(self._left_s, self._ending))
+        if id == self._aborting:
+            return ABORTED
         if id == self._ending:
             return GO_AWAY_IGNORED
         return self.dialogue.on_timer(id)
@@ -132,7 +136,15 @@ class Session:
         # Measured times stay out of messages, so that the same client gets the same bytes.
         self._left_s = round(min(settings.warning_s, whole_s), 1)
         self._warning = self._new_id()
-        return Alarm(whole_s - self._left_s, self._warning)
+        return self._alarm(whole_s - self._left_s, self._warning)
+
+    def _alarm(self, seconds: float, id: int) -> Alarm:
+        """An alarm, or the one of the abort if that comes first: only one alarm runs at a time."""
+        abort_s = self._settings.abort_s
+        if abort_s > 0 and abort_s - self._at < seconds:
+            id = self._aborting = self._new_id()
+            seconds = max(abort_s - self._at, 0.0)
+        return Alarm(seconds, id)
 
     def _offer_handle(self) -> tuple[Action, ...]:
         """A handle for what was said so far, if handles are wanted; an update without one while none can be given."""

@@ -20,7 +20,15 @@ from ...audio import (
     speech_pieces,
     tokens_of_audio,
 )
-from ..messages import generation_complete, model_speech, model_text, model_thought, output_transcription, tool_call
+from ..messages import (
+    generation_complete,
+    model_speech,
+    model_text,
+    model_thought,
+    output_transcription,
+    tool_call,
+    transcription_finished,
+)
 from ..settings import LiveSettings
 
 TEXT_PAUSE_S: Final = 0.03
@@ -134,6 +142,8 @@ def audio_beats(
         while words and (said + len(words[0])) * CHARACTER_SAMPLES * SAMPLE_BYTES <= sent:
             said += len(words[0])
             yield Beat(output_transcription(words[0]), transcribed=words.pop(0))
+    if transcribes and settings.finishes_transcriptions:
+        yield Beat(transcription_finished("outputTranscription"))
     yield from then
     yield from ending(settings, max(seconds_of(sent, OUTPUT_RATE_HZ) - waited_s, 0.0))
 
