@@ -282,8 +282,6 @@ class LiveSession:
             case SendMessage():
                 return self._connection.send_at_once(action)
             case Wait():
-                if action.is_fault:
-                    self._connection.note_latency(action.seconds)
                 self._set_timer(action)
             case Alarm(seconds, id):
                 if self._alarm is not None:
@@ -328,6 +326,8 @@ class LiveSession:
 
     def _set_timer(self, wait: Wait) -> None:
         """A paced wait counts from when the one before was due; who is late catches up."""
+        if wait.is_fault:
+            self._connection.note_latency(wait.seconds)
         if self._timer is not None:
             self._timer.cancel()
         speed = self._usual_speed if self._speed is None else self._speed
