@@ -318,14 +318,18 @@ class Wire:
         self.sock = sock
         self.data = b""
         self.end = "open"
+        self.reading = None
 
     async def more(self, seconds=20.0):
-        """Read once; whether something came within that time."""
-        try:
-            async with asyncio.timeout(seconds):
-                got = await asyncio.get_running_loop().sock_recv(self.sock, 65536)
-        except TimeoutError:
+        """Read once; whether something came within that time. A read goes on: one that is cancelled may lose bytes."""
+        if self.reading is None:
+            self.reading = asyncio.create_task(asyncio.get_running_loop().sock_recv(self.sock, 65536))
+        done, _ = await asyncio.wait({self.reading}, timeout=seconds)
+        if not done:
             return False
+        reading, self.reading = self.reading, None
+        try:
+            got = reading.result()
         except ConnectionResetError:
             self.end = "reset"
             return True
@@ -335,6 +339,11 @@ class Wire:
 
     async def say(self, data):
         await asyncio.get_running_loop().sock_sendall(self.sock, data)
+
+    async def leave(self):
+        if self.reading is not None:
+            self.reading.cancel()
+            await asyncio.wait({self.reading})
 
     @property
     def after_head(self):
@@ -386,6 +395,7 @@ async def test_a_fault_on_the_wire(form, kind, laid, each_loop):
             [told] = set(seen.origin.faults)
             assert told.split()[0] == kind
             assert told.endswith("(test/matrix: always)") == laid
+            await wire.leave()
 
 
 async def observe(wire, row, clock, *, is_sharp):
