@@ -10,6 +10,9 @@ class Direction(StrEnum):
 
     INPUT = "input"
     CACHED = "cached"
+    CACHE_WRITE = "cache_write"
+    """Tokens written to a cache for five minutes, and for an hour; Claude alone bills them (pricing 16)."""
+    CACHE_WRITE_1H = "cache_write_1h"
     TOOL = "tool"
     """Results of tools that the provider ran, fed back as input; outside the prompt count."""
     OUTPUT = "output"

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from .meters import Direction, Meter, Modality, Usage
+from .policies import DOCUMENTED, Policies
 
 _MODALITIES: Final = {
     "TEXT": Modality.TEXT,
@@ -16,18 +17,20 @@ _MODALITIES: Final = {
     "VIDEO": Modality.VIDEO,
     "AUDIO": Modality.AUDIO,
 }
-_CACHE_ORDER: Final = (Modality.TEXT, Modality.IMAGE, Modality.VIDEO, Modality.AUDIO)
-
 Split = dict[Modality, int]
 """Tokens by modality."""
 
 
 class Form(Enum):
-    """Who wrote the usage: the names of the answer's counts and the meaning of the total differ."""
+    """Who wrote the usage: the first three write a usageMetadata, in which names and the total's meaning differ."""
 
     GENERATE = auto()
     GEMINI_LIVE = auto()
     VERTEX_LIVE = auto()
+    CLAUDE = auto()
+    OPENAI = auto()
+    EMBEDDING = auto()
+    PREDICTION = auto()
 
     @property
     def answer_names(self) -> tuple[str, str]:
@@ -44,12 +47,19 @@ class Tokens:
     remarks: tuple[str, ...] = ()
 
 
-def tokens_of(metadata: Mapping[str, Any], form: Form, *, is_grounded: bool = False, is_speech: bool = False) -> Tokens:
+def tokens_of(
+    metadata: Mapping[str, Any],
+    form: Form,
+    *,
+    is_grounded: bool = False,
+    is_speech: bool = False,
+    policies: Policies = DOCUMENTED,
+) -> Tokens:
     """The meters of a merged usageMetadata.
 
     `is_grounded`: Google Search or Maps took part. `is_speech`: the model's price entry has `mode: audio_speech`.
     """
-    count = _Counts(metadata)
+    count = _Counts(metadata, policies)
     prompt = count.split("prompt", count.get("promptTokenCount"))
     cached = _cached(count, prompt)
     tool = {} if is_grounded else count.split("toolUsePrompt", count.get("toolUsePromptTokenCount"))
@@ -78,8 +88,9 @@ def turn_tokens(metadata: Mapping[str, Any], form: Form) -> int:
 class _Counts:
     """The counts of a usageMetadata, never negative; what had to be bent is remarked."""
 
-    def __init__(self, metadata: Mapping[str, Any]) -> None:
+    def __init__(self, metadata: Mapping[str, Any], policies: Policies = DOCUMENTED) -> None:
         self._metadata = metadata
+        self.policies = policies
         self.remarks: list[str] = []
 
     def __contains__(self, name: str) -> bool:
@@ -114,7 +125,8 @@ class _Counts:
                 uncounted.append(modality)
         rest = whole - sum(split.values())
         if rest > 0:
-            owner = uncounted[0] if len(uncounted) == 1 else rest_is
+            is_told = len(uncounted) == 1 and self.policies.uncounted_detail_takes_rest
+            owner = uncounted[0] if is_told else rest_is
             if owner is not None:
                 split[owner] = split.get(owner, 0) + rest
         return split
@@ -129,16 +141,16 @@ def _cached(count: _Counts, prompt: Split) -> Split:
     """Rule 4: cached tokens by modality, each at most its part of the prompt; what has no details is text first."""
     if "cachedContentTokenCount" not in count and "cacheTokensDetails" not in count:
         return {}  # the usual case, and on the path of every response
-    whole = count.get("cachedContentTokenCount")
-    told = dict.fromkeys(_CACHE_ORDER, 0) | count.split("cache", whole, rest_is=None)
-    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in _CACHE_ORDER}
+    whole, order = count.get("cachedContentTokenCount"), count.policies.cached_order
+    told = dict.fromkeys(Modality, 0) | count.split("cache", whole, rest_is=None)
+    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in Modality}
     left = whole - sum(told.values())
-    for modality in _CACHE_ORDER:
+    for modality in order:
         if left > 0:
             more = min(left, prompt.get(modality, 0) - cached[modality])
             cached[modality] += more
             left -= more
-    if left > 0 or any(told[modality] > cached[modality] for modality in _CACHE_ORDER):
+    if left > 0 or any(told[modality] > cached[modality] for modality in Modality):
         count.remarks.append("more cached tokens than prompt tokens were reported; the surplus is left out")
     return {modality: tokens for modality, tokens in cached.items() if tokens}
 
