@@ -18,6 +18,7 @@ from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.readers import reader_for
 from understudy.usage.reading import OperationReading, Reader, Reading
+from understudy.usage.requests import RequestReader, needs_content, needs_request
 
 from .routes import Route
 from .spend import Outcome, SpendLog, SpendRecord
@@ -30,6 +31,8 @@ JOB_LIFE: Final = timedelta(hours=48)
 
 _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 """Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
+
+_OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
@@ -174,15 +177,18 @@ class ExchangeMeter:
         self._books = books
         self._call = call
         self._asked = VeoRequestReader() if call.route.method == "predictLongRunning" else None
+        self._text = RequestReader() if _needs_text(call.route) else None
         self._answer: Reader | None = None
         self._status = 0
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
 
     def request_body(self, data: bytes) -> None:
-        """Take bytes of the request's body; only a video job is read."""
+        """Take bytes of the request's body; only a video job is read, and what is billed by its text."""
         if self._asked is not None:
             self._asked.feed(data)
+        if self._text is not None:
+            self._text.feed(data)
 
     def answered(self, status: int, headers: RawHeaders) -> None:
         """Take the head of the answer."""
@@ -190,8 +196,12 @@ class ExchangeMeter:
         tier = header_value(headers, b"x-gemini-service-tier")
         self._served_tier = tier.decode("latin-1") if tier is not None else None
         kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
+        route = self._call.route
         self._answer = reader_for(
-            _reading_method(self._call.route), (kind or b"").decode("latin-1"), (coding or b"").decode("latin-1")
+            _reading_method(route),
+            (kind or b"").decode("latin-1"),
+            (coding or b"").decode("latin-1"),
+            with_content=needs_content(route.upstream.kind, route.model or ""),
         )
 
     def feed(self, data: bytes) -> None:
@@ -240,6 +250,7 @@ class ExchangeMeter:
             status=self._status or 200,
             complete=ending.outcome == "ok",
             served_tier=self._served_tier,
+            request=None if self._text is None else self._text.finish(),
         )
 
     def _is_free(self) -> bool:
@@ -252,8 +263,21 @@ class ExchangeMeter:
 
 
 def _reading_method(route: Route) -> str:
-    """The route's method; whatever is done to an operation is read as a poll, and is free."""
+    """The route's method; whatever is done to an operation is read as a poll, and is free.
+
+    The OpenAI-compatible surface has no verbs: there the end of the path says it (wire-http 10).
+    """
+    path = route.target.partition(b"?")[0]
+    if b"/openai/" in path or b"/openapi/" in path:
+        found = next((method for method in _OPENAI_METHODS if path.endswith(b"/" + method.encode())), None)
+        if found is not None:
+            return found
     return "get" if route.operation is not None else route.method
+
+
+def _needs_text(route: Route) -> bool:
+    """Whether the request's text decides about the cost: only then its body is read."""
+    return needs_request(route.upstream.kind, route.method, route.model or "")
 
 
 class LiveMeter:

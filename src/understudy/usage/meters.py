@@ -36,6 +36,7 @@ class Unit(StrEnum):
     CHARACTER = "character"
     PICTURE = "picture"
     QUERY = "query"
+    TOKEN_HOUR = "token hour"  # noqa: S105 - a unit, not a secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where Google's papers leave room: each choice is a named setting with the documented default ([policy] in pricing)."""
+"""Where Google's papers leave room: each choice is a named setting with the documented default (pricing, [policy])."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta

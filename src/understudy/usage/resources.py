@@ -88,7 +88,7 @@ def _is_bare(line: dict[str, Any]) -> bool:
 
 
 class BatchLinesReader:
-    """Reads the results of a batch as a file: one JSON object a line, without the inside of long strings and vectors."""
+    """Reads the results of a batch as a file: one JSON object a line; long strings and vectors are not kept."""
 
     def __init__(self) -> None:
         self._line = LeanBody()
