@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..usage.meters import Direction, Meter, Unit, Usage
+from ..usage.meters import Direction, Meter, Modality, Unit, Usage
 from ..usage.reading import Grounding
 from ..usage.tokens import Form, Tokens, tokens_of
 from .book import Entry
@@ -21,6 +21,14 @@ _WHAT: Final = {
     Direction.TOOL: "tool results",
     Direction.OUTPUT: "output",
     Direction.THOUGHTS: "thinking",
+}
+
+_ANSWERS: Final = frozenset({Direction.OUTPUT, Direction.THOUGHTS})
+
+_NAMES: Final = {
+    (direction, modality): what if direction is Direction.THOUGHTS else f"{what}, {modality}"
+    for direction, what in _WHAT.items()
+    for modality in Modality
 }
 
 
@@ -65,7 +73,7 @@ def dot_product(usage: Usage, rates: Rates, name: str, *, is_blocked: bool = Fal
     lines: list[Line] = []
     unpriced: list[str] = []
     for meter, count in usage.items():
-        is_answer = meter.direction in (Direction.OUTPUT, Direction.THOUGHTS)
+        is_answer = meter.direction in _ANSWERS
         if is_answer and is_blocked:
             continue
         rate = rates.rate(meter)
@@ -80,5 +88,4 @@ def dot_product(usage: Usage, rates: Rates, name: str, *, is_blocked: bool = Fal
 
 def what_of(meter: Meter) -> str:
     """The meter's name for people."""
-    what = _WHAT[meter.direction]
-    return what if meter.direction is Direction.THOUGHTS else f"{what}, {meter.modality}"
+    return _NAMES[meter.direction, meter.modality]

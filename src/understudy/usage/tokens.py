@@ -1,6 +1,6 @@
 """From one `usageMetadata` to a bag of meters: pricing 3, rules 1 to 4, 6 and 7, each a small function."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
@@ -17,6 +17,10 @@ _MODALITIES: Final = {
     "VIDEO": Modality.VIDEO,
     "AUDIO": Modality.AUDIO,
 }
+_STEMS: Final = ("prompt", "candidates", "response", "toolUsePrompt")
+_COUNT: Final = {stem: f"{stem}TokenCount" for stem in _STEMS}
+_DETAILS: Final = {stem: f"{stem}TokensDetails" for stem in (*_STEMS, "cache")}
+
 Split = dict[Modality, int]
 """Tokens by modality."""
 
@@ -74,7 +78,7 @@ def tokens_of(
     if thoughts:
         meters[Meter(Direction.THOUGHTS, Modality.TEXT)] = thoughts
     longest = max(count.get("promptTokenCount"), sum(prompt.values()))
-    return Tokens(Usage(meters), longest, tuple(dict.fromkeys(count.remarks)))
+    return Tokens(Usage(meters), longest, tuple(dict.fromkeys(count.remarks)) if count.remarks else ())
 
 
 def turn_tokens(metadata: Mapping[str, Any], form: Form) -> int:
@@ -106,18 +110,22 @@ class _Counts:
             return 0
         return value
 
-    def details(self, name: str) -> Iterable[Mapping[str, Any]]:
-        return self._metadata.get(name) or ()
+    def has_details(self, stem: str) -> bool:
+        """Whether the count of `stem` is told by modality."""
+        return bool(self._metadata.get(_DETAILS[stem]))
 
     def split(self, stem: str, whole: int, rest_is: Modality | None = Modality.TEXT) -> Split:
         """Rule 3: tokens by modality. The rest of `whole` belongs to the one entry without a count, else to `rest_is`.
 
         With `rest_is` None it is left out.
         """
-        name = "cacheTokensDetails" if stem == "cache" else f"{stem}TokensDetails"
+        name = _DETAILS[stem]
+        details = self._metadata.get(name)
+        if not details:
+            return {rest_is: whole} if whole > 0 and rest_is is not None else {}
         split: Split = {}
         uncounted: list[Modality] = []
-        for detail in self.details(name):
+        for detail in details:
             modality = self._modality(detail["modality"])
             if "tokenCount" in detail:
                 split[modality] = split.get(modality, 0) + self.clamped(name, detail["tokenCount"])
@@ -157,19 +165,18 @@ def _cached(count: _Counts, prompt: Split) -> Split:
 
 def _answer_stem(count: _Counts, form: Form) -> str:
     own, other = form.answer_names
-    has_own = f"{own}TokenCount" in count or f"{own}TokensDetails" in count
+    has_own = _COUNT[own] in count or _DETAILS[own] in count
     return own if has_own else other
 
 
 def _answer(count: _Counts, form: Form, thoughts: int, is_speech: bool) -> Split:
     """Rules 2 and 7: the answer by modality, without its thoughts."""
     stem = _answer_stem(count, form)
-    whole = count.get(f"{stem}TokenCount")
-    details = f"{stem}TokensDetails"
-    if is_speech and not count.details(details):
+    whole = count.get(_COUNT[stem])
+    if is_speech and not count.has_details(stem):
         return {Modality.AUDIO: _without_thoughts(count, form, whole, thoughts)}
     split = count.split(stem, whole)
-    inner = whole - _without_thoughts(count, form, whole, thoughts)
+    inner = whole - _without_thoughts(count, form, whole, thoughts) if thoughts else 0
     if inner:
         split[Modality.TEXT] = max(0, split.get(Modality.TEXT, 0) - inner)
     return split
