@@ -10,7 +10,7 @@ from understudy.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
 
-OURS: Final = ("gateway", "simulator")
+OURS: Final = ("gateway", "simulator", "engine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Row:
     `reference`, each formed inside one repetition; `spread` is how far these lie apart, (largest - smallest) / median,
     of the ratios or, without a reference, of the values. `saturated`: the program and its reference had their core
     busy and the load tool had not; None where that means nothing. Shares are of one core, medians. A row that was
-    `skipped` says why and has no figures.
+    `skipped` says why and has no figures. `limit` is what the ratio may be at most, where that is laid down.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Row:
     program_share: float | None = None
     load_share: float | None = None
     skipped: str | None = None
+    limit: float | None = None
 
     @property
     def workload(self) -> str:

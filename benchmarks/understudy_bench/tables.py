@@ -27,8 +27,14 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.rate:,.0f}" if row.rate is not None else "",
         _percent(row.program_share),
         _percent(row.load_share),
-        "not saturated" if row.saturated is False else "",
+        _note(row),
     )
+
+
+def _note(row: Row) -> str:
+    if row.limit is not None and row.ratio is not None:
+        return f"limit {row.limit:g}" if row.ratio <= row.limit else f"OVER its limit of {row.limit:g}"
+    return "not saturated" if row.saturated is False else ""
 
 
 def _figure(value: float | None) -> str:

@@ -65,3 +65,9 @@ def test_markdown_has_one_line_for_each_row_and_as_many_cells_in_each():
 
 def test_the_facts_name_machine_versions_and_settings():
     assert facts(WHOLE) == "Machine: cpu x. Versions: python 3. 5 repetitions of 1.0 s, seed 0.\n"
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(6.0, "limit 6"), (6.1, "OVER its limit of 6")])
+def test_a_ratio_with_a_limit_is_shown_beside_it(ratio, said):
+    line = report_cells(report(row("accounting-4k/engine", ratio, "json.loads", limit=6.0)))[0]
+    assert line[-1] == said

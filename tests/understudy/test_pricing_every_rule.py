@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -123,13 +124,13 @@ def wire(
         data = b"".join(b"data: " + json.dumps(each).encode() + b"\r\n\r\n" for each in body)  # type: ignore[attr-defined]
     else:
         data = json.dumps(body).encode()
-    more = {"date": DAY} | more
-    if "request" in more:
-        more["request"] = json.dumps(more["request"]).encode()
-    return lambda: explain(BOOK, provider, model, kind, data, form, **more)
+    words: dict[str, Any] = {"date": DAY} | more
+    if "request" in words:
+        words["request"] = json.dumps(words["request"]).encode()
+    return lambda: explain(BOOK, provider, model, kind, data, form, **words)
 
 
-def answer(usage, model="plain", *, candidates=None, headers=None, **more) -> Callable[[], Cost]:
+def answer(usage, model="plain", *, candidates=None, **more) -> Callable[[], Cost]:
     body = {"candidates": candidates or [], "usageMetadata": usage}
     return wire("generateContent", body, model=model, **more)
 
@@ -146,8 +147,9 @@ def turn(prompt=0, response=0, **more):
     return {"usageMetadata": {"promptTokenCount": prompt, "responseTokenCount": response} | more}
 
 
-def sound(size: int, rate: int = 0):
-    return {"mimeType": f"audio/pcm;rate={rate}" if rate else "audio/pcm", "data": "AAAA" * (size // 3) + "A" * 0}
+def sound(size: int):
+    """PCM16 of the usual rate, of so many bytes (a multiple of three)."""
+    return {"mimeType": "audio/pcm", "data": "AAAA" * (size // 3)}
 
 
 def spoken_in(size: int):

@@ -3,6 +3,7 @@
 from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Direction(StrEnum):
@@ -52,6 +53,10 @@ class Meter:
     direction: Direction
     modality: Modality
     unit: Unit = Unit.TOKEN
+
+
+METERS: Final = {direction: {modality: Meter(direction, modality) for modality in Modality} for direction in Direction}
+"""The meters of tokens, made once."""
 
 
 class Usage(Mapping[Meter, int]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from .tokens import Form
-from .wire_json import as_array, as_count, as_object, as_text, field, is_object, snake
+from .wire_json import LARGEST_COUNT, as_array, as_count, as_object, as_text, field, is_object, snake
 
 _COUNTS: Final = (
     *("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount"),
@@ -22,6 +22,8 @@ _SINGULAR: Final = {name.replace("Tokens", "Token"): name for name in _DETAILS}
 _FIELDS: Final = {spelling: name for name in (*_COUNTS, *_DETAILS, *_WORDS) for spelling in (name, snake(name))} | {
     spelling: name for singular, name in _SINGULAR.items() for spelling in (singular, snake(singular))
 }
+_COUNT_NAMES: Final = frozenset(_COUNTS)
+_COUNTING_NAMES: Final = frozenset((*_COUNTS, *_DETAILS))
 _MOST_DETAILS: Final = 32
 _LONGEST_WORD: Final = 64
 _MOST_QUERIES: Final = 1000
@@ -120,7 +122,7 @@ class Reading:
         """Whether any count came; Vertex sends a bare `trafficType` early in a stream."""
         if self.form is not Form.GENERATE:
             return bool(self.usage)
-        return self.usage is not None and any(name in self.usage for name in (*_COUNTS, *_DETAILS))
+        return self.usage is not None and not _COUNTING_NAMES.isdisjoint(self.usage)
 
 
 class Reader(Protocol):
@@ -155,7 +157,9 @@ class UsageFold:
             name = _FIELDS.get(spelling)
             if name is None or value is None:
                 continue
-            if name in _COUNTS:
+            if type(value) is int and 0 <= value <= LARGEST_COUNT and name in _COUNT_NAMES:
+                merged[name] = value  # the usual case, and on the path of every response
+            elif name in _COUNT_NAMES:
                 self._take_count(merged, name, value)
             elif name in _WORDS:
                 merged[name] = as_text(value)[:_LONGEST_WORD]
@@ -212,6 +216,8 @@ class GroundingFold:
 
     def result(self) -> Grounding:
         """What came together. A candidate's queries are Maps queries if it has Maps chunks and no web chunk."""
+        if not self._candidates:
+            return Grounding()
         search: set[str] = set()
         maps: set[str] = set()
         for queries, kinds in self._candidates.values():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from .meters import Direction, Meter, Modality, Usage
+from .meters import METERS, Direction, Meter, Modality, Usage
 from .policies import DOCUMENTED, Policies
 
 _MODALITIES: Final = {
@@ -17,6 +17,8 @@ _MODALITIES: Final = {
     "VIDEO": Modality.VIDEO,
     "AUDIO": Modality.AUDIO,
 }
+_INPUT: Final = METERS[Direction.INPUT]
+_THOUGHTS: Final = METERS[Direction.THOUGHTS][Modality.TEXT]
 _STEMS: Final = ("prompt", "candidates", "response", "toolUsePrompt")
 _COUNT: Final = {stem: f"{stem}TokenCount" for stem in _STEMS}
 _DETAILS: Final = {stem: f"{stem}TokensDetails" for stem in (*_STEMS, "cache")}
@@ -64,21 +66,22 @@ def tokens_of(
     `is_grounded`: Google Search or Maps took part. `is_speech`: the model's price entry has `mode: audio_speech`.
     """
     count = _Counts(metadata, policies)
-    prompt = count.split("prompt", count.get("promptTokenCount"))
+    whole = count.get("promptTokenCount")
+    prompt = count.split("prompt", whole)
     cached = _cached(count, prompt)
     tool = {} if is_grounded else count.split("toolUsePrompt", count.get("toolUsePromptTokenCount"))
     thoughts = count.get("thoughtsTokenCount")
     answer = _answer(count, form, thoughts, is_speech)
     meters: dict[Meter, int] = {}
     for modality, tokens in prompt.items():
-        meters[Meter(Direction.INPUT, modality)] = tokens - cached.get(modality, 0)
+        meters[_INPUT[modality]] = tokens - cached[modality] if modality in cached else tokens
     for direction, split in ((Direction.CACHED, cached), (Direction.TOOL, tool), (Direction.OUTPUT, answer)):
         for modality, tokens in split.items():
-            meters[Meter(direction, modality)] = tokens
+            meters[METERS[direction][modality]] = tokens
     if thoughts:
-        meters[Meter(Direction.THOUGHTS, Modality.TEXT)] = thoughts
-    longest = max(count.get("promptTokenCount"), sum(prompt.values()))
-    return Tokens(Usage(meters), longest, tuple(dict.fromkeys(count.remarks)) if count.remarks else ())
+        meters[_THOUGHTS] = thoughts
+    remarks = tuple(dict.fromkeys(count.remarks)) if count.remarks else ()
+    return Tokens(Usage(meters), max(whole, sum(prompt.values())), remarks)
 
 
 def turn_tokens(metadata: Mapping[str, Any], form: Form) -> int:
@@ -102,7 +105,8 @@ class _Counts:
 
     def get(self, name: str) -> int:
         """The count `name`; JSON leaves out zeros."""
-        return self.clamped(name, self._metadata.get(name) or 0)
+        value = self._metadata.get(name) or 0
+        return value if value >= 0 else self.clamped(name, value)
 
     def clamped(self, name: str, value: int) -> int:
         if value < 0:
