@@ -501,6 +501,14 @@ UNKNOWN = {
     "5.2": answer(counts(1, trafficType="ODD"), policies=Policies(unknown_tier_is_standard=False)),
     "6.6": stream({"candidates": []}),
     "8.9": live(spoken_in(32_001), policies=Policies(estimates_live_media=False)),
+    "11.2": wire(
+        "generateContent",
+        {
+            "usageMetadata": {"trafficType": "ON_DEMAND"},
+            "candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "AA=="}}]}}],
+        },
+        model="gemini-2.5-flash-image",
+    ),
     "13.2": wire(BATCH, [{"response": {"candidates": []}}], lines=True),
     "14.3": cached(model="plain", ended="2026-11-21T11:00:00Z"),
     "16.3": wire("chat/completions", [{"choices": []}], form="text/event-stream", model="llama", provider="vertex_ai"),

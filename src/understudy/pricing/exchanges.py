@@ -61,7 +61,7 @@ def cost_of(
     """
     if status >= 400 and not reading.has_counts:
         return Cost()
-    if reading.cache is not None and method not in ("get", "fetchPredictOperation"):
+    if reading.cache is not None:
         return cost_of_cache(book, provider, model, reading.cache, date=date, location=location, policies=policies)
     if method in FREE_METHODS and not (method == "list" and reading.usage is not None):
         return Cost()
