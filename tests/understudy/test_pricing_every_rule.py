@@ -330,6 +330,8 @@ EXAMPLES = [
     Example("7.6", answer(counts(), "gemini-3.1-h", candidates=[searched("a", "b")]), "2 x 0.014", "0.028"),
     Example("7.7", answer(counts(), "gemini-3.1-g", candidates=[searched("a", "b", "c")],
                           policies=Policies(free_grounding_units=2)), "1 x 0.014", "0.014"),
+    Example("7.7", answer(counts(), "gemini-3.1-g", candidates=[searched("a", chunks=["web"]), searched(
+        "b", "c", chunks=["maps"], index=1)], policies=Policies(free_grounding_units=2)), "1 x 0.014", "0.014"),
     Example("7.8", wire("generateContent", {"candidates": [searched("a")], "usageMetadata": counts(
         0, trafficType="ON_DEMAND_PRIORITY")}, model="regional", provider="vertex_ai", location="eu"),
             "1 x 0.014", "0.014"),
@@ -373,6 +375,7 @@ EXAMPLES = [
     Example("10.1", settled(done(gemini=2), {"parameters": {"durationSeconds": "5.5"}}), "11 x 0.40", "4.4"),
     Example("10.1", settled(done(gemini=1), {"instances": [{"config": {"duration": "6s"}}]}), "6 x 0.40", "2.4"),
     Example("10.1", settled(done(gemini=1), {}), "8 x 0.40", "3.2"),
+    Example("10.1", wire("get", done(gemini=2), model="veo"), "16 x 0.40", "6.4", Known.ESTIMATED),
     Example("10.2", settled(done(vertex=1), {"parameters": {"resolution": "1080P"}}, provider="vertex_ai"),
             "8 x 0.12", "0.96"),
     Example("10.2", settled(done(vertex=1), {"parameters": {"resolution": "1080p", "generateAudio": False}},
@@ -433,6 +436,8 @@ EXAMPLES = [
             "10 x 1.2e-5", "0.00012"),  # pictures keep the ratio of text: 3e-5 x 4e-6 / 1e-5
     Example("13.1", wire(BATCH, [{"response": {"candidates": [searched("a", "b")], "usageMetadata": counts(1)}}],
                          model="gemini-3.1-g", lines=True), "1 x 1e-6 + 2 x 0.014", "0.028001"),
+    Example("13.1", wire(BATCH, b'{"response":{"usageMetadata":{"promptTokenCount":10}}}\n{"response":{"us',
+                         model="tiers"), "10 x 4e-7", "0.000004", Known.ESTIMATED),
     # 14 Context caches: 1000 tokens for 1.5 hours
     Example("14.1", cached(ended="2026-11-21T11:30:00.5Z"), "1000 x 1e-6 + 1500 x 1e-6", "0.0025"),
     Example("14.1", cached(), "1000 x 1e-6 + 1500 x 1e-6", "0.0025", Known.ESTIMATED),

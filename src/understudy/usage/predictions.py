@@ -3,6 +3,7 @@
 Vectors are long lists of numbers; they are dropped as they pass, as the inside of long strings is.
 """
 
+import re
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from .tokens import Form
 from .wire_json import as_array, as_count, as_object, decoded, field, is_object
 
 _MEDIA: Final = ("bytesBase64Encoded", "bytes_base64_encoded", "gcsUri", "gcs_uri", "audioContent")
+_SPACE: Final = re.compile(rb"[ \t\r\n]+")
 _UNREADABLE: Final = "the answer is not a JSON object"
 _TOO_LARGE: Final = f"the answer holds more than {LARGEST_SKELETON} bytes beside long strings and vectors"
 
@@ -43,7 +45,8 @@ class LeanBody:
         at = 0
         while at < len(piece):
             if self._after_bracket:
-                at = _end_of_space(piece, at)
+                space = _SPACE.match(piece, at)
+                at = space.end() if space else at
                 if at < len(piece):
                     self._after_bracket = False
                     self._in_numbers = piece[at] in b"-0123456789"
@@ -63,12 +66,6 @@ class LeanBody:
     def value(self) -> object:
         """The JSON value of what was kept; None if it is none, or too large."""
         return None if self.is_too_large else decoded(self._kept)
-
-
-def _end_of_space(piece: bytes, at: int) -> int:
-    while at < len(piece) and piece[at] in b" \t\r\n":
-        at += 1
-    return at
 
 
 class PredictionReader:
