@@ -1,4 +1,4 @@
-"""What reading the usage and pricing it costs beside plain work on the same bytes: no sockets, CPU time of this process.
+"""What reading usage and pricing it costs beside plain work on the same bytes: no sockets, CPU time of this process.
 
 The bytes are what the gateway's meters see: a small answer, an answer with a picture of megabytes in chunks, and a Live
 frame of sound that carries no usage.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from understudy.messages import RawHeaders, header_value
+from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
 from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
 from understudy.pricing.exchanges import cost_of
@@ -17,7 +18,7 @@ from understudy.pricing.videos import cost_of_videos, reservation
 from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.readers import reader_for
-from understudy.usage.reading import OperationReading, Reader, Reading
+from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
 
 from .routes import Route
@@ -105,6 +106,18 @@ class Books:
         provider, model = job.route.upstream.kind, job.route.model or ""
         cost = cost_of_videos(self.book, provider, model, job.request, delivered, date=job.started.date())
         self._settle(operation.name, job, cost if problem is None else unknown(problem), operation)
+
+    def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
+        """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
+        if batch.name is None or batch.name in self._booked:
+            return
+        self._remember(batch.name)
+        upstream, day = call.route.upstream, call.started.date()
+        cost = cost_of_batch(self.book, upstream.kind, batch.model or "", batch, date=day, location=upstream.location)
+        cost = cost if problem is None else unknown(problem)
+        usage = {"lines": len(batch.lines), "failed": batch.failed}
+        ending = Ending(200, "ok")
+        self._book(batch.name, call.key_id, call.route, batch.model, ending, cost, usage, call.started)
 
     def close(self) -> None:
         """Book the jobs that are still open as estimated: nobody will see them end."""
@@ -227,6 +240,8 @@ class ExchangeMeter:
             if self._asked is not None and operation.name is not None:
                 self._books.started(self._call, operation.name, self._asked.finish())
             self._books.polled(self._call, operation, reading.problem)
+            if reading.batch is not None:
+                self._books.batch_read(self._call, reading.batch, reading.problem)
         return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage)
 
     def _price(self, ending: Ending) -> tuple[Reading, Cost]:

@@ -81,3 +81,23 @@ def test_embeddings_without_usage_are_estimated_by_the_requests_text():
         "/gemini/v1beta/models/gemini-embedding-001:embedContent", {"embedding": {"values": [0.1]}}, asks=asks
     )
     assert (record.cost, record.known) == (Decimal("0.00000045"), "estimated")  # 3 x 1.5e-7
+
+
+def test_a_batch_job_is_settled_once_when_its_results_are_first_read():
+    desk = Desk()
+    desk.books.book = PriceBook.from_layers([Layer("test", PRICES, strict=True)])
+    line = {"response": {"usageMetadata": {"promptTokenCount": 10}}}
+    done = {
+        "name": "batches/b",
+        "done": True,
+        "metadata": {"model": "models/llama"},
+        "response": {"inlinedResponses": {"inlinedResponses": [line, {"error": {"code": 3}}, line]}},
+    }
+    running = {"name": "batches/b", "metadata": {"model": "models/llama"}}
+    records = []
+    desk.log.add = records.append  # type: ignore[method-assign]
+    for answer in (running, done, done):
+        desk.exchange("/gemini/v1beta/batches/b", answer, method="GET")
+    booked = [(record.id, record.cost, record.model) for record in records if record.cost]
+    assert booked == [("batches/b", Decimal("0.000004"), "llama")]  # 20 x 2e-7: no batch price
+    assert len(records) == 4  # three polls, each free, and the job

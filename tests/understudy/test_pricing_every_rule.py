@@ -515,6 +515,16 @@ UNKNOWN = {
         model="gemini-2.5-flash-image",
     ),
     "13.2": wire(BATCH, [{"response": {"candidates": []}}], lines=True),
+    "13.1": wire(
+        "get",
+        {
+            "name": "batches/b",
+            "done": True,
+            "metadata": {"model": "models/tiers"},
+            "response": {"responsesFile": "files/f"},
+        },
+        model="tiers",
+    ),
     "14.3": cached(model="plain", ended="2026-11-21T11:00:00Z"),
     "16.3": wire("chat/completions", [{"choices": []}], form="text/event-stream", model="llama", provider="vertex_ai"),
     "18.6": wire("generateContent", {"candidates": [{}]}),

@@ -5,7 +5,7 @@ from datetime import date
 from ..usage.policies import DOCUMENTED, Policies
 from ..usage.reading import Batch
 from .book import PriceBook
-from .cost import Cost, combined
+from .cost import Cost, combined, unknown
 from .exchanges import cost_of_answer
 from .rates import Terms
 
@@ -24,5 +24,7 @@ def cost_of_batch(
 
     The caller settles it once for a job, when its results are first read.
     """
+    if batch.is_elsewhere:
+        return unknown("the results of the batch are in a file")
     terms = Terms(date, location, None, policies, is_batch=True)
     return combined(cost_of_answer(book, provider, batch.model or model, line, terms) for line in batch.lines)

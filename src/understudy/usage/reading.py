@@ -85,13 +85,15 @@ class Content:
 class Batch:
     """The results of a batch job: one reading for each line that succeeded. Failed lines are free.
 
-    `name` and `model` (its bare id) are those of the job; None where lines came without it.
+    `name` and `model` (its bare id) are those of the job; None where lines came without it. `is_elsewhere`: the job
+    is done, and its results stand in a file that is not here.
     """
 
     lines: "tuple[Reading, ...]" = ()
     failed: int = 0
     name: str | None = None
     model: str | None = None
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

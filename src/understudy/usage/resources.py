@@ -61,7 +61,7 @@ def batch_of(operation: dict[str, Any]) -> Batch | None:
         line = line_reading(as_object(entry))
         if line is not None:
             lines.append(line)
-    return Batch(tuple(lines), len(entries) - len(lines), name, model)
+    return Batch(tuple(lines), len(entries) - len(lines), name, model, is_elsewhere=not inlined)
 
 
 def line_reading(line: dict[str, Any]) -> Reading | None:
