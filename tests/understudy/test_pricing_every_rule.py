@@ -100,6 +100,8 @@ PRICES = {
         "cache_read_input_token_cost_above_200k_tokens": "6e-7"},
     "vertex_ai/llama": {"input_cost_per_token": "2e-7", "output_cost_per_token": "8e-7",
                         "cache_read_input_token_cost": "5e-8"},
+    "vertex_ai/grok": {"input_cost_per_token": "1e-6", "output_cost_per_token": "2e-6",
+                       "output_cost_per_reasoning_token": "3e-6"},
     "vertex_ai/regional": {"input_cost_per_token": "1e-6", "output_cost_per_token": "2e-6",
                            "regional_endpoint_uplift_multiplier": "1.1",
                            "search_context_cost_per_query": "0.014", "web_search_billing_unit": "per_query",
@@ -418,10 +420,10 @@ EXAMPLES = [
             "3 x 1.5e-7", "0.00000045", Known.ESTIMATED),
     Example("12.3", wire("predict", {"predictions": [{
         "textEmbedding": [0.1], "imageEmbedding": [0.2], "videoEmbeddings": [
-        {"startOffsetSec": 0, "endOffsetSec": 16, "embedding": [1]},
+        {"startOffsetSec": 4, "endOffsetSec": 16, "embedding": [1]},
         {"startOffsetSec": 16, "endOffsetSec": 20, "embedding": [1]}]}]},
         model="multimodalembedding", provider="vertex_ai", request={"instances": [{"text": "a cat"}]}),
-            "4 x 2e-7 + 1 x 0.0001 + 20 x 0.0005", "0.0101008"),
+            "4 x 2e-7 + 1 x 0.0001 + 16 x 0.0005", "0.0081008"),
     Example("12.4", wire("embedContent", {"embedding": {}, "usageMetadata": counts(7, 5)},
                          model="gemini-embedding-001"), "7 x 1.5e-7", "0.00000105"),
     # 13 Batch
@@ -480,6 +482,13 @@ EXAMPLES = [
                                         {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}],
                          form="text/event-stream", model="llama", provider="vertex_ai"),
             "10 x 2e-7 + 5 x 8e-7", "0.000006"),
+    # The total shows that thinking stands outside the answer, or does not.
+    Example("16.2", wire("chat/completions", {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 19,
+                                                        "completion_tokens_details": {"reasoning_tokens": 4}}},
+                         model="grok", provider="vertex_ai"), "10 x 1e-6 + 5 x 2e-6 + 4 x 3e-6", "0.000032"),
+    Example("16.2", wire("chat/completions", {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+                                                        "completion_tokens_details": {"reasoning_tokens": 4}}},
+                         model="grok", provider="vertex_ai"), "10 x 1e-6 + 1 x 2e-6 + 4 x 3e-6", "0.000024"),
     # 17 Regions and dates
     Example("17.1", answer(counts(1000, 1000), "regional", provider="vertex_ai", location="us-central1"),
             "1000 x 1.1e-6 + 1000 x 2.2e-6", "0.0033"),

@@ -168,7 +168,13 @@ def test_lines_of_a_batch_of_every_shape(line, form):
 
 @pytest.mark.parametrize(
     "line",
-    [{"key": "k", "error": {"code": 3}}, {"response": {}, "status": "Bad"}, {"key": "k"}, {"response": {"error": 1}}],
+    [
+        {"key": "k", "error": {"code": 3}},
+        {"response": {}, "status": "Bad"},
+        {"key": "k"},
+        {"response": {"error": 1}},
+        {"response": {"usage": {"input_tokens": 1}}, "status": "Internal"},
+    ],
 )
 def test_failed_lines_of_a_batch_are_counted_apart(line):
     batch = batch_lines(body(line)).batch
@@ -229,3 +235,11 @@ def test_content_is_counted_only_where_it_is_asked_for():
     assert read(reader_for("generateContent", "application/json", ""), data).content is None
     wanted = reader_for("generateContent", "application/json", "", with_content=True)
     assert read(wanted, data).content == Content(2, 1)
+
+
+def test_a_text_that_was_cut_from_a_large_answer_is_said_to_be():
+    parts = [{"text": "x" * 2000}, {"inlineData": {"mimeType": "image/png", "data": "A" * 70_000}}]
+    data = body({"candidates": [{"content": {"parts": parts}}]})
+    found = read(reader_for("generateContent", "application/json", "", with_content=True), data).content
+    assert found is not None
+    assert (found.is_cut, found.pictures) == (True, 1)
