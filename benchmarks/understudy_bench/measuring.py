@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from understudy.errors import ConfigError, TargetError, did_you_mean
 
+from .accounting import ACCOUNTING, accounting_rows
 from .engine import Engine
 from .figures import Sample, cpu_row, disturbed, load_share, memory_row, program_share, skipped_row
 from .live_sessions import IDLE, PACED, idle_rows, paced_rows
@@ -36,7 +37,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
 
     Raises ConfigError for a word that means nothing.
     """
-    known = (*(workload.name for workload in workloads()), *PACED, IDLE, MEMORY)
+    known = (*(workload.name for workload in workloads()), *PACED, IDLE, MEMORY, ACCOUNTING)
     for word in only:
         if not any(name.startswith(word) for name in known):
             raise ConfigError(f"--only {word}: no workload{did_you_mean(word, known)}; there are {', '.join(known)}")
@@ -67,6 +68,8 @@ def run(plan: Plan, names: Sequence[str], folder: Path, say: Say) -> Report:
                 rows += paced_rows(stand, name)
         if IDLE in names:
             rows += idle_rows(stand)
+        if ACCOUNTING in names:
+            rows += bench.accounting_rows()
     settings: dict[str, float | int | str] = {
         "seed": plan.seed,
         "repetitions": plan.repetitions,
@@ -126,6 +129,12 @@ class _Bench:
             yield found
 
     # ---- CPU
+
+    def accounting_rows(self) -> list[Row]:
+        """The rows of the engine alone, on the core where the programs run."""
+        self._say("accounting")
+        with pinned(self.cores.program):
+            return accounting_rows(self._plan.repetitions, self._versions)
 
     def cpu_rows(self, wanted: Sequence[Workload]) -> list[Row]:
         """The rows of all these workloads."""

@@ -10,7 +10,7 @@ from understudy.errors import ConfigError
 
 SCHEMA_VERSION: Final = 1
 
-OURS: Final = ("gateway", "simulator")
+OURS: Final = ("gateway", "simulator", "engine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Row:
     `reference`, each formed inside one repetition; `spread` is how far these lie apart, (largest - smallest) / median,
     of the ratios or, without a reference, of the values. `saturated`: the program and its reference had their core
     busy and the load tool had not; None where that means nothing. Shares are of one core, medians. A row that was
-    `skipped` says why and has no figures. `must` and `aim`: the limit that the value is held to, if there is one.
+    `skipped` says why and has no figures. `must`, `aim`: the limit of the ratio, without a reference of the value.
     """
 
     name: str
@@ -44,7 +44,8 @@ class Row:
     @property
     def is_over(self) -> bool:
         """Whether it is more than its limit."""
-        return self.must is not None and self.value is not None and self.value > self.must
+        figure = self.value if self.reference is None else self.ratio
+        return self.must is not None and figure is not None and figure > self.must
 
     @property
     def workload(self) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from understudy.messages import RawHeaders, header_value
+from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
 from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
 from understudy.pricing.exchanges import cost_of
@@ -17,7 +18,8 @@ from understudy.pricing.videos import cost_of_videos, reservation
 from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.readers import reader_for
-from understudy.usage.reading import OperationReading, Reader, Reading
+from understudy.usage.reading import Batch, OperationReading, Reader, Reading
+from understudy.usage.requests import RequestReader, needs_content, needs_request
 
 from .routes import Route
 from .spend import Outcome, SpendLog, SpendRecord
@@ -30,6 +32,8 @@ JOB_LIFE: Final = timedelta(hours=48)
 
 _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 """Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
+
+_OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
@@ -103,6 +107,18 @@ class Books:
         cost = cost_of_videos(self.book, provider, model, job.request, delivered, date=job.started.date())
         self._settle(operation.name, job, cost if problem is None else unknown(problem), operation)
 
+    def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
+        """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
+        if batch.name is None or batch.name in self._booked:
+            return
+        self._remember(batch.name)
+        upstream, day = call.route.upstream, call.started.date()
+        cost = cost_of_batch(self.book, upstream.kind, batch.model or "", batch, date=day, location=upstream.location)
+        cost = cost if problem is None else unknown(problem)
+        usage = {"lines": len(batch.lines), "failed": batch.failed}
+        ending = Ending(200, "ok")
+        self._book(batch.name, call.key_id, call.route, batch.model, ending, cost, usage, call.started)
+
     def close(self) -> None:
         """Book the jobs that are still open as estimated: nobody will see them end."""
         for name, job in self._jobs.items():
@@ -174,15 +190,18 @@ class ExchangeMeter:
         self._books = books
         self._call = call
         self._asked = VeoRequestReader() if call.route.method == "predictLongRunning" else None
+        self._text = RequestReader() if _needs_text(call.route) else None
         self._answer: Reader | None = None
         self._status = 0
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
 
     def request_body(self, data: bytes) -> None:
-        """Take bytes of the request's body; only a video job is read."""
+        """Take bytes of the request's body; only a video job is read, and what is billed by its text."""
         if self._asked is not None:
             self._asked.feed(data)
+        if self._text is not None:
+            self._text.feed(data)
 
     def answered(self, status: int, headers: RawHeaders) -> None:
         """Take the head of the answer."""
@@ -190,8 +209,12 @@ class ExchangeMeter:
         tier = header_value(headers, b"x-gemini-service-tier")
         self._served_tier = tier.decode("latin-1") if tier is not None else None
         kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
+        route = self._call.route
         self._answer = reader_for(
-            _reading_method(self._call.route), (kind or b"").decode("latin-1"), (coding or b"").decode("latin-1")
+            _reading_method(route),
+            (kind or b"").decode("latin-1"),
+            (coding or b"").decode("latin-1"),
+            with_content=needs_content(route.upstream.kind, route.model or ""),
         )
 
     def feed(self, data: bytes) -> None:
@@ -217,6 +240,8 @@ class ExchangeMeter:
             if self._asked is not None and operation.name is not None:
                 self._books.started(self._call, operation.name, self._asked.finish())
             self._books.polled(self._call, operation, reading.problem)
+            if reading.batch is not None:
+                self._books.batch_read(self._call, reading.batch, reading.problem)
         return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage)
 
     def _price(self, ending: Ending) -> tuple[Reading, Cost]:
@@ -240,6 +265,7 @@ class ExchangeMeter:
             status=self._status or 200,
             complete=ending.outcome == "ok",
             served_tier=self._served_tier,
+            request=None if self._text is None else self._text.finish(),
         )
 
     def _is_free(self) -> bool:
@@ -252,8 +278,21 @@ class ExchangeMeter:
 
 
 def _reading_method(route: Route) -> str:
-    """The route's method; whatever is done to an operation is read as a poll, and is free."""
+    """The route's method; whatever is done to an operation is read as a poll, and is free.
+
+    The OpenAI-compatible surface has no verbs: there the end of the path says it (wire-http 10).
+    """
+    path = route.target.partition(b"?")[0]
+    if b"/openai/" in path or b"/openapi/" in path:
+        found = next((method for method in _OPENAI_METHODS if path.endswith(b"/" + method.encode())), None)
+        if found is not None:
+            return found
     return "get" if route.operation is not None else route.method
+
+
+def _needs_text(route: Route) -> bool:
+    """Whether the request's text decides about the cost: only then its body is read."""
+    return needs_request(route.upstream.kind, route.method, route.model or "")
 
 
 class LiveMeter:

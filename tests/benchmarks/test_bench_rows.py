@@ -79,3 +79,9 @@ def test_markdown_has_one_line_for_each_row_and_as_many_cells_in_each():
 
 def test_the_facts_name_machine_versions_and_settings():
     assert facts(WHOLE) == "Machine: cpu x. Versions: python 3. 5 repetitions of 1.0 s, seed 0.\n"
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(6.0, ""), (6.1, "over its limit")])
+def test_a_row_with_a_reference_is_held_to_its_ratio(ratio, said):
+    line = report_cells(report(row("accounting-4k/engine", ratio, "json.loads", must=6.0, saturated=None)))[0]
+    assert line[-2:] == ("<= 6", said)

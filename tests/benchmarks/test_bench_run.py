@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.errors import ConfigError, TargetError
+from understudy_bench.accounting import ACCOUNTING, accounting_rows, pairs
 from understudy_bench.cli import main
 from understudy_bench.limits import LIMITS
 from understudy_bench.live_sessions import IDLE, PACED
@@ -80,6 +81,7 @@ def test_a_quick_run_of_live_sessions_at_scale(tmp_path):
 
 def test_each_limit_belongs_to_a_row_that_there_is():
     names = {f"{name}-{what}/simulator" for name in PACED for what in ("p50", "p99", "cpu")} | {f"{IDLE}/simulator"}
+    names |= {f"{ACCOUNTING}-{pair.name}/engine" for pair in pairs()}
     assert LIMITS.keys() <= names
     assert all(limit.aim is None or limit.aim < limit.must for limit in LIMITS.values())
 
@@ -124,9 +126,10 @@ def test_an_nginx_that_does_not_start_is_left_out_with_its_own_words(tmp_path, m
 
 
 def test_all_workloads_are_chosen_by_default_and_beginnings_choose_several():
-    assert chosen([]) == (*(workload.name for workload in workloads()), *PACED, IDLE, MEMORY)
+    assert chosen([]) == (*(workload.name for workload in workloads()), *PACED, IDLE, MEMORY, ACCOUNTING)
     assert chosen(["live"]) == ("live-200", "live-4k", "live-64k", *PACED, IDLE)
     assert chosen(["live-paced"]) == PACED
+    assert chosen(["accounting"]) == (ACCOUNTING,)
     assert chosen(["memory", "unary"]) == ("unary", "memory")
 
 
@@ -171,6 +174,16 @@ def test_comparing_ends_with_2_for_a_file_that_is_no_report(monkeypatch, tmp_pat
 def test_comparing_ends_with_2_for_a_file_that_is_not_there(monkeypatch, tmp_path, capsys):
     assert run_main(monkeypatch, "compare", stored(tmp_path / "b.json", 2.0), str(tmp_path / "none.json")) == 2
     assert "none.json: No such file" in capsys.readouterr().err
+
+
+def test_the_engine_is_measured_beside_plain_work_with_its_limits():
+    rows = accounting_rows(1, {"python": "3"}, round_s=0.001)
+    assert [(row.name, row.reference, row.must) for row in rows] == [
+        ("accounting-4k/engine", "json.loads", 6.0),
+        ("accounting-10m/engine", "zlib.crc32", 2.0),
+        ("accounting-live-64k/engine", "json.loads", 0.25),
+    ]
+    assert all(row.ratio is not None and row.ratio > 0 and row.is_ours for row in rows)
 
 
 def test_an_unknown_workload_ends_with_2(monkeypatch, capsys):

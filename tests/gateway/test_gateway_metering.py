@@ -116,7 +116,7 @@ def test_a_reader_that_fails_makes_the_cost_unknown_and_nothing_else(monkeypatch
         def feed(self, data):
             raise ZeroDivisionError
 
-    monkeypatch.setattr(metering, "reader_for", lambda *args: Broken())
+    monkeypatch.setattr(metering, "reader_for", lambda *args, **more: Broken())
     record = Desk().exchange(GENERATE, {"usageMetadata": usage(9, 9)})
     assert (record.known, "reading the usage failed" in caplog.text) == ("unknown", True)
 

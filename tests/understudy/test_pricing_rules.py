@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.errors import PriceError
+from understudy.pricing.bills import dot_product
 from understudy.pricing.book import Layer, PriceBook
 from understudy.pricing.cost import Cost, Known, Part, combined, dollars, lines_json, plain
-from understudy.pricing.exchanges import cost_of, dot_product
+from understudy.pricing.exchanges import cost_of
 from understudy.pricing.explain import explain
 from understudy.pricing.rates import Rates, Tier
 from understudy.pricing.sessions import cost_of_session, cost_of_turn, session_log_line
@@ -21,6 +22,7 @@ from understudy.pricing.videos import cost_of_videos, reservation
 from understudy.usage.live import LiveReader
 from understudy.usage.meters import Direction, Meter, Modality, Usage
 from understudy.usage.operations import VeoRequest
+from understudy.usage.policies import Policies
 from understudy.usage.reading import Grounding, Reading, UsageFold
 
 DAY = date(2026, 11, 21)
@@ -46,6 +48,8 @@ PRICES = {
         "cache_read_input_token_cost": "1e-7",
         "cache_read_input_token_cost_above_200k_tokens": "2e-7",
         "cache_read_input_audio_token_cost": "3e-7",
+        "cache_creation_input_token_cost": "1.25e-6",
+        "cache_creation_input_token_cost_above_1hr": "2e-6",
     },
     "gemini/speech": {"mode": "audio_speech", "input_cost_per_token": 1, "output_cost_per_token": 2,
                       "output_cost_per_audio_token": 5},
@@ -81,7 +85,9 @@ def reading(usage=None, **more) -> Reading:
 
 def cost(usage, model="flash", provider="gemini", method="generateContent", **more) -> Cost:
     terms = {
-        k: more.pop(k) for k in tuple(more) if k in {"location", "status", "complete", "served_tier", "prepaid_is_free"}
+        k: more.pop(k)
+        for k in tuple(more)
+        if k in {"location", "status", "complete", "served_tier", "policies", "request"}
     }
     day = more.pop("date", DAY)
     return cost_of(BOOK, provider, model, reading(usage, **more), method=method, date=day, **terms)
@@ -216,7 +222,7 @@ def test_5_an_unknown_tier_is_priced_as_standard_with_a_remark():
 def test_5_provisioned_throughput_is_prepaid_but_grounding_is_not():
     usage = count(5, 5, trafficType="PROVISIONED_THROUGHPUT")
     assert total(usage, "pro") == "0"
-    assert total(usage, "pro", prepaid_is_free=False) == "0.000055"
+    assert total(usage, "pro", policies=Policies(prepaid_is_free=False)) == "0.000055"
     assert total(usage, "gemini-2.5-x", grounding=Grounding(search_queries=2)) == "0.035"
 
 
@@ -278,7 +284,7 @@ def test_18_errors_and_free_methods_cost_nothing():
         ((count(1), "nobody"), {}, "no price for gemini model 'nobody'"),
         ((count(1, 1), "half"), {}, "'gemini/half' has no price for output, text tokens"),
         ((count(1),), {"problem": "why"}, "why"),
-        ((count(1),), {"method": "embedContent"}, "the cost of embedContent is not computed"),
+        ((count(1),), {"method": "tune"}, "the cost of tune is not computed"),
         ((count(1),), {"method": "list"}, "the cost of list is not computed"),
     ],
 )

@@ -154,3 +154,15 @@ def test_an_event_of_endless_lines_is_given_up():
     for _ in range(LARGEST_SKELETON // 1000 + 2):
         lines.feed(b"data:" + b"x" * 1000 + b"\n")
     assert lines.is_too_large
+
+
+long_texts = st.lists(st.sampled_from(['"', "\\", "=", "é", "a" * 700, " "]), max_size=8).map("".join)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", 'b"', "c" * 1100]), long_texts | st.lists(long_texts, max_size=2), max_size=3)
+)
+def test_the_quick_way_for_a_whole_text_gives_the_same_skeleton(value):
+    data = json.dumps(value).encode()
+    assert skeleton_of(data) == Skeleton().feed(data)
+    assert skeleton_of(data[:-1]) == Skeleton().feed(data[:-1])

@@ -8,7 +8,7 @@ from understudy.usage.meters import Direction, Meter, Modality, Usage
 from understudy.usage.reading import UsageFold
 from understudy.usage.tokens import Form, tokens_of
 
-INPUT, CACHED, TOOL, OUTPUT, THOUGHTS = Direction
+INPUT, CACHED, TOOL, OUTPUT, THOUGHTS = (Direction[n] for n in ("INPUT", "CACHED", "TOOL", "OUTPUT", "THOUGHTS"))
 TEXT, IMAGE, VIDEO, AUDIO = Modality
 
 

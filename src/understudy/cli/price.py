@@ -56,22 +56,37 @@ def book(model: ModelName, prices: Prices = "shipped", day: Day = None, as_json:
 
 
 def explain(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The body of an answer; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="What the wire carried: see below; - is standard input.")
+    ],
     model: Annotated[str, typer.Option(metavar="MODEL", help="gemini/... or vertex_ai/...")],
     method: Annotated[
         str | None,
         typer.Option(
             metavar="METHOD",
-            help="generateContent, streamGenerateContent, predictLongRunning (the request), bidiGenerateContent (the "
-            "server's messages, one a line), ... [default: by the look of the body]",
+            help="generateContent, predict, rawPredict, predictLongRunning (the request), fetchPredictOperation, "
+            "bidiGenerateContent, batch, ... [default: by the look of the body]",
         ),
+    ] = None,
+    request: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The request's body, where it decides: VEO, multimodal embeddings, prices by the character.",
+        ),
+    ] = None,
+    tier: Annotated[
+        str | None, typer.Option(metavar="TIER", help="The answer's header x-gemini-service-tier, if it had one.")
     ] = None,
     location: Annotated[str | None, typer.Option(metavar="LOCATION", help="A Vertex location.")] = None,
     prices: Prices = "shipped",
     day: Day = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain what an answer costs, line by line.
+    """Explain what something costs, line by line, with the formula; of a Live session its log line, too.
+
+    FILE is the body of an answer (JSON, an event stream, an array; gzip, too), a Live session (its messages, one a
+    line, or a transcript), an operation or batch job, a file of batch results, or a cached content.
 
     An unknown cost is never shown as zero; it says why it is unknown.
 
@@ -79,31 +94,16 @@ def explain(
     Examples:
       understudy price explain answer.json --model gemini/gemini-2.5-flash
       curl -s ... | understudy price explain - --model vertex_ai/gemini-2.5-flash --location europe-west4
-      understudy price explain start.json --model vertex_ai/veo-3.1-generate-001 --method predictLongRunning
+      understudy price explain done.json --model vertex_ai/veo-3.1-generate-001 --request start.json
     """
     from ..library import price_book
-    from ..pricing.cost import Cost, lines_json, plain
-    from ..pricing.explain import explain as explained
+    from .explaining import Asked, print_explanation
 
-    body = _body(file)
     provider, name = _provider_and_name(model)
-    verb, content_type = _kind(body, method)
-    cost: Cost = explained(
-        price_book(prices), provider, name, verb, body, content_type, date=_day(day), location=location
+    asked = None if request is None else _body(str(request))
+    print_explanation(
+        price_book(prices), Asked(provider, name, method, _body(file), asked, tier, location, _day(day)), as_json
     )
-    total = None if cost.total is None else plain(cost.total)
-    if as_json:
-        fields = {"cost": total, "known": cost.known.value, "reason": cost.reason, "remarks": list(cost.remarks)}
-        print(json.dumps(fields | {"lines": lines_json(cost)}, indent=2))
-        return
-    from .tables import print_rows
-
-    rows = [
-        (line.what, plain(line.quantity), line.unit, plain(line.unit_price), plain(line.amount)) for line in cost.lines
-    ]
-    print_rows([*rows, ("total", "", "", "", total or "unknown")], ("what", "quantity", "unit", "price", "USD"))
-    for remark in (*([f"{cost.known.value}: {cost.reason}"] if cost.reason else []), *cost.remarks):
-        print(remark)
 
 
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A price file of yours, YAML or JSON.")]) -> None:
@@ -145,11 +145,3 @@ def _body(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-
-
-def _kind(body: bytes, method: str | None) -> tuple[str, str]:
-    """Method and content type, by the look of the body where the method was not given."""
-    start = body.lstrip()[:6]
-    if start.startswith((b"data:", b"event:", b":")):
-        return method or "streamGenerateContent", "text/event-stream"
-    return method or ("streamGenerateContent" if start.startswith(b"[") else "generateContent"), "application/json"

@@ -1,36 +1,40 @@
-"""The cost of one HTTP exchange, and of one bill of tokens: a response's or a Live turn's (pricing 3 to 7, 18)."""
+"""The cost of one HTTP exchange: which rules apply to it, and what is free by its kind (pricing 3 to 7, 11 to 18)."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Final, assert_never
 
-from ..usage.meters import Direction, Meter, Unit, Usage
-from ..usage.reading import Grounding, Reading
-from ..usage.tokens import Form, tokens_of
+from ..usage.policies import DOCUMENTED, Policies
+from ..usage.reading import Reading
+from ..usage.requests import RequestReading, is_by_character
+from ..usage.tokens import Form
+from .bills import NO_USAGE, cost_of_tokens, no_price
 from .book import Entry, PriceBook
-from .cost import Cost, Known, Line, Part, estimated, line_of, unknown
-from .grounding import grounding_lines
-from .rates import Rates, Terms, tier_of
+from .caches import cost_of_cache
+from .characters import INPUT_CHARACTER, cost_of_characters
+from .cost import Cost, estimated, unknown
+from .partners import cost_of_partner
+from .predictions import cost_of_embeddings, cost_of_prediction, picture_line
+from .rates import Terms
 
-TOKEN_METHODS: Final = frozenset({"generateContent", "streamGenerateContent"})
-"""Methods that are priced by the tokens of their answer."""
+PRICED_METHODS: Final = frozenset(
+    {
+        *("generateContent", "streamGenerateContent", "predict", "embedContent", "batchEmbedContents"),
+        *("rawPredict", "streamRawPredict", "chat/completions", "embeddings"),
+    }
+)
+"""Methods that are priced by what their answer says."""
 
 FREE_METHODS: Final = frozenset(
-    {"countTokens", "computeTokens", "list", "get", "predictLongRunning", "fetchPredictOperation"}
+    {
+        *("countTokens", "computeTokens", "list", "get", "predictLongRunning", "fetchPredictOperation"),
+        *("batchGenerateContent", "asyncBatchEmbedContent", "cancel"),
+    }
 )
-"""Methods that are free by kind (pricing 18); a video job is settled apart, once, by `cost_of_videos`.
+"""Methods that are free by kind (pricing 18); video and batch jobs are settled apart, once, when they are done.
 
-`list` is also what `Place.method` says for a POST to a collection, which creates something: an answer with usage in it
-is then no list, and its cost unknown.
+`list` is also what `Place.method` says for a POST to a collection, which creates something: a cached content is priced,
+any other answer with usage in it is no list, and its cost unknown.
 """
-
-_WHAT: Final = {
-    Direction.INPUT: "input",
-    Direction.CACHED: "cached input",
-    Direction.TOOL: "tool results",
-    Direction.OUTPUT: "output",
-    Direction.THOUGHTS: "thinking",
-}
 
 
 def cost_of(
@@ -45,88 +49,73 @@ def cost_of(
     status: int = 200,
     complete: bool = True,
     served_tier: str | None = None,
-    prepaid_is_free: bool = True,
+    request: RequestReading | None = None,
+    policies: Policies = DOCUMENTED,
 ) -> Cost:
     """What one exchange cost, from what its answer said.
 
     `method` is `Place.method`, `date` the UTC date of the request's start, `location` that of the URL path, `status`
-    the answer's, `served_tier` its header `x-gemini-service-tier`. `complete` is false if the client left or the
-    answer broke: the last usage seen is then billed as an estimate (pricing 6).
+    the answer's, `served_tier` its header `x-gemini-service-tier`, `request` the text of the request where the answer
+    does not count it (`needs_request`). `complete` is false if the client left or the answer broke: the last usage
+    seen is then billed as an estimate (pricing 6).
     """
     if status >= 400 and not reading.has_counts:
         return Cost()
-    if method in FREE_METHODS and not (method == "list" and (reading.usage is not None)):
+    if reading.cache is not None:
+        return cost_of_cache(book, provider, model, reading.cache, date=date, location=location, policies=policies)
+    if method in FREE_METHODS and not (method == "list" and reading.usage is not None):
         return Cost()
-    if method not in TOKEN_METHODS:
+    if method not in PRICED_METHODS:
         return unknown(f"the cost of {method} is not computed")
+    terms = Terms(date, location, served_tier, policies)
+    cost = cost_of_answer(book, provider, model, reading, terms, request)
+    if complete and reading.is_whole:
+        return cost
+    return estimated(cost, "the answer ended early; the last usage seen is billed")
+
+
+def cost_of_answer(
+    book: PriceBook,
+    provider: str,
+    model: str,
+    reading: Reading,
+    terms: Terms,
+    request: RequestReading | None = None,
+) -> Cost:
+    """What one answer that came whole cost, by the rules for its form."""
     if reading.problem is not None:
         return unknown(reading.problem)
-    if not reading.has_counts:
-        # Vertex reports a blocked prompt with nothing but a trafficType: no tokens, so nothing to pay.
-        blocked = reading.is_blocked and reading.usage is not None
-        return Cost() if blocked else unknown("the answer carried no usage")
+    if reading.form is Form.GENERATE and reading.is_blocked and reading.usage is not None and not reading.has_counts:
+        return Cost()  # Vertex reports a blocked prompt with nothing but a trafficType: no tokens, so nothing to pay
     entry = book.entry(provider, model, reading.model_version)
     if entry is None:
-        return unknown(no_price(provider, model))
-    terms = Terms(date, location, served_tier, prepaid_is_free)
-    cost = cost_of_tokens(
-        entry.on(date),
-        reading.usage or {},
-        reading.grounding,
-        Form.GENERATE,
-        terms,
-        is_blocked=reading.is_blocked,
-    )
-    if not (complete and reading.is_whole):
-        return estimated(cost, "the answer ended early; the last usage seen is billed")
-    return cost
+        has_none = reading.form is Form.GENERATE and not reading.has_counts
+        return unknown(NO_USAGE if has_none else no_price(provider, model or reading.model_version or ""))
+    entry = entry.on(terms.day)
+    match reading.form:
+        case Form.CLAUDE | Form.OPENAI:
+            return cost_of_partner(entry, reading, terms)
+        case Form.EMBEDDING:
+            return cost_of_embeddings(entry, reading, request, terms)
+        case Form.PREDICTION:
+            return cost_of_prediction(entry, reading)
+        case Form.GENERATE | Form.GEMINI_LIVE | Form.VERTEX_LIVE:
+            by_character = request is not None and is_by_character(provider, model)
+            if by_character and request is not None and entry.price(INPUT_CHARACTER) is not None:
+                return cost_of_characters(entry, reading, request, terms)
+            return _generated(entry, reading, terms)
+        case _:
+            assert_never(reading.form)
 
 
-def no_price(provider: str, model: str) -> str:
-    """The reason why a model without an entry has no cost."""
-    return f"no price for {provider} model '{model}'"
-
-
-def cost_of_tokens(
-    entry: Entry,
-    metadata: Mapping[str, Any],
-    grounding: Grounding,
-    form: Form,
-    terms: Terms,
-    *,
-    is_blocked: bool = False,
-) -> Cost:
-    """The cost of one usageMetadata. `entry` is as of the day; of a blocked prompt only input is billed."""
-    is_speech = entry.word("mode") == "audio_speech"
-    tokens = tokens_of(metadata, form, is_grounded=grounding.is_grounded, is_speech=is_speech)
-    word = metadata.get("trafficType") or metadata.get("serviceTier") or terms.served_tier or ""
-    tier, remark = tier_of(str(word), terms)
-    remarks = tokens.remarks if remark is None else (*tokens.remarks, remark)
-    rates = Rates(entry, tier, tokens.prompt, terms.location)
-    cost = dot_product(tokens.usage, rates, entry.name, is_blocked=is_blocked)
-    fees = grounding_lines(entry, grounding)
-    return Cost((*cost.lines, *fees), cost.known, cost.reason, remarks)
-
-
-def dot_product(usage: Usage, rates: Rates, name: str, *, is_blocked: bool = False) -> Cost:
-    """Each meter times its rate. Unknown, with the lines that could be made, if a meter has no price."""
-    lines: list[Line] = []
-    unpriced: list[str] = []
-    for meter, count in usage.items():
-        is_answer = meter.direction in (Direction.OUTPUT, Direction.THOUGHTS)
-        if is_answer and is_blocked:
-            continue
-        rate = rates.rate(meter)
-        if rate is None:
-            unpriced.append(what_of(meter))
-        else:
-            lines.append(line_of(Part.OUTPUT if is_answer else Part.INPUT, what_of(meter), count, Unit.TOKEN, rate))
-    if unpriced:
-        return Cost(tuple(lines), Known.UNKNOWN, f"'{name}' has no price for {', '.join(unpriced)} tokens")
-    return Cost(tuple(lines))
-
-
-def what_of(meter: Meter) -> str:
-    """The meter's name for people."""
-    what = _WHAT[meter.direction]
-    return what if meter.direction is Direction.THOUGHTS else f"{what}, {meter.modality}"
+def _generated(entry: Entry, reading: Reading, terms: Terms) -> Cost:
+    """A generateContent answer: its tokens; only without any usage its pictures, each (pricing 11)."""
+    if reading.has_counts:
+        return cost_of_tokens(
+            entry, reading.usage or {}, reading.grounding, Form.GENERATE, terms, is_blocked=reading.is_blocked
+        )
+    pictures = reading.content.pictures if reading.content is not None and reading.usage is None else 0
+    line = picture_line(entry, pictures) if pictures else None
+    if line is None:
+        return unknown(NO_USAGE)
+    return estimated(Cost((line,)), "no usage came; the pictures of the answer are billed")

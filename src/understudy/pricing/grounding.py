@@ -18,8 +18,14 @@ _ANY_3: Final = Decimal("0.014")
 _GENERATION: Final = re.compile(r"gemini-(?:live-)?([12])(?![0-9])")
 
 
-def grounding_lines(entry: Entry, grounding: Grounding) -> list[Line]:
-    """The fees of one request or Live turn. Free allowances belong to the billing account and are not deducted."""
+def grounding_lines(entry: Entry, grounding: Grounding, free_units: int = 0) -> list[Line]:
+    """The fees of one request or Live turn.
+
+    Free allowances belong to the billing account and are not deducted, but where the operator says how many queries
+    or prompts of a request are to be (`Policies.free_grounding_units`); they are taken from Search first.
+    """
+    if not grounding.is_grounded:
+        return []
     lines: list[Line] = []
     is_second = _GENERATION.match(entry.name.rpartition("/")[2]) is not None
     per_query = _is_per_query(entry, is_second)
@@ -28,13 +34,17 @@ def grounding_lines(entry: Entry, grounding: Grounding) -> list[Line]:
         if price is None:
             price = _SEARCH_2 if is_second else _ANY_3
         count = grounding.search_queries if per_query else 1
-        lines.append(_fee("grounding with Google Search", count, per_query, price))
+        free = min(free_units, count)
+        count, free_units = count - free, free_units - free
+        if count:
+            lines.append(_fee("grounding with Google Search", count, per_query, price))
     if grounding.has_maps:
         price = entry.price(_MAPS)
         if price is None:
             price = _MAPS_2 if is_second else _ANY_3
-        count = max(1, grounding.maps_queries) if per_query else 1
-        lines.append(_fee("grounding with Google Maps", count, per_query, price))
+        count = max(0, (max(1, grounding.maps_queries) if per_query else 1) - free_units)
+        if count:
+            lines.append(_fee("grounding with Google Maps", count, per_query, price))
     return lines
 
 

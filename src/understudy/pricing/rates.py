@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from ..usage.meters import Direction, Meter, Modality
+from ..usage.policies import DOCUMENTED, Policies
 from .book import UPLIFT, Entry
 from .cost import ARITHMETIC, ZERO
 
@@ -41,20 +42,20 @@ class Terms:
     """What a price depends on beside model and usage.
 
     `day` is the UTC date of the request's start. `location` is from the URL path; None if it names none.
-    `served_tier` is the answer's header `x-gemini-service-tier`. `prepaid_is_free`: provisioned throughput costs
-    nothing more (else on-demand rates).
+    `served_tier` is the answer's header `x-gemini-service-tier`. `is_batch`: it is a line of a batch (pricing 13).
     """
 
     day: date
     location: str | None = None
     served_tier: str | None = None
-    prepaid_is_free: bool = True
+    policies: Policies = DOCUMENTED
+    is_batch: bool = False
 
 
 def tier_of(word: str, terms: Terms) -> tuple[Tier, str | None]:
     """The tier that was served, and a remark if the word is unknown: it is then priced as standard (pricing 5)."""
     tier = _SERVED.get(word.lower())
-    if tier is Tier.PREPAID and not terms.prepaid_is_free:
+    if tier is Tier.PREPAID and not terms.policies.prepaid_is_free:
         return Tier.STANDARD, None
     if tier is None:
         return Tier.STANDARD, f"the tier '{word}' has no prices of its own and is priced as standard"
@@ -85,6 +86,10 @@ class Rates:
                 return self._modal("input", meter.modality)
             case Direction.CACHED:
                 return self._cached(meter.modality)
+            case Direction.CACHE_WRITE:
+                return self._base("cache_creation_input_token_cost")
+            case Direction.CACHE_WRITE_1H:
+                return self._base("cache_creation_input_token_cost_above_1hr")
             case Direction.OUTPUT:
                 return self._modal("output", meter.modality)
             case Direction.THOUGHTS:

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from ..usage.meters import Unit
 from ..usage.operations import VeoRequest
+from .bills import no_price
 from .book import Entry, PriceBook
 from .cost import ARITHMETIC, Cost, Part, estimated, line_of, unknown
-from .exchanges import no_price
 
 
 def cost_of_videos(

@@ -6,8 +6,10 @@ from typing import Any, Final
 import msgspec
 
 from ..sse import EventReader
-from .reading import GroundingFold, Reading, UsageFold
-from .skeleton import LARGEST_SKELETON, Body, Elements, EventLines
+from .policies import DOCUMENTED, Policies
+from .reading import Content, GroundingFold, Reading, UsageFold
+from .requests import billable
+from .skeleton import LARGEST_SKELETON, Body, Elements, EventLines, is_placeholder
 from .wire_json import as_array, as_object, as_text, decoded, field, is_object
 
 _TOO_LARGE: Final = f"the body holds more than {LARGEST_SKELETON} bytes beside long strings"
@@ -15,6 +17,8 @@ _LONGEST_VERSION: Final = 200
 
 
 class _Candidate(msgspec.Struct, gc=False):
+    """`content` is set only by a decoder that is asked for it: to build it is dear, and few models bill by it."""
+
     index: Any = None
     groundingMetadata: Any = None
     grounding_metadata: Any = None
@@ -33,36 +37,55 @@ class _Answer(msgspec.Struct, gc=False):
     candidates: list[_Candidate] | None = None
 
 
+class _FullCandidate(_Candidate, gc=False):
+    content: Any = None
+
+
+class _FullAnswer(_Answer, gc=False):
+    candidates: list[_FullCandidate] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 _ANSWER: Final = msgspec.json.Decoder(_Answer, float_hook=Decimal)
-
-
-def _answers(data: bytes | bytearray) -> list[_Answer]:
-    """The answers in one JSON text: one, or those of an array; none if it is not JSON, or is something else."""
-    try:
-        return [_ANSWER.decode(data)]
-    except (ValueError, ArithmeticError, RecursionError):
-        value = decoded(data)  # not in Google's form, but perhaps still with usage in it
-    return [_loosely(answer) for answer in (as_array(value) or [value]) if is_object(answer)]
+_FULL_ANSWER: Final = msgspec.json.Decoder(_FullAnswer, float_hook=Decimal)
 
 
 def _loosely(answer: dict[str, Any]) -> _Answer:
     known = {name: answer[name] for name in _Answer.__struct_fields__ if name in answer and name != "candidates"}
     candidates = [as_object(candidate) for candidate in as_array(answer.get("candidates"))]
-    parts = [{k: c[k] for k in _Candidate.__struct_fields__ if k in c} for c in candidates]
-    return _Answer(**known, candidates=[_Candidate(**part) for part in parts])
+    parts = [{k: c[k] for k in _FullCandidate.__struct_fields__ if k in c} for c in candidates]
+    return _Answer(**known, candidates=[_FullCandidate(**part) for part in parts])
 
 
 class _AnswerFold:
     """One GenerateContentResponse, or all the chunks of a stream, folded into a Reading."""
 
-    def __init__(self) -> None:
-        self._usage = UsageFold()
+    def __init__(self, policies: Policies, with_content: bool) -> None:
+        self._usage = UsageFold(persists=policies.absent_fields_persist)
+        self._decoder = _FULL_ANSWER if with_content else _ANSWER
+        self._content = _ContentFold() if with_content else None
         self._grounding = GroundingFold()
         self._model_version: str | None = None
         self._refused = False
         self._answered = False
         self.is_whole = True
         self.problem: str | None = None
+
+    def take_text(self, data: bytes | bytearray) -> bool:
+        """Take the answers in one JSON text, one or those of an array. False if it is none."""
+        try:
+            self.take(self._decoder.decode(data))
+        except (ValueError, ArithmeticError, RecursionError):
+            value = decoded(data)  # not in Google's form, but perhaps still with usage in it
+        else:
+            return True
+        return self.take_value(value)
+
+    def take_value(self, value: object) -> bool:
+        """The same of a JSON value."""
+        answers = [_loosely(answer) for answer in (as_array(value) or [value]) if is_object(answer)]
+        for answer in answers:
+            self.take(answer)
+        return bool(answers)
 
     def take(self, answer: _Answer) -> None:
         self._usage.take(answer.usage_metadata if answer.usageMetadata is None else answer.usageMetadata)
@@ -77,6 +100,8 @@ class _AnswerFold:
             self._answered = True
             metadata = candidate.groundingMetadata
             self._grounding.take(candidate.index, candidate.grounding_metadata if metadata is None else metadata)
+            if self._content is not None and isinstance(candidate, _FullCandidate):
+                self._content.take(candidate.content)
 
     def result(self) -> Reading:
         return Reading(
@@ -86,14 +111,41 @@ class _AnswerFold:
             is_blocked=self._refused and not self._answered,
             is_whole=self.is_whole,
             problem=self.problem or self._usage.problem,
+            content=None if self._content is None else self._content.result(),
         )
+
+
+class _ContentFold:
+    def __init__(self) -> None:
+        self._characters = 0
+        self._pictures = 0
+        self._is_cut = False
+
+    def take(self, content: object) -> None:
+        for part in map(as_object, as_array(as_object(content).get("parts"))):
+            text = as_text(part.get("text"))
+            self._is_cut |= is_placeholder(text)
+            self._characters += billable(text)
+            blob = as_object(field(part, "inlineData", "inline_data") or field(part, "fileData", "file_data"))
+            self._pictures += as_text(field(blob, "mimeType", "mime_type")).startswith("image/")
+
+    def result(self) -> Content:
+        return Content(self._characters, self._pictures, self._is_cut)
+
+
+def answer_reading(value: dict[str, Any]) -> Reading:
+    """What one decoded GenerateContentResponse said, such as a line of a batch holds."""
+    fold = _AnswerFold(DOCUMENTED, with_content=False)
+    fold.take_value(value)
+    return fold.result()
 
 
 class UnaryReader:
     """Reads an answer that is one JSON object; also the arrays in which Google wraps some errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_content: bool = False) -> None:
         self._body = Body()
+        self._fold = _AnswerFold(DOCUMENTED, with_content)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -101,15 +153,11 @@ class UnaryReader:
 
     def finish(self) -> Reading:
         """What the body said; unreadable if it is too large or not JSON."""
-        fold = _AnswerFold()
-        answers = _answers(self._body.data)
-        for answer in answers:
-            fold.take(answer)
         if self._body.is_too_large:
-            fold.problem = _TOO_LARGE
-        elif not answers:
-            fold.problem = "the body is not a JSON object"
-        return fold.result()
+            self._fold.problem = _TOO_LARGE
+        elif not self._fold.take_text(self._body.data):
+            self._fold.problem = "the body is not a JSON object"
+        return self._fold.result()
 
 
 class StreamReader:
@@ -118,10 +166,10 @@ class StreamReader:
     The raw JSON error by which Google ends a broken stream (wire-http 5.3) is seen too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Policies = DOCUMENTED, *, with_content: bool = False) -> None:
         self._lines = EventLines()
         self._events = EventReader()
-        self._fold = _AnswerFold()
+        self._fold = _AnswerFold(policies, with_content)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -143,27 +191,21 @@ class StreamReader:
             self._take_event(event.data)
 
     def _take_event(self, data: bytes) -> None:
-        answers = _answers(data)
-        for answer in answers:
-            self._fold.take(answer)
-        if not answers:
+        if not self._fold.take_text(data):
             self._fold.is_whole = False
 
 
 class ArrayReader:
     """Reads an answer that comes as a JSON array written piece by piece (wire-http 4.7), or as a lone object."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Policies = DOCUMENTED, *, with_content: bool = False) -> None:
         self._elements = Elements()
-        self._fold = _AnswerFold()
+        self._fold = _AnswerFold(policies, with_content)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         for element in self._elements.feed(data):
-            answers = _answers(element)
-            for answer in answers:
-                self._fold.take(answer)
-            if not answers:
+            if not self._fold.take_text(element):
                 self._fold.is_whole = False
 
     def finish(self) -> Reading:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..surfaces import model_id
 from .reading import Grounding, GroundingFold, UsageFold
-from .skeleton import is_placeholder, media_bytes, skeleton_of
+from .skeleton import media_bytes, skeleton_of
 from .tokens import Form, turn_tokens
 from .wire_json import as_array, as_object, as_text, decoded, field, is_object
 
@@ -26,6 +26,8 @@ MOST_TURNS: Final = 20_000
 
 _RATE: Final = re.compile(r";\s*rate=([0-9]{3,6})")
 _MOST_RATES: Final = 8
+_LOST_TEXT: Final = re.compile(rb'(?:"text"\s*:|"web_?[Ss]earch_?[Qq]ueries"\s*:[^\]]*?)\s*"\[[0-9]{4,15} bytes\]"')
+"""A text or a search query that a skeleton has cut: its length, or its identity, is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Media that passed: bytes of PCM16 mono by samples per second, and pictures of the camera."""
+    """Media that passed: bytes of PCM16 mono by samples per second, pictures of the camera, code points of text."""
 
     audio_in: Mapping[int, int]
     audio_out: Mapping[int, int]
     pictures_in: int = 0
+    characters_in: int = 0
+    characters_out: int = 0
 
     @property
     def is_empty(self) -> bool:
-        """Whether none passed."""
+        """Whether no sound and no picture passed; text is no medium to estimate by."""
         return not (self.audio_in or self.audio_out or self.pictures_in)
 
 
@@ -77,7 +81,8 @@ class LiveReader:
         self.model: str | None = None
         self._turns: list[Turn] = []
         self._tokens = 0
-        self._characters = 0
+        self._characters_in = 0
+        self._characters_out = 0
         self._audio_in: dict[int, int] = {}
         self._audio_out: dict[int, int] = {}
         self._pictures_in = 0
@@ -95,7 +100,7 @@ class LiveReader:
         content = as_object(field(message, "clientContent", "client_content"))
         turns: object = content.get("turns")
         for turn in (turns,) if is_object(turns) else as_array(turns):
-            self._count_text(as_object(turn))
+            self._characters_in += _characters(as_object(turn))
         realtime = as_object(field(message, "realtimeInput", "realtime_input"))
         if realtime:
             self._realtime(realtime)
@@ -122,13 +127,14 @@ class LiveReader:
 
     def finish(self) -> SessionReading:
         """The session, as far as it came."""
-        media = Media(dict(self._audio_in), dict(self._audio_out), self._pictures_in)
+        characters = (self._characters_in, self._characters_out)
+        media = Media(dict(self._audio_in), dict(self._audio_out), self._pictures_in, *characters)
         return SessionReading(
-            self.model, tuple(self._turns), self._tokens, self._characters, media, self._was_used, self._problem
+            self.model, tuple(self._turns), self._tokens, sum(characters), media, self._was_used, self._problem
         )
 
     def _realtime(self, realtime: dict[str, Any]) -> None:
-        self._characters += len(as_text(realtime.get("text")))
+        self._characters_in += len(as_text(realtime.get("text")))
         blobs = [realtime.get("audio"), realtime.get("video"), realtime.get("media")]
         # Of mediaChunks only the first element is used (wire-live 3.3).
         blobs += as_array(field(realtime, "mediaChunks", "media_chunks"))[:1]
@@ -142,34 +148,29 @@ class LiveReader:
     def _content(self, content: dict[str, Any]) -> None:
         self._was_used = True
         turn = as_object(field(content, "modelTurn", "model_turn"))
-        self._count_text(turn)
+        if turn:
+            self._characters_out += _characters(turn)
         for part in map(as_object, as_array(turn.get("parts"))):
             blob = as_object(field(part, "inlineData", "inline_data"))
-            kind = as_text(field(blob, "mimeType", "mime_type"))
+            kind = as_text(field(blob, "mimeType", "mime_type")) if blob else ""
             if kind.startswith("audio/"):
                 _count_audio(self._audio_out, kind, OUTPUT_RATE, as_text(blob.get("data")))
         self._grounding.take(0, field(content, "groundingMetadata", "grounding_metadata"))
 
-    def _count_text(self, content: dict[str, Any]) -> None:
-        """Count the code points of a Content's text parts that are not thoughts (pricing 9)."""
-        for part in map(as_object, as_array(content.get("parts"))):
-            if part.get("thought") is not True:
-                self._characters += len(as_text(part.get("text")))
+
+def _characters(content: dict[str, Any]) -> int:
+    """The code points of a Content's text parts that are not thoughts (pricing 9)."""
+    parts = map(as_object, as_array(content.get("parts")))
+    return sum(len(as_text(part.get("text"))) for part in parts if part.get("thought") is not True)
 
 
 def _message(payload: bytes) -> dict[str, Any]:
     """The message, or its skeleton if it is long; the whole of a long one only if a text of it would be lost."""
-    if len(payload) <= SMALL_FRAME:
-        return as_object(decoded(payload))
-    message = as_object(decoded(skeleton_of(payload)))
-    return as_object(decoded(payload)) if _lost_text(message) else message
-
-
-def _lost_text(value: object) -> bool:
-    """Whether a `text` or a search query of a skeleton was cut: its length, or its identity, is needed."""
-    if is_object(value):
-        return is_placeholder(as_text(value.get("text"))) or any(_lost_text(inner) for inner in value.values())
-    return any(_lost_text(inner) for inner in as_array(value))
+    if len(payload) > SMALL_FRAME:
+        skeleton = skeleton_of(payload)
+        if _LOST_TEXT.search(skeleton) is None:
+            payload = skeleton
+    return as_object(decoded(payload))
 
 
 def _count_audio(by_rate: dict[int, int], kind: str, default: int, data: str) -> None:

@@ -1,15 +1,21 @@
 """What was consumed: a bag of meters. Each token stands on exactly one meter, so that none is billed twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Direction(StrEnum):
     """Which way tokens went, as far as prices differ by it."""
 
+    __hash__ = str.__hash__  # the enum's own is written in Python, and every meter of every response is hashed
+
     INPUT = "input"
     CACHED = "cached"
+    CACHE_WRITE = "cache_write"
+    """Tokens written to a cache for five minutes, and for an hour; Claude alone bills them (pricing 16)."""
+    CACHE_WRITE_1H = "cache_write_1h"
     TOOL = "tool"
     """Results of tools that the provider ran, fed back as input; outside the prompt count."""
     OUTPUT = "output"
@@ -18,6 +24,8 @@ class Direction(StrEnum):
 
 class Modality(StrEnum):
     """The modalities that have prices of their own."""
+
+    __hash__ = str.__hash__
 
     TEXT = "text"
     IMAGE = "image"
@@ -28,11 +36,14 @@ class Modality(StrEnum):
 class Unit(StrEnum):
     """What a meter counts."""
 
+    __hash__ = str.__hash__
+
     TOKEN = "token"  # noqa: S105 - a unit, not a secret
     SECOND = "second"
     CHARACTER = "character"
     PICTURE = "picture"
     QUERY = "query"
+    TOKEN_HOUR = "token hour"  # noqa: S105 - a unit, not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,10 @@ class Meter:
     direction: Direction
     modality: Modality
     unit: Unit = Unit.TOKEN
+
+
+METERS: Final = {direction: {modality: Meter(direction, modality) for modality in Modality} for direction in Direction}
+"""The meters of tokens, made once."""
 
 
 class Usage(Mapping[Meter, int]):
@@ -60,6 +75,10 @@ class Usage(Mapping[Meter, int]):
 
     def __len__(self) -> int:
         return len(self._counts)
+
+    def items(self) -> ItemsView[Meter, int]:
+        """The meters and their counts; the dictionary's own view, which is far quicker than what Mapping makes."""
+        return self._counts.items()
 
     def __add__(self, other: "Usage") -> "Usage":
         total = dict(self._counts)

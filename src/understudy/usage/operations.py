@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from .predictions import LeanBody
 from .reading import OperationReading, Reading
+from .resources import batch_of
 from .skeleton import Body
 from .wire_json import as_array, as_count, as_object, as_text, decoded, field, is_object
 
@@ -80,10 +82,10 @@ def veo_request(body: bytes) -> VeoRequest:
 
 
 class OperationReader:
-    """Reads the answer to a start, or to a poll; inline videos are counted and not kept."""
+    """Reads the answer to a start, or to a poll; inline videos are counted and not kept. A batch job is one, too."""
 
     def __init__(self) -> None:
-        self._body = Body()
+        self._body = LeanBody()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -91,7 +93,7 @@ class OperationReader:
 
     def finish(self) -> Reading:
         """The operation's name and state; unreadable if the body is too large or not a JSON object."""
-        value = None if self._body.is_too_large else decoded(self._body.data)
+        value = self._body.value
         if not is_object(value):
             return Reading(problem="the answer about the operation could not be read")
         name = as_text(value.get("name"))[:_LONGEST_NAME] or None
@@ -101,6 +103,9 @@ class OperationReader:
             return Reading(operation=OperationReading(name, is_done=True, has_failed=True))
         response: object = value.get("response")
         problem = None if is_object(response) else "the operation is done and has neither response nor error"
+        batch = batch_of(value)
+        if batch is not None:
+            return Reading(operation=OperationReading(name, is_done=True), batch=batch)
         delivered, filtered = _videos(as_object(response))
         operation = OperationReading(name, is_done=True, delivered=delivered, filtered=filtered)
         return Reading(operation=operation, problem=problem)

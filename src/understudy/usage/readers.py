@@ -5,7 +5,11 @@ from typing import Final
 from .generate import ArrayReader, StreamReader, UnaryReader
 from .inflate import BlindReader, inflating
 from .operations import OperationReader
+from .partners import PartnerReader, PartnerStreamReader
+from .policies import DOCUMENTED, Policies
+from .predictions import PredictionReader
 from .reading import Reader
+from .resources import CollectionReader
 
 OPERATION_METHODS: Final = frozenset({"predictLongRunning", "fetchPredictOperation", "get"})
 """Methods whose answer may be about a long-running operation; `get` is any named resource."""
@@ -13,21 +17,44 @@ OPERATION_METHODS: Final = frozenset({"predictLongRunning", "fetchPredictOperati
 UNREAD_METHODS: Final = frozenset({"countTokens", "computeTokens"})
 """Methods whose answer never tells anything about cost: they are free (pricing 18)."""
 
+PARTNER_METHODS: Final = frozenset({"rawPredict", "streamRawPredict", "chat/completions", "embeddings"})
+"""Methods of Claude's and OpenAI's shape. The last two are path ends of the OpenAI-compatible surface."""
 
-def reader_for(method: str, content_type: str, content_encoding: str) -> Reader:
-    """The reader for the answer to `method` (`Place.method`), by the answer's two header values (empty if absent)."""
+PREDICTION_METHODS: Final = frozenset({"predict", "embedContent", "batchEmbedContents"})
+"""Methods that answer with pictures, clips, vectors or an older model's text."""
+
+
+def reader_for(
+    method: str,
+    content_type: str,
+    content_encoding: str,
+    *,
+    with_content: bool = False,
+    policies: Policies = DOCUMENTED,
+) -> Reader:
+    """The reader for the answer to `method` (`Place.method`), by the answer's two header values (empty if absent).
+
+    `with_content`: what the answer says is counted too, for the few models that bill by it (`needs_content`).
+    """
     kind = content_type.partition(";")[0].strip().lower()
-    return inflating(content_encoding, _plain_reader(method, kind))
+    return inflating(content_encoding, _plain_reader(method, kind, with_content, policies))
 
 
-def _plain_reader(method: str, kind: str) -> Reader:
+def _plain_reader(method: str, kind: str, with_content: bool, policies: Policies) -> Reader:
     if method in UNREAD_METHODS:
         return BlindReader()
+    if method in PARTNER_METHODS:
+        # Whether it streams shows in the answer's content type, not in the path (pricing 16).
+        return PartnerStreamReader() if kind == "text/event-stream" else PartnerReader()
     if kind == "text/event-stream":
-        return StreamReader()
+        return StreamReader(policies, with_content=with_content)
+    if method in PREDICTION_METHODS:
+        return PredictionReader()
     if method in OPERATION_METHODS:
         # A resource may be a file of any size and kind: only JSON can be about an operation.
         return OperationReader() if method != "get" or kind in ("application/json", "") else BlindReader()
     if method == "streamGenerateContent":
-        return ArrayReader()
-    return UnaryReader()
+        return ArrayReader(policies, with_content=with_content)
+    if method == "list":
+        return CollectionReader()
+    return UnaryReader(with_content=with_content)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from .wire_json import as_array, as_count, as_object, as_text, field, is_object, snake
+from .tokens import Form
+from .wire_json import LARGEST_COUNT, as_array, as_count, as_object, as_text, field, is_object, snake
 
 _COUNTS: Final = (
     *("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount"),
@@ -21,6 +22,8 @@ _SINGULAR: Final = {name.replace("Tokens", "Token"): name for name in _DETAILS}
 _FIELDS: Final = {spelling: name for name in (*_COUNTS, *_DETAILS, *_WORDS) for spelling in (name, snake(name))} | {
     spelling: name for singular, name in _SINGULAR.items() for spelling in (singular, snake(singular))
 }
+_COUNT_NAMES: Final = frozenset(_COUNTS)
+_COUNTING_NAMES: Final = frozenset((*_COUNTS, *_DETAILS))
 _MOST_DETAILS: Final = 32
 _LONGEST_WORD: Final = 64
 _MOST_QUERIES: Final = 1000
@@ -56,11 +59,50 @@ class OperationReading:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheReading:
+    """A cached content as its resource tells: its model's bare id, its tokens, and its times (RFC 3339)."""
+
+    name: str
+    model: str
+    tokens: int
+    created: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an answer's content held, where that is asked for: code points of text, white space left out; pictures.
+
+    `is_cut`: a text was too long to be kept, so that `characters` says nothing.
+    """
+
+    characters: int = 0
+    pictures: int = 0
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The results of a batch job: one reading for each line that succeeded. Failed lines are free.
+
+    `name` and `model` (its bare id) are those of the job; None where lines came without it. `is_elsewhere`: the job
+    is done, and its results stand in a file that is not here.
+    """
+
+    lines: "tuple[Reading, ...]" = ()
+    failed: int = 0
+    name: str | None = None
+    model: str | None = None
+    is_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that a body told about what is to be paid.
 
-    `usage` is the merged `usageMetadata` under its camelCase names (counts, lists of `{modality, tokenCount}`, two
-    words), ready for JSON; None if there was none. `is_blocked`: the prompt was refused and nothing answered.
+    `usage` is what the wire said, ready for JSON; None if it said nothing. Its `form` says whose words these are: the
+    merged `usageMetadata` under its camelCase names (counts, lists of `{modality, tokenCount}`, two words), or counts
+    by the names that a partner's or a `predict` answer has. `is_blocked`: the prompt was refused and nothing answered.
     `is_whole` is false if the body stopped early or turned into an error. `problem` says why the body could not be
     read; what it cost is then unknown.
     """
@@ -72,11 +114,17 @@ class Reading:
     operation: OperationReading | None = None
     is_whole: bool = True
     problem: str | None = None
+    form: Form = Form.GENERATE
+    content: Content | None = None
+    cache: CacheReading | None = None
+    batch: Batch | None = None
 
     @property
     def has_counts(self) -> bool:
-        """Whether any token count came; Vertex sends a bare `trafficType` early in a stream."""
-        return self.usage is not None and any(name in self.usage for name in (*_COUNTS, *_DETAILS))
+        """Whether any count came; Vertex sends a bare `trafficType` early in a stream."""
+        if self.form is not Form.GENERATE:
+            return bool(self.usage)
+        return self.usage is not None and not _COUNTING_NAMES.isdisjoint(self.usage)
 
 
 class Reader(Protocol):
@@ -92,9 +140,13 @@ class Reader(Protocol):
 
 
 class UsageFold:
-    """A field-wise merge of `usageMetadata`: later fields overwrite, missing ones keep what they had (pricing 6)."""
+    """A field-wise merge of `usageMetadata`: later fields overwrite, missing ones keep what they had (pricing 6).
 
-    def __init__(self) -> None:
+    With `persists` false a later one replaces the earlier whole.
+    """
+
+    def __init__(self, *, persists: bool = True) -> None:
+        self._persists = persists
         self.merged: dict[str, Any] | None = None
         self.problem: str | None = None
 
@@ -102,12 +154,14 @@ class UsageFold:
         """Merge one `usageMetadata`; anything but an object is no usage."""
         if not is_object(metadata):
             return
-        merged = self.merged = self.merged or {}
+        merged = self.merged = (self.merged if self._persists else None) or {}
         for spelling, value in metadata.items():
             name = _FIELDS.get(spelling)
             if name is None or value is None:
                 continue
-            if name in _COUNTS:
+            if type(value) is int and 0 <= value <= LARGEST_COUNT and name in _COUNT_NAMES:
+                merged[name] = value  # the usual case, and on the path of every response
+            elif name in _COUNT_NAMES:
                 self._take_count(merged, name, value)
             elif name in _WORDS:
                 merged[name] = as_text(value)[:_LONGEST_WORD]
@@ -164,6 +218,8 @@ class GroundingFold:
 
     def result(self) -> Grounding:
         """What came together. A candidate's queries are Maps queries if it has Maps chunks and no web chunk."""
+        if not self._candidates:
+            return Grounding()
         search: set[str] = set()
         maps: set[str] = set()
         for queries, kinds in self._candidates.values():

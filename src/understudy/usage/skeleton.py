@@ -99,8 +99,23 @@ class Skeleton:
 
 
 def skeleton_of(data: bytes) -> bytes:
-    """The skeleton of a whole JSON text."""
-    return Skeleton().feed(data)
+    """The skeleton of a whole JSON text; as `Skeleton`, but several times quicker where nothing is escaped."""
+    if b"\\" in data:
+        return Skeleton().feed(data)
+    out: list[bytes] = []
+    find, start = data.find, 0
+    quote = find(b'"')
+    while quote >= 0:
+        end = find(b'"', quote + 1)
+        if end < 0:
+            # A string that is cut off gives nothing; the text is no JSON in any case.
+            return b"".join((*out, data[start : quote + 1]))
+        if end - quote > LONGEST_STRING + 1:
+            padding = 2 if data[end - 2 : end] == b"==" else data[end - 1] == 0x3D
+            out += (data[start : quote + 1], b"[%d bytes]%s" % (end - quote - 1, b"=" * padding))
+            start = end
+        quote = find(b'"', end + 1)
+    return b"".join((*out, data[start:]))
 
 
 def is_placeholder(text: str) -> bool:
@@ -117,9 +132,10 @@ def media_bytes(text: str) -> int:
 
 
 class Body:
-    """A body as it passes: kept whole while it is small, else as its skeleton."""
+    """A body as it passes: kept whole while it is small, else as its skeleton (strings up to `longest` are kept)."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST_STRING) -> None:
+        self._longest = longest
         self._kept = bytearray()
         self._skeleton: Skeleton | None = None
         self.is_too_large = False
@@ -132,7 +148,7 @@ class Body:
             self._kept += data
             return
         if self._skeleton is None:
-            self._skeleton = Skeleton()
+            self._skeleton = Skeleton(self._longest)
             self._kept = bytearray(self._skeleton.feed(bytes(self._kept)))
         self._kept += self._skeleton.feed(data)
         if len(self._kept) > LARGEST_SKELETON:

@@ -1,11 +1,12 @@
 """From one `usageMetadata` to a bag of meters: pricing 3, rules 1 to 4, 6 and 7, each a small function."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from .meters import Direction, Meter, Modality, Usage
+from .meters import METERS, Direction, Meter, Modality, Usage
+from .policies import DOCUMENTED, Policies
 
 _MODALITIES: Final = {
     "TEXT": Modality.TEXT,
@@ -16,18 +17,26 @@ _MODALITIES: Final = {
     "VIDEO": Modality.VIDEO,
     "AUDIO": Modality.AUDIO,
 }
-_CACHE_ORDER: Final = (Modality.TEXT, Modality.IMAGE, Modality.VIDEO, Modality.AUDIO)
+_INPUT: Final = METERS[Direction.INPUT]
+_THOUGHTS: Final = METERS[Direction.THOUGHTS][Modality.TEXT]
+_STEMS: Final = ("prompt", "candidates", "response", "toolUsePrompt")
+_COUNT: Final = {stem: f"{stem}TokenCount" for stem in _STEMS}
+_DETAILS: Final = {stem: f"{stem}TokensDetails" for stem in (*_STEMS, "cache")}
 
 Split = dict[Modality, int]
 """Tokens by modality."""
 
 
 class Form(Enum):
-    """Who wrote the usage: the names of the answer's counts and the meaning of the total differ."""
+    """Who wrote the usage: the first three write a usageMetadata, in which names and the total's meaning differ."""
 
     GENERATE = auto()
     GEMINI_LIVE = auto()
     VERTEX_LIVE = auto()
+    CLAUDE = auto()
+    OPENAI = auto()
+    EMBEDDING = auto()
+    PREDICTION = auto()
 
     @property
     def answer_names(self) -> tuple[str, str]:
@@ -44,27 +53,35 @@ class Tokens:
     remarks: tuple[str, ...] = ()
 
 
-def tokens_of(metadata: Mapping[str, Any], form: Form, *, is_grounded: bool = False, is_speech: bool = False) -> Tokens:
+def tokens_of(
+    metadata: Mapping[str, Any],
+    form: Form,
+    *,
+    is_grounded: bool = False,
+    is_speech: bool = False,
+    policies: Policies = DOCUMENTED,
+) -> Tokens:
     """The meters of a merged usageMetadata.
 
     `is_grounded`: Google Search or Maps took part. `is_speech`: the model's price entry has `mode: audio_speech`.
     """
-    count = _Counts(metadata)
-    prompt = count.split("prompt", count.get("promptTokenCount"))
+    count = _Counts(metadata, policies)
+    whole = count.get("promptTokenCount")
+    prompt = count.split("prompt", whole)
     cached = _cached(count, prompt)
     tool = {} if is_grounded else count.split("toolUsePrompt", count.get("toolUsePromptTokenCount"))
     thoughts = count.get("thoughtsTokenCount")
     answer = _answer(count, form, thoughts, is_speech)
     meters: dict[Meter, int] = {}
     for modality, tokens in prompt.items():
-        meters[Meter(Direction.INPUT, modality)] = tokens - cached.get(modality, 0)
+        meters[_INPUT[modality]] = tokens - cached[modality] if modality in cached else tokens
     for direction, split in ((Direction.CACHED, cached), (Direction.TOOL, tool), (Direction.OUTPUT, answer)):
         for modality, tokens in split.items():
-            meters[Meter(direction, modality)] = tokens
+            meters[METERS[direction][modality]] = tokens
     if thoughts:
-        meters[Meter(Direction.THOUGHTS, Modality.TEXT)] = thoughts
-    longest = max(count.get("promptTokenCount"), sum(prompt.values()))
-    return Tokens(Usage(meters), longest, tuple(dict.fromkeys(count.remarks)))
+        meters[_THOUGHTS] = thoughts
+    remarks = tuple(dict.fromkeys(count.remarks)) if count.remarks else ()
+    return Tokens(Usage(meters), max(whole, sum(prompt.values())), remarks)
 
 
 def turn_tokens(metadata: Mapping[str, Any], form: Form) -> int:
@@ -78,8 +95,9 @@ def turn_tokens(metadata: Mapping[str, Any], form: Form) -> int:
 class _Counts:
     """The counts of a usageMetadata, never negative; what had to be bent is remarked."""
 
-    def __init__(self, metadata: Mapping[str, Any]) -> None:
+    def __init__(self, metadata: Mapping[str, Any], policies: Policies = DOCUMENTED) -> None:
         self._metadata = metadata
+        self.policies = policies
         self.remarks: list[str] = []
 
     def __contains__(self, name: str) -> bool:
@@ -87,7 +105,8 @@ class _Counts:
 
     def get(self, name: str) -> int:
         """The count `name`; JSON leaves out zeros."""
-        return self.clamped(name, self._metadata.get(name) or 0)
+        value = self._metadata.get(name) or 0
+        return value if value >= 0 else self.clamped(name, value)
 
     def clamped(self, name: str, value: int) -> int:
         if value < 0:
@@ -95,18 +114,22 @@ class _Counts:
             return 0
         return value
 
-    def details(self, name: str) -> Iterable[Mapping[str, Any]]:
-        return self._metadata.get(name) or ()
+    def has_details(self, stem: str) -> bool:
+        """Whether the count of `stem` is told by modality."""
+        return bool(self._metadata.get(_DETAILS[stem]))
 
     def split(self, stem: str, whole: int, rest_is: Modality | None = Modality.TEXT) -> Split:
         """Rule 3: tokens by modality. The rest of `whole` belongs to the one entry without a count, else to `rest_is`.
 
         With `rest_is` None it is left out.
         """
-        name = "cacheTokensDetails" if stem == "cache" else f"{stem}TokensDetails"
+        name = _DETAILS[stem]
+        details = self._metadata.get(name)
+        if not details:
+            return {rest_is: whole} if whole > 0 and rest_is is not None else {}
         split: Split = {}
         uncounted: list[Modality] = []
-        for detail in self.details(name):
+        for detail in details:
             modality = self._modality(detail["modality"])
             if "tokenCount" in detail:
                 split[modality] = split.get(modality, 0) + self.clamped(name, detail["tokenCount"])
@@ -114,7 +137,8 @@ class _Counts:
                 uncounted.append(modality)
         rest = whole - sum(split.values())
         if rest > 0:
-            owner = uncounted[0] if len(uncounted) == 1 else rest_is
+            is_told = len(uncounted) == 1 and self.policies.uncounted_detail_takes_rest
+            owner = uncounted[0] if is_told else rest_is
             if owner is not None:
                 split[owner] = split.get(owner, 0) + rest
         return split
@@ -129,35 +153,34 @@ def _cached(count: _Counts, prompt: Split) -> Split:
     """Rule 4: cached tokens by modality, each at most its part of the prompt; what has no details is text first."""
     if "cachedContentTokenCount" not in count and "cacheTokensDetails" not in count:
         return {}  # the usual case, and on the path of every response
-    whole = count.get("cachedContentTokenCount")
-    told = dict.fromkeys(_CACHE_ORDER, 0) | count.split("cache", whole, rest_is=None)
-    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in _CACHE_ORDER}
+    whole, order = count.get("cachedContentTokenCount"), count.policies.cached_order
+    told = dict.fromkeys(Modality, 0) | count.split("cache", whole, rest_is=None)
+    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in Modality}
     left = whole - sum(told.values())
-    for modality in _CACHE_ORDER:
+    for modality in order:
         if left > 0:
             more = min(left, prompt.get(modality, 0) - cached[modality])
             cached[modality] += more
             left -= more
-    if left > 0 or any(told[modality] > cached[modality] for modality in _CACHE_ORDER):
+    if left > 0 or any(told[modality] > cached[modality] for modality in Modality):
         count.remarks.append("more cached tokens than prompt tokens were reported; the surplus is left out")
     return {modality: tokens for modality, tokens in cached.items() if tokens}
 
 
 def _answer_stem(count: _Counts, form: Form) -> str:
     own, other = form.answer_names
-    has_own = f"{own}TokenCount" in count or f"{own}TokensDetails" in count
+    has_own = _COUNT[own] in count or _DETAILS[own] in count
     return own if has_own else other
 
 
 def _answer(count: _Counts, form: Form, thoughts: int, is_speech: bool) -> Split:
     """Rules 2 and 7: the answer by modality, without its thoughts."""
     stem = _answer_stem(count, form)
-    whole = count.get(f"{stem}TokenCount")
-    details = f"{stem}TokensDetails"
-    if is_speech and not count.details(details):
+    whole = count.get(_COUNT[stem])
+    if is_speech and not count.has_details(stem):
         return {Modality.AUDIO: _without_thoughts(count, form, whole, thoughts)}
     split = count.split(stem, whole)
-    inner = whole - _without_thoughts(count, form, whole, thoughts)
+    inner = whole - _without_thoughts(count, form, whole, thoughts) if thoughts else 0
     if inner:
         split[Modality.TEXT] = max(0, split.get(Modality.TEXT, 0) - inner)
     return split
