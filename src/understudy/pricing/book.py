@@ -211,8 +211,9 @@ class PriceBook:
         """The entry, where there must be one. Raises PriceError with the nearest models of that provider."""
         found = self.entry(provider, model)
         if found is None:
-            near = " or ".join(f"'{name}'" for name in self.nearest(provider, model))
-            raise PriceError(f"no price for {provider} model '{model}'" + (f" (did you mean {near}?)" if near else ""))
+            *others, last = (f"'{name}'" for name in self.nearest(provider, model) or ("",))
+            near = f" (did you mean {', '.join(others)}{' or ' if others else ''}{last}?)" if last != "''" else ""
+            raise PriceError(f"no price for {provider} model '{model}'{near}")
         return found
 
     def nearest(self, provider: str, model: str, most: int = 3) -> tuple[str, ...]:

@@ -116,15 +116,28 @@ class _Checker:
             name in models or name in self._shipped for name in self._bases(model, base)
         ):
             self._mistake(place.at(BASE_MODEL), f"there is no entry '{base}'{did_you_mean(base, self._shipped)}")
-        if model.startswith(_PREFIXES):
+        if not model.startswith(_PREFIXES) and not isinstance(base, str):
+            self._bare_name(place, values.get("litellm_provider"), models)
+
+    def _bare_name(self, place: _Place, owner: object, models: Mapping[str, object]) -> None:
+        """Whom a name without a provider in front serves: an entry with the provider in front is found first."""
+        model = place.model
+        prefixed = {provider: f"{provider}/{model}" for provider in ("gemini", "vertex_ai")}
+        hidden = [name for name in prefixed.values() if name in self._shipped or name in models]
+        if isinstance(owner, str):
+            own = prefixed["gemini" if owner == "gemini" else "vertex_ai"]
+            if own in hidden:
+                self._note(place, f"has no effect, since '{own}' is found first")
             return
-        if "litellm_provider" not in values and model not in self._shipped and not isinstance(base, str):
+        found = {provider: self._shipped.entry(provider, model) for provider in prefixed}
+        served = [provider for provider, entry in found.items() if entry is not None and entry.name == model]
+        if not served and not hidden:
             near = did_you_mean(model, self._shipped)
             self._note(place, f"without litellm_provider, or gemini/ or vertex_ai/ in front, it is never found{near}")
-            return
-        hidden = [prefix + model for prefix in _PREFIXES if prefix + model in self._shipped or prefix + model in models]
-        if hidden:
-            self._note(place, f"has no effect where '{hidden[0]}' is found first; put the provider in front")
+        elif not served:
+            self._note(place, f"has no effect, since '{hidden[0]}' is found first")
+        elif hidden:
+            self._note(place, f"counts for {served[0]} alone; '{hidden[0]}' has prices of its own")
 
     @staticmethod
     def _bases(model: str, base: str) -> tuple[str, str]:
