@@ -284,7 +284,7 @@ def _built(model: str, drafts: Mapping[str, _Draft], below: tuple[str, ...]) -> 
         return draft
     where = f"{draft.layers[BASE_MODEL]}: {model}: {BASE_MODEL}"
     provider = model.partition("/")[0]
-    name = next((name for name in (base, f"{provider}/{base}") if name in drafts), None)
+    name = next((name for name in (f"{provider}/{base}", base) if name in drafts), None)
     if name is None:
         raise PriceError(f"{where}: there is no entry '{base}'{did_you_mean(base, drafts)}")
     if name in (model, *below):
