@@ -304,9 +304,20 @@ def _value(where: str, key: str, raw: object, strict: bool) -> Value | None:
         return price_of(raw, f"{where}: {key}")
     if strict and looks_like_price(key):
         raise PriceError(f"{where}: unknown price '{key}'{did_you_mean(key, known_keys())}")
-    if key in NUMBERS and isinstance(raw, int | Decimal) and not isinstance(raw, bool):
-        return Decimal(raw)
+    if key in NUMBERS:
+        return number_of(raw)
     return raw if isinstance(raw, str) else None
+
+
+def number_of(raw: object) -> Decimal | None:
+    """The number that a value is or spells; None if it is none."""
+    if isinstance(raw, bool) or not isinstance(raw, int | Decimal | str):
+        return None
+    try:
+        number = Decimal(raw)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def price_of(raw: object, where: str) -> Decimal:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from ..errors import PriceError, Problem, did_you_mean
-from .book import PriceBook, day_of, is_foreign, price_of
+from .book import PriceBook, day_of, is_foreign, number_of, price_of
 from .cost import ARITHMETIC, plain
 from .vocabulary import (
     BASE_MODEL,
@@ -158,7 +158,7 @@ class _Checker:
             if not isinstance(raw, str):
                 self._mistake(place, f"wanted a text, found {raw!r}")
         elif key in NUMBERS:
-            if isinstance(raw, bool) or not isinstance(raw, int | Decimal):
+            if number_of(raw) is None:
                 self._mistake(place, f"wanted a number, found {raw!r}")
         elif not is_described(key):
             self._unknown(place, key)
@@ -190,7 +190,7 @@ class _Checker:
 
     def _price(self, place: _Place, key: str, raw: object) -> None:
         """A price of the right type, not negative, and of a size that its unit allows."""
-        negative = _number(raw)
+        negative = number_of(raw)
         if negative is not None and negative < 0:
             self._mistake(place, f"{raw} is negative")
             return
@@ -293,17 +293,6 @@ class _Checker:
             (self._lines[place.path[:n]] for n in range(len(place.path), -1, -1) if place.path[:n] in self._lines), None
         )
         return Problem(self._source, line, shown.removeprefix(": "), message)
-
-
-def _number(raw: object) -> Decimal | None:
-    """The number that a value is or spells; None if it is none."""
-    if isinstance(raw, bool) or not isinstance(raw, int | Decimal | str):
-        return None
-    try:
-        number = Decimal(raw)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _times(price: Decimal, known: Decimal) -> str:
