@@ -258,7 +258,13 @@ def price_findings(path: Path) -> tuple[Finding, ...]:
         value, lines = _prices_of(path, text, str(path))
     except DocumentError as error:
         return tuple(Finding(problem) for problem in error.problems)
-    return findings(str(path), value, lines_of(text) if lines is None else lines, price_book())
+    found = findings(str(path), value, lines_of(text) if lines is None else lines, price_book())
+    if all(finding.is_note for finding in found):
+        try:
+            price_book(path)
+        except PriceError as error:
+            return (*found, Finding(Problem(str(path), None, "", str(error).removeprefix(f"{path}: "))))
+    return found
 
 
 def _layer(path: Path, name: str, *, strict: bool = False) -> Layer:

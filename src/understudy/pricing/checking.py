@@ -15,6 +15,7 @@ from .vocabulary import (
     BILLING_UNIT,
     BILLING_UNITS,
     CHANGES,
+    DEPRECATION,
     EFFECTIVE,
     NUMBERS,
     SEARCH,
@@ -157,6 +158,8 @@ class _Checker:
         elif key in WORDS:
             if not isinstance(raw, str):
                 self._mistake(place, f"wanted a text, found {raw!r}")
+            elif key == DEPRECATION:
+                self._day(place, raw)
         elif key in NUMBERS:
             if number_of(raw) is None:
                 self._mistake(place, f"wanted a number, found {raw!r}")
@@ -253,7 +256,7 @@ class _Checker:
                 self._mistake(here, f"wanted a mapping with {EFFECTIVE}, found {change!r}")
                 continue
             told = cast("Mapping[str, object]", change)
-            self._day(here, told, days)
+            self._start(here, told, days)
             for key, value in self._changed(here, told):
                 self._value(here.at(key), key, value)
 
@@ -267,19 +270,22 @@ class _Checker:
             else:
                 yield key, change[key]
 
-    def _day(self, place: _Place, change: Mapping[str, object], days: set[date]) -> None:
+    def _start(self, place: _Place, change: Mapping[str, object], days: set[date]) -> None:
         if EFFECTIVE not in change:
-            near = next((key for key in change if did_you_mean(key, [EFFECTIVE])), None)
-            self._mistake(place, f"{EFFECTIVE} is missing" + (f" (is '{near}' meant for it?)" if near else ""))
+            self._mistake(place, f"{EFFECTIVE} is missing")
             return
-        try:
-            day = day_of(change[EFFECTIVE], "")
-        except PriceError as error:
-            self._mistake(place.at(EFFECTIVE), str(error).removeprefix(": "))
-            return
-        if day in days:
+        day = self._day(place.at(EFFECTIVE), change[EFFECTIVE])
+        if day is not None and day in days:
             self._mistake(place.at(EFFECTIVE), f"{day} stands here a second time")
-        days.add(day)
+        elif day is not None:
+            days.add(day)
+
+    def _day(self, place: _Place, raw: object) -> date | None:
+        try:
+            return day_of(raw, "")
+        except PriceError as error:
+            self._mistake(place, str(error).removeprefix(": "))
+            return None
 
     def _mistake(self, place: _Place, message: str) -> None:
         self.found.append(Finding(self._problem(place, message)))

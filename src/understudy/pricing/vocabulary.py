@@ -12,6 +12,7 @@ MAPS: Final = "google_maps_grounding_cost_per_query"
 UPLIFT: Final = "regional_endpoint_uplift_multiplier"
 CHANGES: Final = "price_changes"
 EFFECTIVE: Final = "effective_from"
+DEPRECATION: Final = "deprecation_date"
 BASE_MODEL: Final = "base_model"
 BILLING_UNIT: Final = "web_search_billing_unit"
 BILLING_UNITS: Final = ("per_query", "per_prompt")
@@ -69,7 +70,7 @@ _FLAT: Final = frozenset({SEARCH, MAPS, UPLIFT})
 
 WORDS: Final = frozenset(
     {
-        *("mode", "litellm_provider", "deprecation_date", "source", "correction_note", BASE_MODEL, BILLING_UNIT),
+        *("mode", "litellm_provider", DEPRECATION, "source", "correction_note", BASE_MODEL, BILLING_UNIT),
         *("id", "key", "team_id", "team_public_model_name", "version", "description", "vertex_ai_audio_api"),
     }
 )
