@@ -1,6 +1,7 @@
 """What `price check` finds in a price file: every kind of mistake with its line, and nothing in good files."""
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from understudy.pricing.book import Layer, PriceBook
 from understudy.pricing.checking import findings
 from understudy.pricing.cost import plain
 from understudy.pricing.price_text import entry_json
-from understudy.pricing.vocabulary import known_keys, priced_by, sensible, unit_of
+from understudy.pricing.vocabulary import TIER_SUFFIXES, UNITS, known_keys, priced_by, sensible, unit_of
 
 ROOT = Path(__file__).parents[2]
 PRICES = ROOT / "src/understudy/_prices"
@@ -295,3 +296,31 @@ def test_the_check_never_fails_itself_and_passes_only_what_can_be_read(document)
     found = findings("p", document, {}, SHIPPED)
     if not any(not finding.is_note for finding in found):
         PriceBook.from_layers([Layer("own", document, strict=True)])
+
+
+PAGE = (ROOT / "docs/reference/prices.md").read_text("utf-8")
+
+
+def test_the_example_of_the_page_is_a_good_file(tmp_path):
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "p.yaml").write_text(block)
+    assert price_findings(tmp_path / "p.yaml") == ()
+    mine = price_book(tmp_path / "p.yaml").demanded("gemini", "my-tuned-model")
+    assert [mine.price(f"{way}_cost_per_token") for way in ("input", "output")] == [Decimal("3e-7"), Decimal("3e-6")]
+
+
+def test_the_program_of_the_page_says_what_its_comment_says():
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    *lines, last = block.strip().splitlines()
+    names: dict[str, object] = {}
+    exec("\n".join(lines), names)
+    call, _, said = last.partition("#")
+    assert repr(eval(call, names)) == said.strip()
+
+
+def test_every_tier_and_each_price_without_a_modality_stands_on_the_page():
+    plainly = [
+        key for key in UNITS if not re.search(r"_(audio|image|video)_|reasoning|_without_audio|_[0-9k]+p?$|_1hr", key)
+    ]
+    assert [key for key in plainly if key.replace("output_", "input_") not in PAGE and key not in PAGE] == []
+    assert all(f"`{tier}`" in PAGE for tier in TIER_SUFFIXES)
