@@ -107,6 +107,7 @@ def test_the_book_as_json_has_all_of_it_and_an_entry_to_copy(tmp_path: Path) -> 
         (["publishers/meta/models/llama3-8b-instruct-maas"], "vertex_ai/meta/llama3-8b-instruct-maas"),
         (["projects/p/locations/eu/publishers/google/models/veo-3.1-generate-001"], "vertex_ai/veo-3.1-generate-001"),
         (["claude-sonnet-4-5@default", "--provider", "vertex_ai"], "vertex_ai/claude-sonnet-4-5"),
+        (["claude-sonnet-4-5"], "vertex_ai/claude-sonnet-4-5"),
     ],
 )
 def test_a_model_may_be_written_as_in_a_path(words: list[str], name: str, tmp_path: Path) -> None:

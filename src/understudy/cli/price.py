@@ -66,6 +66,8 @@ def book(
 
     owner, name = _provider_and_name(model) if provider is None else (_provider(provider, provider), model)
     shown = price_book(prices)
+    if provider is None and "/" not in model and shown.entry(owner, name) is None and shown.entry("vertex_ai", name):
+        owner = "vertex_ai"
     entry = shown.demanded(owner, name)
     today = _day(day)
     listed = tuple(rows(entry, today, location))
@@ -96,6 +98,10 @@ def _book_json(
     return about | {"prices": prices, "entry": entry_json(entry)}
 
 
+def _origin(row: "Row") -> str:
+    return row.layer if row.since is None else f"{row.layer}, since {row.since}"
+
+
 def _print_book(entry: "Entry", provider: str, day: date, location: str | None, listed: "Sequence[Row]") -> None:
     from .tables import print_rows
 
@@ -112,10 +118,6 @@ def _print_book(entry: "Entry", provider: str, day: date, location: str | None, 
     print(f"{provider}, on {day}", file=sys.stderr)
     if location is not None and not has_uplift:
         print(f"no uplift at {location}", file=sys.stderr)
-
-
-def _origin(row: "Row") -> str:
-    return row.layer if row.since is None else f"{row.layer}, since {row.since}"
 
 
 def explain(
