@@ -241,6 +241,22 @@ def test_5_rule_3_a_modality_moves_as_its_text_rate_does(tier, used, expected):
     assert bill(entry(**TIERED), used, tier) == expected
 
 
+def test_5_rule_2_holds_for_a_modality_that_has_a_long_key_and_a_short_tier_key():
+    audio = {"input_cost_per_audio_token": 4, "input_cost_per_audio_token_above_200k_tokens": 8}
+    found = entry(**audio, input_cost_per_audio_token_flex=1, input_cost_per_token=2, input_cost_per_token_flex=1)
+    assert bill(found, {AUDIO_IN: 10}, Tier.FLEX, LONG) == "20"  # 10 x 8 x (1 / 4), and not x (1 / 2)
+
+
+def test_2_cache_writes_of_an_hour_have_a_long_variant_of_their_own():
+    hour = "cache_creation_input_token_cost_above_1hr"
+    found = entry(**{hour: "6e-6", f"{hour}_above_200k_tokens": "1.2e-5", f"{hour}_batches": "3e-6"})
+    rates = [
+        Rates(found, tier, prompt, None).price(hour) for tier in (Tier.STANDARD, Tier.BATCH) for prompt in (0, LONG)
+    ]
+    # B, B_above_L, B_batches, B_above_L x (0.000003 / 0.000006)
+    assert rates == [Decimal("6e-6"), Decimal("1.2e-5"), Decimal("3e-6"), Decimal("6e-6")]
+
+
 def test_5_flex_and_batch_halve_pictures_and_speech_of_the_shipped_book():
     image = price_book().demanded("gemini", "gemini-2.5-flash-image")
     # 1290 x 0.00003, and half of it

@@ -232,9 +232,16 @@ def test_a_base_model_lends_what_the_entry_does_not_say_itself():
     assert (mine.word("mode"), ours.word("mode")) == ("chat", "")
 
 
+def test_an_entry_may_stand_upon_the_bare_one_of_its_own_name():
+    found = book({"m": {"input_cost_per_token": 5}, "vertex_ai/m": {"base_model": "m", "output_cost_per_token": 6}})
+    entry = found.demanded("vertex_ai", "m")
+    assert (entry.name, entry.price("input_cost_per_token")) == ("vertex_ai/m", 5)
+
+
 @pytest.mark.parametrize(
     ("base", "told"),
     [
+        ("vertex_ai/mine", "layer 2: vertex_ai/mine: base_model: there is no entry 'vertex_ai/mine'"),
         ("vertex_ai/ours", "stands upon this very entry"),
         ("nn", "layer 2: vertex_ai/mine: base_model: there is no entry 'nn'"),
     ],

@@ -284,10 +284,10 @@ def _built(model: str, drafts: Mapping[str, _Draft], below: tuple[str, ...]) -> 
         return draft
     where = f"{draft.layers[BASE_MODEL]}: {model}: {BASE_MODEL}"
     provider = model.partition("/")[0]
-    name = next((name for name in (f"{provider}/{base}", base) if name in drafts), None)
+    name = next((name for name in (f"{provider}/{base}", base) if name in drafts and name != model), None)
     if name is None:
         raise PriceError(f"{where}: there is no entry '{base}'{did_you_mean(base, drafts)}")
-    if name in (model, *below):
+    if name in below:
         raise PriceError(f"{where}: '{base}' stands upon this very entry")
     return draft.over(_built(name, drafts, (model, *below)))
 
