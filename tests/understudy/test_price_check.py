@@ -25,6 +25,11 @@ SHIPPED = PriceBook.from_layers(
             "shipped",
             {
                 "gemini/m": {"input_cost_per_token": "3e-7", "output_cost_per_token": "1.5e-4", "mode": "chat"},
+                "gemini/d": {
+                    "input_cost_per_token": "1e-6",
+                    "mode": "chat",
+                    "price_changes": [{"effective_from": "2027-01-01", "input_cost_per_token": "2e-6"}],
+                },
                 "n": {"litellm_provider": "vertex_ai-language-models", "input_cost_per_token": "1e-6"},
                 "vertex_ai/o": {"input_cost_per_token": "1e-6"},
                 "o": {"litellm_provider": "vertex_ai-language-models"},
@@ -135,6 +140,8 @@ def test_a_mistake_is_told(values, message):
         ("gemini/m", {"price_changes": [{"effective_from": "2027-01-01"}]}, "price_changes[0]: changes nothing"),
         ("gemini/m", {"search_context_cost_per_query": {"search_context_size_low": "0.01"}},
          "search_context_cost_per_query: has no effect without search_context_size_medium"),
+        ("gemini/d", {"input_cost_per_token": "1e-6"},
+         "ends the changes announced for 2027-01-01; repeat them to keep them"),
         ("mm", {}, "without litellm_provider, or gemini/ or vertex_ai/ in front, it is never found"),
         ("m", {}, "has no effect, since 'gemini/m' is found first"),
         ("o", {"litellm_provider": "vertex_ai"}, "has no effect, since 'vertex_ai/o' is found first"),
@@ -153,6 +160,14 @@ def test_a_note_is_told_and_is_no_mistake(model, values, note):
         ("gemini/new", {"input_cost_per_token_above_200k_tokens_flex": Decimal("1e-6"), "source": "https://x.example"}),
         ("n", {"input_cost_per_token": "2e-6"}),
         ("mm", {"litellm_provider": "gemini"}),
+        ("gemini/d", {"mode": "chat", "output_cost_per_token": "1e-6"}),
+        (
+            "gemini/d",
+            {
+                "input_cost_per_token": "1e-6",
+                "price_changes": [{"effective_from": "2027-01-01", "input_cost_per_token": "3e-6"}],
+            },
+        ),
         ("gemini/mine", {"base_model": "m"}),
         ("gpt", {"litellm_provider": "openai", "input_cost_per_smile": 0.5}),
         ("gemini/m", None),

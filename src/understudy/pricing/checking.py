@@ -32,6 +32,7 @@ from .vocabulary import (
 
 Path = tuple[str | int, ...]
 
+_PROVIDERS: Final = ("gemini", "vertex_ai")
 _PREFIXES: Final = ("gemini/", "vertex_ai/")
 _FAR: Final = 100
 """How many times dearer or cheaper than the shipped price makes a reader look twice."""
@@ -103,6 +104,7 @@ class _Checker:
 
     def _entry(self, place: _Place, values: Mapping[str, Any], models: Mapping[str, object]) -> None:
         self._name(place, values, models)
+        self._ended_changes(place, values)
         for key, raw in values.items():
             if key == CHANGES:
                 self._changes(place.at(key), raw)
@@ -120,10 +122,22 @@ class _Checker:
         if not model.startswith(_PREFIXES) and not isinstance(base, str):
             self._bare_name(place, values.get("litellm_provider"), models)
 
+    def _ended_changes(self, place: _Place, values: Mapping[str, Any]) -> None:
+        """What a file says of a key ends the changes of it that are shipped (pricing 17): worth knowing."""
+        provider, _, name = place.model.partition("/")
+        owners = {provider: name} if place.model.startswith(_PREFIXES) else dict.fromkeys(_PROVIDERS, place.model)
+        entries = (self._shipped.entry(owner, model) for owner, model in owners.items())
+        shipped = next((entry for entry in entries if entry is not None and entry.name == place.model), None)
+        if shipped is None or CHANGES in values:
+            return
+        days = [str(change.effective_from) for change in shipped.changes if change.values.keys() & values.keys()]
+        if days:
+            self._note(place, f"ends the changes announced for {', '.join(days)}; repeat them to keep them")
+
     def _bare_name(self, place: _Place, owner: object, models: Mapping[str, object]) -> None:
         """Whom a name without a provider in front serves: an entry with the provider in front is found first."""
         model = place.model
-        prefixed = {provider: f"{provider}/{model}" for provider in ("gemini", "vertex_ai")}
+        prefixed = {provider: f"{provider}/{model}" for provider in _PROVIDERS}
         hidden = [name for name in prefixed.values() if name in self._shipped or name in models]
         if isinstance(owner, str):
             own = prefixed["gemini" if owner == "gemini" else "vertex_ai"]
@@ -238,7 +252,7 @@ class _Checker:
 
     def _shipped_price(self, model: str, key: str) -> Decimal | None:
         provider, slash, name = model.partition("/")
-        owners = (provider,) if slash and f"{provider}/" in _PREFIXES else ("gemini", "vertex_ai")
+        owners = (provider,) if slash and f"{provider}/" in _PREFIXES else _PROVIDERS
         entries = (self._shipped.entry(owner, name if len(owners) == 1 else model) for owner in owners)
         return next((found for entry in entries if entry and (found := entry.price(key)) is not None), None)
 
