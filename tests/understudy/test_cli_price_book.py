@@ -1,11 +1,16 @@
 """`understudy price book` and `price check`: what they show, and what they find."""
 
 import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import requests
 
-from command_line import understudy
+from command_line import ANY_PORTS, LIMIT_S, command, environment, understudy
 
 
 def test_a_good_price_file_passes_and_wins(tmp_path: Path) -> None:
@@ -117,3 +122,59 @@ def test_a_model_may_be_written_as_in_a_path(words: list[str], name: str, tmp_pa
 def test_a_place_without_uplift_is_said_to_have_none(tmp_path: Path) -> None:
     done = understudy("price", "book", "vertex_ai/gemini-2.5-pro", "--location", "eu", home=tmp_path)
     assert "no uplift at eu" in done.stderr and "at eu" not in done.stdout
+
+
+@contextmanager
+def started(*arguments: str, home: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A server while it runs; ended at the end."""
+    process = subprocess.Popen(
+        command(*arguments),
+        env=environment(home),
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=LIMIT_S)
+
+
+def first_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+CONFIG = """\
+general_settings: {{master_key: sk-0123456789abcdef}}
+understudy_settings: {{response_cost_header: true}}
+model_list:
+  - model_name: flash
+    litellm_params:
+      model: gemini/gemini-2.5-flash
+      api_key: any
+      api_base: {simulator}
+      output_cost_per_token: 0.0005
+    model_info: {{input_cost_per_token: "0.0003", output_cost_per_token: "0.0004"}}
+"""
+
+
+def test_the_gateway_bills_by_the_prices_of_its_model_info(tmp_path: Path) -> None:
+    with started("simulator", *ANY_PORTS, home=tmp_path) as simulator:
+        (tmp_path / "config.yaml").write_text(CONFIG.format(simulator=first_line(simulator).split()[1]))
+        with started("gateway", "--config", "config.yaml", *ANY_PORTS, home=tmp_path) as gateway:
+            answer = requests.post(
+                f"{first_line(gateway).split()[1]}/gemini/v1beta/models/gemini-2.5-flash:generateContent",
+                json={"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
+                headers={"x-goog-api-key": "sk-0123456789abcdef"},
+                timeout=30,
+            )
+    usage = answer.json()["usageMetadata"]
+    answered = usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0)
+    # The prompt at 0.0003, the answer at 0.0004: model_info wins over litellm_params and over the shipped files.
+    expected = usage["promptTokenCount"] * Decimal("0.0003") + answered * Decimal("0.0004")
+    assert answer.status_code == 200 and expected
+    assert Decimal(answer.headers["x-litellm-response-cost"]) == expected
