@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 
+from understudy.pricing.book import Layer
 from understudy.secret import Secret
 
 Provider = Literal["gemini", "vertex_ai"]
@@ -125,9 +126,10 @@ class GatewayConfig:
     """Everything the gateway needs to know; nothing is read from the environment after this was made.
 
     `key_header` is a further header that may carry the gateway key (lower case). `upstream_ca` is the path of a PEM
-    bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path. `development`: any key is
-    accepted, on loopback only. `client_credentials`: where no provider credential is configured, the client's own
-    Google credential passes (AUTH-7). `notices` are words of the file that have no effect, one line each.
+    bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path; `model_prices` lie over it.
+    `development`: any key is accepted, on loopback only. `client_credentials`: where no provider credential is
+    configured, the client's own Google credential passes (AUTH-7). `notices` are words of the file that have no
+    effect, one line each.
     """
 
     keys: tuple[GatewayKey, ...]
@@ -137,6 +139,7 @@ class GatewayConfig:
     key_header: str | None = None
     upstream_ca: str | None = None
     price_book: str = "shipped"
+    model_prices: Layer = field(default_factory=lambda: Layer("config", {}))
     development: bool = False
     client_credentials: bool = False
     response_cost_header: bool = False

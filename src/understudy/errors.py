@@ -66,9 +66,13 @@ class ScenarioError(DocumentError):
 
 def nearest_word(word: str, known: Iterable[str]) -> str | None:
     """The known word that resembles `word` most, or None if none comes near."""
+    return next(iter(nearest_words(word, known, 1)), None)
+
+
+def nearest_words(word: str, known: Iterable[str], most: int) -> tuple[str, ...]:
+    """The known words that resemble `word`, at most so many, the nearest first."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[matches[0]] if matches else None
+    return tuple(by_lower[match] for match in get_close_matches(word.lower(), by_lower, n=most, cutoff=0.6))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

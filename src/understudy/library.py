@@ -4,10 +4,9 @@ YAML is read as data only (S-65): no tags, no duplicate keys, bounded size, dept
 the like are texts. Every value keeps the line on which it stands.
 """
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any, Final, cast
 
 import yaml
 
-from .errors import PriceError, Problem, ScenarioError, did_you_mean
+from .errors import DocumentError, PriceError, Problem, ScenarioError, did_you_mean
 from .pricing.book import Layer, PriceBook
+from .pricing.checking import Finding, findings
+from .pricing.price_text import lines_of, read_json
 from .scenario.match import shadowed
 from .scenario.model import Scenario
 from .scenario.parse import MAX_DEPTH, MAX_NODES, parse_scenario
@@ -235,61 +236,61 @@ _SHIPPED: Final = ("retired", "current", "corrections")
 """The layers of the shipped price book, later ones over earlier ones (pricing 2)."""
 
 
-def price_book(name_or_path: str | Path = "shipped") -> PriceBook:
+def price_book(name_or_path: str | Path = "shipped", over: Iterable[Layer] = ()) -> PriceBook:
     """`frozen`: the invented prices of the scenarios; `shipped`: Google's; a path: an own file over the shipped ones.
 
-    An own file is JSON or YAML in LiteLLM's words. Raises PriceError.
+    An own file is JSON or YAML in LiteLLM's words. `over` are layers above all others, such as the prices of a
+    gateway's `model_info`. Raises PriceError.
     """
     if name_or_path == "frozen":
-        return PriceBook.from_layers([_layer(scenarios_folder() / "prices.yaml", "frozen")])
+        return PriceBook.from_layers([_layer(scenarios_folder() / "prices.yaml", "frozen"), *over])
     folder = Path(__file__).parent / "_prices"
     layers = [_layer(folder / f"{name}.json", name) for name in _SHIPPED]
     if name_or_path != "shipped":
         layers.append(_layer(Path(name_or_path), str(name_or_path), strict=True))
-    return PriceBook.from_layers(layers)
+    return PriceBook.from_layers([*layers, *over])
+
+
+def price_findings(path: Path) -> tuple[Finding, ...]:
+    """What is to be said of an own price file: mistakes and notes, each with its line. Raises PriceError."""
+    text = _price_text(path, str(path))
+    try:
+        value, lines = _prices_of(path, text, str(path))
+    except DocumentError as error:
+        return tuple(Finding(problem) for problem in error.problems)
+    found = findings(str(path), value, lines_of(text) if lines is None else lines, price_book())
+    if all(finding.is_note for finding in found):
+        try:
+            price_book(path)
+        except PriceError as error:
+            return (*found, Finding(Problem(str(path), None, "", str(error).removeprefix(f"{path}: "))))
+    return found
 
 
 def _layer(path: Path, name: str, *, strict: bool = False) -> Layer:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PriceError(f"{name}: larger than {MAX_FILE_BYTES} bytes")
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise PriceError(f"{name}: cannot be read: {error.strerror or type(error).__name__}") from None
-    except UnicodeDecodeError:
-        raise PriceError(f"{name}: is not UTF-8") from None
-    entries = _json_of(text, name) if path.suffix == ".json" else _prices_of_yaml(text, name)
+        entries, _ = _prices_of(path, _price_text(path, name), name)
+    except DocumentError as error:
+        raise PriceError(str(error)) from None
     if not isinstance(entries, dict):
         raise PriceError(f"{name}: wanted a mapping of models")
     return Layer(name, cast("dict[str, Any]", entries), strict)
 
 
-def _json_of(text: str, name: str) -> Any:
-    """Fractions as Decimal; a key that stands twice and NaN are mistakes."""
-
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            keys = [key for key, _ in pairs]
-            raise PriceError(f"{name}: the key '{next(key for key in keys if keys.count(key) > 1)}' stands there twice")
-        return found
-
-    def refuse(constant: str) -> Any:
-        raise PriceError(f"{name}: {constant} is no price")
-
+def _price_text(path: Path, name: str) -> str:
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=refuse, object_pairs_hook=members)
-    except json.JSONDecodeError as error:
-        raise PriceError(f"{name}:{error.lineno}: no JSON: {error.msg}") from None
-    except (RecursionError, ValueError):
-        raise PriceError(f"{name}: no JSON that can be read") from None
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise PriceError(f"{name}: larger than {MAX_FILE_BYTES} bytes")
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise PriceError(f"{name}: cannot be read: {error.strerror or type(error).__name__}") from None
+    except UnicodeDecodeError:
+        raise PriceError(f"{name}: is not UTF-8") from None
 
 
-def _prices_of_yaml(text: str, name: str) -> Any:
-    try:
-        return document_of(text, name, Decimal)[0]
-    except ScenarioError as error:
-        raise PriceError(str(error)) from None
+def _prices_of(path: Path, text: str, name: str) -> tuple[Any, dict[DocumentPath, int] | None]:
+    """The decoded file, and its lines where reading it gives them. Raises DocumentError."""
+    return (read_json(text, name), None) if path.suffix == ".json" else document_of(text, name, Decimal)
 
 
 # ---- YAML

@@ -14,7 +14,7 @@ TOTAL = "0.0000524"  # 8 x 0.0000003 + 20 x 0.0000025
 
 def test_the_book_shows_each_price_and_where_it_is_from(tmp_path: Path) -> None:
     done = understudy("price", "book", "gemini/gemini-2.5-flash", "--prices", "frozen", home=tmp_path)
-    rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+    rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if line}
     assert rows["input_cost_per_token"] == "0.0000003"
     assert rows["output_cost_per_token"] == "0.0000025"
     found = json.loads(understudy("price", "book", "gemini/gemini-2.5-flash", "--json", home=tmp_path).stdout)
@@ -54,18 +54,10 @@ def test_an_answer_without_usage_is_unknown_and_not_free(tmp_path: Path) -> None
         (["book", "gemini/gemini-2.5-flash", "--date", "today"], "YYYY-MM-DD"),
         (["explain", "nosuch", "--model", "gemini/gemini-2.5-flash"], "nosuch: cannot be read"),
         (["check", "nosuch.yaml"], "nosuch.yaml: no such file"),
-        (["check", "bad.yaml"], "input_cost_per_tokn"),
+        (["book", "gemini-2.5-flash", "--provider", "openai"], "vertex_ai/NAME"),
     ],
 )
 def test_a_mistake_is_one_line(words: list[str], said: str, tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text('gemini/x:\n  input_cost_per_tokn: "0.1"\n')
     done = understudy("price", *words, home=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_a_good_price_file_passes_and_wins(tmp_path: Path) -> None:
-    (tmp_path / "good.yaml").write_text('gemini/gemini-2.5-flash:\n  input_cost_per_token: "0.5"\n')
-    assert "no mistakes" in understudy("price", "check", "good.yaml", home=tmp_path).stdout
-    done = understudy("price", "book", "gemini/gemini-2.5-flash", "--prices", "good.yaml", "--json", home=tmp_path)
-    assert json.loads(done.stdout)["prices"]["input_cost_per_token"]["value"] == "0.5"

@@ -349,7 +349,7 @@ def test_an_own_file_lies_over_the_shipped_prices(tmp_path: Path, suffix: str, t
 @pytest.mark.parametrize(("name", "text", "told"), [
     ("p.yaml", "a: {b: 1", "p.yaml:1: no YAML"),
     ("p.json", '{"a":\n 1,}', "p.json:2: no JSON"),
-    ("p.json", '{"a": {}, "a": {}}', "p.json: the key 'a' stands there twice"),
+    ("p.json", '{"a": {}, "a": {}}', "p.json:1: the key 'a' stands here a second time"),
     ("p.json", '{"a": {"input_cost_per_token": NaN}}', "p.json: NaN is no price"),
     ("p.json", "[" * 100_000, "p.json: no JSON that can be read"),
     ("p.json", "[]", "p.json: wanted a mapping of models"),

@@ -1,5 +1,6 @@
 """Price books: layers, look-up, dates, and what is refused."""
 
+import hashlib
 import json
 from datetime import date
 from decimal import Decimal
@@ -180,3 +181,115 @@ def test_the_frozen_prices_never_change():
     assert preview.price("output_cost_per_second") == Decimal("0.40")
     assert preview.price("output_cost_per_second_4k") == Decimal("0.60")
     assert len(frozen) == 28
+
+
+def test_what_a_later_layer_says_of_a_key_ends_the_changes_that_earlier_layers_announced():
+    first = {"gemini/m": {"input_cost_per_token": 1, "output_cost_per_token": 1, "price_changes": [
+        {"effective_from": "2027-01-01", "input_cost_per_token": 2, "output_cost_per_token": 2}]}}  # fmt: skip
+    own = book(first, {"gemini/m": {"input_cost_per_token": "0.5"}}).demanded("gemini", "m").on(date(2027, 1, 1))
+    assert (own.price("input_cost_per_token"), own.price("output_cost_per_token")) == (Decimal("0.5"), 2)
+    assert dict(own.layers) == {"input_cost_per_token": "layer 2", "output_cost_per_token": "layer 1"}
+    gone = book(first, {"gemini/m": {"input_cost_per_token": None}}).demanded("gemini", "m").on(date(2027, 1, 1))
+    assert gone.price("input_cost_per_token") is None
+
+
+def test_a_later_list_of_changes_replaces_the_earlier_one_and_null_ends_it():
+    first = {"gemini/m": {"price_changes": [{"effective_from": "2027-01-01", "input_cost_per_token": 2}]}}
+    second = {"gemini/m": {"price_changes": [{"effective_from": "2028-01-01", "output_cost_per_token": 3}]}}
+    assert [c.effective_from for c in book(first, second).demanded("gemini", "m").changes] == [date(2028, 1, 1)]
+    for nothing in (None, []):
+        assert book(first, {"gemini/m": {"price_changes": nothing}}).demanded("gemini", "m").changes == ()
+
+
+def test_the_layer_of_a_changed_value_is_the_one_that_announced_it():
+    changes = [{"effective_from": "2027-01-01", "input_cost_per_token": 2}]
+    found = book({"gemini/m": {"input_cost_per_token": 1, "mode": "chat"}}, {"gemini/m": {"price_changes": changes}})
+    entry = found.demanded("gemini", "m")
+    assert entry.on(date(2026, 12, 31)).layers["input_cost_per_token"] == "layer 1"
+    assert dict(entry.on(date(2027, 1, 1)).layers) == {"input_cost_per_token": "layer 2", "mode": "layer 1"}
+
+
+def test_entries_of_other_providers_are_left_out_whatever_they_hold():
+    foreign = {"gpt": {"litellm_provider": "openai", "input_cost_per_token": 0.5, "cost_of_a_smile": []}, "spec": {
+        "litellm_provider": "one of https://docs.example", "input_cost_per_token": "free"}}  # fmt: skip
+    assert len(book(foreign | {"gemini/m": {"litellm_provider": "openai"}})) == 1
+
+
+BASE = {
+    "vertex_ai/m": {"input_cost_per_token": 1, "output_cost_per_token": 2, "mode": "chat", "price_changes": [
+        {"effective_from": "2027-01-01", "input_cost_per_token": 10, "output_cost_per_token": 20}]},
+    "vertex_ai/mine": {"base_model": "m", "output_cost_per_token": 3},
+    "vertex_ai/ours": {"base_model": "vertex_ai/mine", "mode": None},
+}  # fmt: skip
+
+
+def test_a_base_model_lends_what_the_entry_does_not_say_itself():
+    found = book(BASE)
+    mine, ours = found.demanded("vertex_ai", "mine"), found.demanded("vertex_ai", "ours")
+    keys = ("input_cost_per_token", "output_cost_per_token")
+    assert [mine.price(key) for key in keys] == [ours.price(key) for key in keys] == [1, 3]
+    assert [ours.on(date(2027, 1, 1)).price(key) for key in keys] == [10, 3]
+    assert (mine.word("mode"), ours.word("mode")) == ("chat", "")
+
+
+def test_an_entry_may_stand_upon_the_bare_one_of_its_own_name():
+    found = book({"m": {"input_cost_per_token": 5}, "vertex_ai/m": {"base_model": "m", "output_cost_per_token": 6}})
+    entry = found.demanded("vertex_ai", "m")
+    assert (entry.name, entry.price("input_cost_per_token")) == ("vertex_ai/m", 5)
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("vertex_ai/mine", "layer 2: vertex_ai/mine: base_model: there is no entry 'vertex_ai/mine'"),
+        ("vertex_ai/ours", "stands upon this very entry"),
+        ("nn", "layer 2: vertex_ai/mine: base_model: there is no entry 'nn'"),
+    ],
+)
+def test_a_base_model_that_leads_nowhere_is_refused(base, told):
+    with pytest.raises(PriceError) as error:
+        book(BASE, {"vertex_ai/mine": {"base_model": base}})
+    assert told in str(error.value)
+
+
+KEYS = ("input_cost_per_token", "output_cost_per_token", "input_cost_per_image")
+some_values = st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers(0, 99).map(Decimal))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["gemini/a", "gemini/b"]), st.none() | some_values), max_size=5))
+def test_the_later_layer_wins_key_by_key(layers):
+    expected: dict[str, dict[str, tuple[Decimal, str]]] = {}
+    for number, layer in enumerate(layers, 1):
+        for model, values in layer.items():
+            if values is None:
+                expected.pop(model, None)
+                continue
+            entry = expected.setdefault(model, {})
+            for key, value in values.items():
+                entry.pop(key, None)
+                if value is not None:
+                    entry[key] = (value, f"layer {number}")
+    found = book(*layers)
+    assert {
+        model: {key: (found.demanded(*model.split("/")).price(key), layer) for key, layer in entry.items()}
+        for model, entry in ((model, found.demanded(*model.split("/")).layers) for model in found)
+    } == expected
+
+
+def test_the_nearest_models_are_told_best_first():
+    found = book({f"gemini/{name}": {} for name in ("flash-2", "flash-3", "flash-4", "pro", "flash-2-lite")})
+    assert found.nearest("gemini", "flash-22")[0] == "flash-2"
+    with pytest.raises(PriceError, match=r"did you mean '[a-z0-9-]+', '[a-z0-9-]+' or '[a-z0-9-]+'\?\)"):
+        found.demanded("gemini", "flash")
+    with pytest.raises(PriceError, match=r"no price for gemini model 'qqqq'$"):
+        found.demanded("gemini", "qqqq")
+
+
+def test_the_files_are_the_ones_that_their_page_describes():
+    page = (PRICES / "README.md").read_text("utf-8")
+    for name in ("retired", "current", "corrections"):
+        data = (PRICES / f"{name}.json").read_bytes()
+        assert hashlib.sha256(data).hexdigest() in page, name
+        assert f"{len(json.loads(data))}" in page
+    licence = (PRICES / "LICENSE.litellm").read_text("utf-8")
+    assert "Copyright (c) 2023 Berri AI" in licence and "Copyright (c) 2023 Berri AI" in page

@@ -11,6 +11,7 @@ from understudy.secret import Secret
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
+from .prices import read_prices
 from .reading import Block, Check, Reading, checked
 from .words import (
     GENERAL,
@@ -93,6 +94,7 @@ def parse_config(
         key_header=header.lower() if header else None,
         upstream_ca=_upstream_ca(reading, ours, check_file),
         price_book=_price_book(reading, ours, check_file),
+        model_prices=read_prices(reading, top),
         development=development,
         client_credentials=reading.flag(ours, _OURS, "client_credentials"),
         response_cost_header=reading.flag(ours, _OURS, "response_cost_header"),

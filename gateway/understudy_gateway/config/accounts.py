@@ -27,8 +27,9 @@ from ..settings import (
     Source,
 )
 from .document import Path
+from .prices import is_price_word
 from .reading import Block, Check, Reading, checked
-from .words import MODEL, MODEL_IGNORED, PARAMS, PARAMS_IGNORED, VERTEX_CONFIG
+from .words import MODEL, PARAMS, PARAMS_IGNORED, VERTEX_CONFIG
 
 _LOCATION_WANTED: Final = "a location such as us-central1 or global is wanted"
 _PROJECT_WANTED: Final = "a project id such as my-project is wanted"
@@ -105,10 +106,10 @@ def _models(reading: Reading, top: Block, check: Check) -> tuple[ModelAccount, .
     found: list[ModelAccount] = []
     for path, item in reading.items(top.get("model_list"), ("model_list",)):
         entry = reading.block(item, path)
-        reading.words(entry, path, MODEL, MODEL_IGNORED)
+        reading.words(entry, path, MODEL, ())
         place: Path = (*path, "litellm_params")
         block = reading.block(entry.get("litellm_params"), place)
-        reading.words(block, place, PARAMS, PARAMS_IGNORED)
+        reading.words(block, place, PARAMS | set(filter(is_price_word, block)), PARAMS_IGNORED)
         name = reading.text(block, place, "model")
         if name is None:
             if not isinstance(block.get("model"), str):

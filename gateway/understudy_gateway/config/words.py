@@ -126,8 +126,7 @@ LITELLM_IGNORED: Final = frozenset(
 
 VERTEX_CONFIG: Final = frozenset({"vertex_project", "vertex_location", "vertex_credentials", "api_base"})
 
-MODEL: Final = frozenset({"model_name", "litellm_params"})
-MODEL_IGNORED: Final = frozenset({"model_info"})
+MODEL: Final = frozenset({"model_name", "litellm_params", "model_info"})
 PARAMS: Final = frozenset(
     {
         *("model", "api_key", "api_base", "vertex_project", "vertex_location", "vertex_credentials"),
@@ -148,13 +147,7 @@ PARAMS_IGNORED: Final = frozenset(
             "base_model",
             "mock_response",
         ),
-        *(
-            "input_cost_per_token",
-            "output_cost_per_token",
-            "input_cost_per_second",
-            "output_cost_per_second",
-            "region_name",
-        ),
+        "region_name",
         *(
             "custom_llm_provider",
             "litellm_credential_name",

@@ -209,7 +209,8 @@ def gateway(
     settings = load_config(config, os.environ)
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     listen = Listen(host, port, tls_port, admin_port)
-    server = Gateway(settings, listen, book=price_book(settings.price_book), tls=tls, spend_path=spend)
+    book = price_book(settings.price_book, [settings.model_prices])
+    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend)
     serve("gateway", server, trust, _ports(port, tls_port, admin_port), json_line, until_stdin_ends)
 
 

@@ -1,36 +1,34 @@
 """The price book: layers of price maps in LiteLLM's vocabulary, laid over one another (pricing 2 and 17)."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from ..errors import PriceError, did_you_mean
-
-SEARCH: Final = "search_context_cost_per_query"
-UPLIFT: Final = "regional_endpoint_uplift_multiplier"
-_CHANGES: Final = "price_changes"
-
-_BASES: Final = (
-    *(f"{way}_cost_per_{kind}token" for way in ("input", "output") for kind in ("", "audio_", "image_", "video_")),
-    *("output_cost_per_reasoning_token", "cache_read_input_token_cost", "cache_read_input_audio_token_cost"),
-    *("cache_creation_input_token_cost", "cache_creation_input_token_cost_above_1hr"),
-    *(f"{way}_cost_per_{kind}" for way in ("input", "output") for kind in ("character", "image", "second")),
-    *(f"{way}_cost_per_{kind}_per_second" for way in ("input", "output") for kind in ("audio", "video")),
-    *("output_cost_per_second_1080p", "output_cost_per_second_4k", "output_cost_per_second_720p"),
-    *("output_cost_per_second_without_audio", "output_cost_per_second_1080p_without_audio"),
-    *("output_cost_per_second_720p_without_audio", "output_cost_per_second_4k_without_audio"),
-    *("cache_storage_cost_per_token_per_hour", "google_maps_grounding_cost_per_query", UPLIFT),
-    *("input_cost_per_query", "ocr_cost_per_page"),
+from ..errors import PriceError, did_you_mean, nearest_words
+from ..usage.meters import Meter
+from .names import by_last_part, tried
+from .vocabulary import (
+    BASE_MODEL,
+    CHANGES,
+    EFFECTIVE,
+    NUMBERS,
+    SEARCH,
+    known_keys,
+    long_variant,
+    looks_like_price,
+    priced_by,
 )
-_SUFFIX: Final = r"(?:_above_[0-9]+(?:k_tokens|s_interval))?(?:_(?:batches|flex|priority))?"
-_PRICE_KEY: Final = re.compile(rf"(?:{'|'.join(_BASES)}){_SUFFIX}")
-_LOOKS_LIKE_PRICE: Final = re.compile(r".*(?:^|_)(?:cost|multiplier)(?:_|$).*")
-_VERSION: Final = re.compile(r"@[A-Za-z0-9._-]+$|-[0-9]{3}$")
-_ABOVE: Final = re.compile(r"(.+)_above_([0-9]{1,6})k_tokens")
+
+MOST_REMEMBERED: Final = 1024
+"""How many look-ups are kept; model names come from clients, who may make them up."""
+
+_LONGEST_REMEMBERED: Final = 200
+_OURS: Final = ("gemini/", "vertex_ai/")
 
 Value = Decimal | str
 Values = Mapping[str, Value]
@@ -50,17 +48,25 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Keys that replace others on and after a UTC date; None removes one."""
+    """Keys that replace others on and after a UTC date; None removes one. `layer` is the file that says so."""
 
     effective_from: date
     values: Mapping[str, Value | None]
+    layer: str = ""
+
+    def without(self, keys: Iterable[str]) -> "Change":
+        """The same change, saying nothing of `keys`."""
+        dropped = frozenset(keys)
+        kept = {key: value for key, value in self.values.items() if key not in dropped}
+        return Change(self.effective_from, kept, self.layer)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The prices of one model. `layers` says for each key which layer it came from.
+    """The prices of one model. `layers` says for each key which layer it came from; `changes` stand by their dates.
 
-    `long` has, for a key with long-context variants, their thresholds in tokens and names, longest first.
+    `long` has, for a key with long-context variants, their thresholds in tokens and names, longest first;
+    `thresholds` has all of them, shortest first.
     """
 
     name: str
@@ -68,11 +74,24 @@ class Entry:
     layers: Mapping[str, str]
     changes: tuple[Change, ...]
     long: Mapping[str, tuple[tuple[int, str], ...]]
+    thresholds: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    tables: dict[Hashable, dict[Meter, Decimal | None]] = field(
+        default_factory=dict[Hashable, dict[Meter, Decimal | None]], init=False, compare=False, repr=False
+    )
+    """Rates that were worked out before, by tier, length and region: a handful, whatever is asked (see `rates`)."""
+
+    _dated: dict[int, "Entry"] = field(default_factory=dict[int, "Entry"], init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find the thresholds."""
+        found = sorted({threshold for variants in self.long.values() for threshold, _ in variants})
+        object.__setattr__(self, "thresholds", tuple(found))
 
     @classmethod
     def of(cls, name: str, values: Values, layers: Mapping[str, str], changes: tuple[Change, ...]) -> "Entry":
         """An entry of these values."""
-        return cls(name, MappingProxyType(dict(values)), MappingProxyType(dict(layers)), changes, _long_keys(values))
+        dated = tuple(sorted(changes, key=_start))
+        return cls(name, MappingProxyType(dict(values)), MappingProxyType(dict(layers)), dated, _long_keys(values))
 
     def price(self, key: str) -> Decimal | None:
         """The price under `key`; None if there is none. 0 is a price."""
@@ -85,22 +104,39 @@ class Entry:
         return value if isinstance(value, str) else ""
 
     def on(self, day: date) -> "Entry":
-        """The entry as it stands on a UTC day (pricing 17)."""
-        due = [change for change in self.changes if change.effective_from <= day]
-        if not due:
+        """The entry as it stands on a UTC day: each change counts on and after its date (pricing 17).
+
+        The same entry is given for every day of a span, so that what was worked out with it is of use again.
+        """
+        due = bisect_right(self.changes, day, key=_start)
+        if due == 0:
             return self
+        known = self._dated.get(due)
+        if known is None:
+            known = self._dated[due] = self._after(self.changes[:due])
+        return known
+
+    def _after(self, changes: tuple[Change, ...]) -> "Entry":
         values: dict[str, Value | None] = dict(self.values)
-        for change in sorted(due, key=lambda change: change.effective_from):
+        layers = dict(self.layers)
+        for change in changes:
             values |= change.values
-        return Entry.of(self.name, {k: v for k, v in values.items() if v is not None}, self.layers, ())
+            layers |= dict.fromkeys(change.values, change.layer)
+        kept = {key: value for key, value in values.items() if value is not None}
+        return Entry.of(self.name, kept, {key: layers[key] for key in kept if key in layers}, ())
+
+
+def _start(change: Change) -> date:
+    return change.effective_from
 
 
 def _long_keys(values: Values) -> Mapping[str, tuple[tuple[int, str], ...]]:
-    found: dict[str, list[tuple[int, str]]] = {}
+    found: dict[str, set[tuple[int, str]]] = {}
     for key in values:
-        variant = _ABOVE.fullmatch(key)
-        if variant:
-            found.setdefault(variant[1], []).append((int(variant[2]) * 1000, key))
+        variant = long_variant(key)
+        if variant is not None:
+            base, threshold, name = variant
+            found.setdefault(base, set()).add((threshold, name))
     return {base: tuple(sorted(variants, reverse=True)) for base, variants in found.items()}
 
 
@@ -109,12 +145,16 @@ class PriceBook:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self._entries = MappingProxyType(dict(entries))
+        self._by_last_part = {provider: by_last_part(self._entries, provider) for provider in ("gemini", "vertex_ai")}
+        self._remembered: OrderedDict[tuple[str, str, str | None], Entry] = OrderedDict()
 
     @classmethod
     def from_layers(cls, layers: Iterable[Layer]) -> "PriceBook":
         """The layers laid over one another, key by key, later ones winning; a key that is null is removed.
 
-        Raises PriceError that names layer, model and key.
+        What a layer says of a key also ends the changes that earlier layers announced for it. Entries of other
+        providers than ours are left out, so that a whole map of LiteLLM's will do. Raises PriceError that names layer,
+        model and key.
         """
         drafts: dict[str, _Draft] = {}
         for layer in layers:
@@ -125,9 +165,10 @@ class PriceBook:
                 where = f"{layer.name}: {model}"
                 if not isinstance(values, Mapping):
                     raise PriceError(f"{where}: wanted a mapping of prices, found {values!r}")
-                draft = drafts.setdefault(model, _Draft({}, {}, ()))
-                draft.lay(layer, where, cast("Mapping[str, Any]", values))
-        return cls({model: draft.entry(model) for model, draft in drafts.items()})
+                told = cast("Mapping[str, Any]", values)
+                if not is_foreign(model, told):
+                    drafts.setdefault(model, _Draft()).lay(layer, where, told)
+        return cls({model: _built(model, drafts, ()).entry(model) for model in drafts})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -138,60 +179,117 @@ class PriceBook:
     def entry(self, provider: str, model: str, model_version: str | None = None) -> Entry | None:
         """The entry of a provider's model; None if there is none, which makes its cost unknown.
 
-        Tried in this order: `provider/model`, then bare `model` if it belongs to the provider; the same for the
-        answer's `modelVersion`; the same for `model` without its version (`@default`, `-001`).
+        `model` is in any form that a path or a body has it in (see `names.names_of`). Tried in this order:
+        `provider/model`, then bare `model` if it belongs to the provider; the same for the answer's `modelVersion`; the
+        same for both without their versions (`@default`, `-001`); last the only entry of any publisher that ends so.
         """
-        for name in (model, model_version, _VERSION.sub("", model)):
-            if not name:
-                continue
+        asked = (provider, model, model_version)
+        known = self._remembered.get(asked)
+        if known is not None:
+            self._remembered.move_to_end(asked)
+            return known
+        found = self._found(provider, model, model_version)
+        if found is not None and len(model) + len(model_version or "") <= _LONGEST_REMEMBERED:
+            self._remembered[asked] = found
+            if len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+    def _found(self, provider: str, model: str, model_version: str | None) -> Entry | None:
+        last_parts = self._by_last_part.get(provider, {})
+        names = tuple(tried(model, model_version))
+        for name in names:
             found = self._entries.get(f"{provider}/{name}")
             if found is not None:
                 return found
             found = self._entries.get(name)
             if found is not None and _belongs(found, provider):
                 return found
-        return None
+        return next((self._entries[last_parts[name]] for name in names if name in last_parts), None)
 
     def demanded(self, provider: str, model: str) -> Entry:
-        """The entry, where there must be one. Raises PriceError with the nearest model of that provider."""
+        """The entry, where there must be one. Raises PriceError with the nearest models of that provider."""
         found = self.entry(provider, model)
         if found is None:
-            prefix = f"{provider}/"
-            own = [n for n, entry in self._entries.items() if n.startswith(prefix) or _belongs(entry, provider)]
-            names = {name.removeprefix(prefix) for name in own}
-            raise PriceError(f"no price for {provider} model '{model}'{did_you_mean(model, names)}")
+            *others, last = (f"'{name}'" for name in self.nearest(provider, model) or ("",))
+            near = f" (did you mean {', '.join(others)}{' or ' if others else ''}{last}?)" if last != "''" else ""
+            raise PriceError(f"no price for {provider} model '{model}'{near}")
         return found
+
+    def nearest(self, provider: str, model: str, most: int = 3) -> tuple[str, ...]:
+        """The provider's models whose names resemble `model` most, best first."""
+        prefix = f"{provider}/"
+        own = [n for n, entry in self._entries.items() if n.startswith(prefix) or _belongs(entry, provider)]
+        return nearest_words(model, sorted({name.removeprefix(prefix) for name in own}), most)
+
+
+def is_foreign(model: str, values: Mapping[str, Any]) -> bool:
+    """Whether an entry is of a provider that is neither the Gemini API nor Vertex AI, and so of no use here."""
+    owner = values.get("litellm_provider")
+    return isinstance(owner, str) and not owner.startswith(("gemini", "vertex")) and not model.startswith(_OURS)
 
 
 def _belongs(entry: Entry, provider: str) -> bool:
     """Whether a bare entry is the provider's (pricing 2): `gemini`, or anything that starts with `vertex_ai`."""
+    if entry.name.startswith(_OURS):
+        return False
     owner = entry.word("litellm_provider")
     return owner == "gemini" if provider == "gemini" else owner.startswith(provider)
 
 
 @dataclass(slots=True)
 class _Draft:
-    """An entry while layers are laid over one another."""
+    """An entry while layers are laid over one another. `removed` are keys that were taken away."""
 
-    values: dict[str, Value]
-    layers: dict[str, str]
-    changes: tuple[Change, ...]
+    values: dict[str, Value] = field(default_factory=dict[str, Value])
+    layers: dict[str, str] = field(default_factory=dict[str, str])
+    changes: tuple[Change, ...] = ()
+    removed: set[str] = field(default_factory=set[str])
 
     def lay(self, layer: Layer, where: str, values: Mapping[str, Any]) -> None:
+        self.changes = tuple(change.without(values) for change in self.changes)
         for key, raw in values.items():
-            if key == _CHANGES:
-                self.changes = _changes(where, raw)
+            if key == CHANGES:
+                self.changes = _changes(where, raw, layer.name)
                 continue
             value = _value(where, key, raw, layer.strict)
             if value is not None:
                 self.values[key] = value
                 self.layers[key] = layer.name
+                self.removed.discard(key)
             elif raw is None:
                 self.values.pop(key, None)
                 self.layers.pop(key, None)
+                self.removed.add(key)
+
+    def over(self, base: "_Draft") -> "_Draft":
+        """This draft laid over another model's."""
+        dropped = {*self.values, *self.removed}
+        return _Draft(
+            {key: value for key, value in base.values.items() if key not in dropped} | self.values,
+            {key: layer for key, layer in base.layers.items() if key not in dropped} | self.layers,
+            self.changes or tuple(change.without(dropped) for change in base.changes),
+            base.removed | self.removed,
+        )
 
     def entry(self, name: str) -> Entry:
-        return Entry.of(name, self.values, self.layers, self.changes)
+        return Entry.of(name, self.values, self.layers, tuple(change for change in self.changes if change.values))
+
+
+def _built(model: str, drafts: Mapping[str, _Draft], below: tuple[str, ...]) -> _Draft:
+    """The draft over that of its `base_model`, whose prices it has where it says nothing else itself."""
+    draft = drafts[model]
+    base = draft.values.get(BASE_MODEL)
+    if not isinstance(base, str):
+        return draft
+    where = f"{draft.layers[BASE_MODEL]}: {model}: {BASE_MODEL}"
+    provider = model.partition("/")[0]
+    name = next((name for name in (f"{provider}/{base}", base) if name in drafts and name != model), None)
+    if name is None:
+        raise PriceError(f"{where}: there is no entry '{base}'{did_you_mean(base, drafts)}")
+    if name in below:
+        raise PriceError(f"{where}: '{base}' stands upon this very entry")
+    return draft.over(_built(name, drafts, (model, *below)))
 
 
 def _value(where: str, key: str, raw: object, strict: bool) -> Value | None:
@@ -202,11 +300,24 @@ def _value(where: str, key: str, raw: object, strict: bool) -> Value | None:
         sizes = cast("Mapping[str, Any]", raw) if isinstance(raw, Mapping) else {"search_context_size_medium": raw}
         medium = sizes.get("search_context_size_medium")
         return None if medium is None else price_of(medium, f"{where}: {key}")
-    if _PRICE_KEY.fullmatch(key):
+    if priced_by(key) is not None:
         return price_of(raw, f"{where}: {key}")
-    if strict and _LOOKS_LIKE_PRICE.fullmatch(key):
-        raise PriceError(f"{where}: unknown price '{key}'{did_you_mean(key, (*_BASES, SEARCH))}")
+    if strict and looks_like_price(key):
+        raise PriceError(f"{where}: unknown price '{key}'{did_you_mean(key, known_keys())}")
+    if key in NUMBERS:
+        return number_of(raw)
     return raw if isinstance(raw, str) else None
+
+
+def number_of(raw: object) -> Decimal | None:
+    """The number that a value is or spells; None if it is none."""
+    if isinstance(raw, bool) or not isinstance(raw, int | Decimal | str):
+        return None
+    try:
+        number = Decimal(raw)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def price_of(raw: object, where: str) -> Decimal:
@@ -230,19 +341,28 @@ def price_of(raw: object, where: str) -> Decimal:
     return price
 
 
-def _changes(where: str, raw: object) -> tuple[Change, ...]:
+def _changes(where: str, raw: object, layer: str) -> tuple[Change, ...]:
     if raw is None:
         return ()
     if not isinstance(raw, list | tuple):
-        raise PriceError(f"{where}: {_CHANGES}: wanted a list, found {raw!r}")
-    return tuple(_change(f"{where}: {_CHANGES}[{at}]", entry) for at, entry in enumerate(cast("list[object]", raw)))
+        raise PriceError(f"{where}: {CHANGES}: wanted a list, found {raw!r}")
+    changes = cast("list[object]", raw)
+    return tuple(_change(f"{where}: {CHANGES}[{at}]", entry, layer) for at, entry in enumerate(changes))
 
 
-def _change(where: str, raw: object) -> Change:
+def _change(where: str, raw: object, layer: str) -> Change:
     values = dict(cast("Mapping[str, Any]", raw)) if isinstance(raw, Mapping) else {}
-    start = values.pop("effective_from", None)
-    try:
-        day = start if isinstance(start, date) else date.fromisoformat(str(start))
-    except ValueError:
-        raise PriceError(f"{where}: effective_from: wanted YYYY-MM-DD, found {start!r}") from None
-    return Change(day, {key: _value(where, key, value, strict=True) for key, value in values.items()})
+    start = day_of(values.pop(EFFECTIVE, None), f"{where}: {EFFECTIVE}")
+    return Change(start, {key: _value(where, key, value, strict=True) for key, value in values.items()}, layer)
+
+
+def day_of(raw: object, where: str) -> date:
+    """A day as YYYY-MM-DD; `where` begins the PriceError's text."""
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        return raw
+    if isinstance(raw, str) and len(raw) == len("YYYY-MM-DD"):
+        try:
+            return date.fromisoformat(raw)
+        except ValueError:
+            pass
+    raise PriceError(f"{where}: wanted YYYY-MM-DD, found {raw!r}")

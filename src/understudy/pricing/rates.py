@@ -1,5 +1,6 @@
 """The rate of each meter of one request: tier, long context and region (pricing 3, 5 and 17), each a small function."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -8,8 +9,9 @@ from typing import Final
 
 from ..usage.meters import Direction, Meter, Modality
 from ..usage.policies import DOCUMENTED, Policies
-from .book import UPLIFT, Entry
+from .book import Entry
 from .cost import ARITHMETIC, ZERO
+from .vocabulary import UPLIFT, Priced, priced_by
 
 _ONE: Final = Decimal(1)
 
@@ -62,22 +64,52 @@ def tier_of(word: str, terms: Terms) -> tuple[Tier, str | None]:
     return tier, None
 
 
+def uplift_of(entry: Entry, location: str | None) -> Decimal | None:
+    """The factor on token prices at a location; None if there is none there (pricing 17).
+
+    Anything but `global` is a region, `us` and `eu` included; where no location is known there is no uplift.
+    """
+    return None if not location or location.lower() == "global" else entry.price(UPLIFT)
+
+
 class Rates:
-    """The rates of one request to one model: a pure function of meter, price entry, prompt length, tier and region."""
+    """The rates of one request to one model: a pure function of meter, price entry, prompt length, tier and region.
+
+    What was worked out is kept with the entry, by tier, by how many thresholds the prompt passes, and by whether the
+    region counts: there are few of these for an entry, so that nothing has to be forgotten.
+    """
 
     def __init__(self, entry: Entry, tier: Tier, prompt: int, location: str | None) -> None:
         """`prompt` is the whole prompt in tokens, cached part included: it alone decides about long context."""
         self._entry = entry
         self._tier = tier
+        self._factor = uplift_of(entry, location)
+        self._passed = bisect_left(entry.thresholds, prompt)
         self._prompt = prompt
-        uplift = entry.price(UPLIFT)
-        self._factor = uplift if uplift is not None and location not in (None, "", "global") else None
+        self._table = entry.tables.setdefault((tier.name, self._passed, self._factor is not None), {})
 
     def rate(self, meter: Meter) -> Decimal | None:
         """USD per token on this meter; None if the entry has no such price."""
         if self._tier is Tier.PREPAID:
             return ZERO
-        rate = self._token_rate(meter)
+        try:
+            return self._table[meter]
+        except KeyError:
+            rate = self._table[meter] = self._raised(self._token_rate(meter))
+            return rate
+
+    def price(self, key: str) -> Decimal | None:
+        """The price of anything else, by its key without suffixes: pictures, seconds, characters (section 5).
+
+        Length and tier choose its variant as they do for tokens; of these prices only those of tokens know regions.
+        """
+        if self._tier is Tier.PREPAID:
+            return ZERO
+        price = self._base(key)
+        return self._raised(price) if priced_by(key) is Priced.TOKEN else price
+
+    def _raised(self, rate: Decimal | None) -> Decimal | None:
+        """Section 17: the uplift of a region, on token prices alone."""
         return rate if rate is None or self._factor is None else ARITHMETIC.multiply(rate, self._factor)
 
     def _token_rate(self, meter: Meter) -> Decimal | None:
@@ -111,23 +143,32 @@ class Rates:
         return self._modal("input", modality) if rate is None else rate
 
     def _thinking(self) -> Decimal | None:
-        """Section 3 rule 8: thoughts have a rate of their own only while neither tier nor long context applies."""
-        output = "output_cost_per_token"
-        own = self._entry.price("output_cost_per_reasoning_token")
-        applies = self._long(output) is not None or self._tiered(output) is not None
-        return self._base(output) if own is None or applies else own
+        """Section 3 rule 8: thoughts have a rate of their own; once tier or length has moved the output rate, they
+        have that, but where a variant of their own key says otherwise.
+        """
+        output, own = "output_cost_per_token", "output_cost_per_reasoning_token"
+        long = self._long(output)
+        moved = long is not None or self._tiered(output) is not None
+        if not moved:
+            plain = self._base(own)
+            return self._base(output) if plain is None else plain
+        variant = self._variant(own) if (self._long(own) is None) == (long is None) else None
+        return self._base(output) if variant is None else variant
+
+    def _variant(self, key: str) -> Decimal | None:
+        """The price under the very key for this tier and length; None if only a plainer one is there."""
+        name = self._long(key) or key
+        standing = self._entry.price(name) if self._tier is Tier.STANDARD and name != key else None
+        return self._tiered(name) if standing is None else standing
 
     def _base(self, key: str) -> Decimal | None:
         """Section 5 rules 1 and 2: long context keeps the tier's short-context ratio where it has no key."""
         entry, long = self._entry, self._long(key)
-        if long is None:
-            tiered = self._tiered(key)
-            return entry.price(key) if tiered is None else tiered
-        tiered = self._tiered(long)
+        tiered = self._tiered(long or key)
         if tiered is not None:
             return tiered
-        rate = entry.price(long)
-        return rate if rate is None else ARITHMETIC.multiply(rate, self._ratio(key))
+        rate = entry.price(long or key)
+        return rate if rate is None or long is None else ARITHMETIC.multiply(rate, self._ratio(key))
 
     def _own(self, key: str, base: str) -> Decimal | None:
         """Section 5 rule 3: a modality's key; without a tier key it moves as its base rate `base` does."""
@@ -141,7 +182,7 @@ class Rates:
         return rate if rate is None else ARITHMETIC.multiply(rate, self._ratio(ratio_of))
 
     def _tiered(self, key: str) -> Decimal | None:
-        """The price under `key` with the tier's suffix; None if there is none."""
+        """The price under `key` with the tier's suffix; None if there is none. For flex `_batches` will do (rule 1)."""
         for suffix in self._tier.value:
             price = self._entry.price(key + suffix)
             if price is not None:
@@ -156,6 +197,11 @@ class Rates:
         return ARITHMETIC.divide(tiered, standard)
 
     def _long(self, key: str) -> str | None:
-        """The name of the long-context variant of `key` that this prompt calls for: strictly above its threshold."""
-        variants = self._entry.long.get(key, ())
-        return next((name for threshold, name in variants if self._prompt > threshold), None)
+        """The name of the long-context variant of `key` that this prompt calls for: strictly above its threshold.
+
+        A variant of other tiers alone does not count.
+        """
+        for threshold, name in self._entry.long.get(key, ()):
+            if self._prompt > threshold and (self._entry.price(name) is not None or self._tiered(name) is not None):
+                return name
+        return None
