@@ -25,6 +25,7 @@ from understudy.errors import ConfigError
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.book import PriceBook
 
+from .admin import AdminPort
 from .answers import own_answer, refusal_answer
 from .credentials import Credentials, credentials_for
 from .headers import holds_key
@@ -37,7 +38,9 @@ from .routes import Route
 from .routing import KEY_PARAMETERS, is_live_path, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
-from .spend import SpendLog, SpendRecord
+from .spend.log import SpendLog
+from .spend.record import SpendRecord
+from .spend.store import SpendStore
 from .upstream import AiohttpUpstream
 
 _log = logging.getLogger(__name__)
@@ -64,7 +67,8 @@ class Listen:
 class Gateway:
     """The passthrough gateway. As a context manager it listens, and drains when it is left.
 
-    `book` has the prices, `tls` the certificate for `tls_port`, `spend_path` the file of spend records. `now` is the
+    `book` has the prices, `tls` the certificate for `tls_port`, `spend_path` the file of spend records and `store` the
+    database of them, which is closed at the end. `now` is the
     wall clock for labels, `monotonic` the clock for deadlines. Entering raises OSError if a port is taken.
     """
 
@@ -76,6 +80,7 @@ class Gateway:
         book: PriceBook,
         tls: ssl.SSLContext | None = None,
         spend_path: Path | None = None,
+        store: SpendStore | None = None,
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,8 +97,9 @@ class Gateway:
         self._monotonic = monotonic
         self._upstream_tls = _upstream_context(config.upstream_ca)
         self._keys = KeyRing(config)
-        self.spend: Final = SpendLog(spend_path)
+        self.spend: Final = SpendLog(spend_path, store)
         self._books = Books(book, self.spend, now)
+        self._admin = AdminPort(config, store)
         self._is_draining = False
         self._is_cutting = False
         self._in_flight = 0
@@ -223,7 +229,7 @@ class Gateway:
         path, _ = split_target(_raw_target(request))
         if path in _HEALTH and request.method in ("GET", "HEAD"):
             return self._health(path, ())
-        return refusal_answer(Refusal(Reason.NO_ROUTE), ())
+        return await self._admin.handle(request)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""

@@ -39,6 +39,8 @@ class Reason(Enum):
     NO_LOCATION = 400, "The path names no location, and none is configured: set {}."
     BASE_URL_TRAP = 400, _TRAP
     LIVE_BASE_URL_TRAP = 400, _LIVE_TRAP
+    BAD_PARAMETER = 400, "The parameter {} has a value that it cannot have."
+    UNKNOWN_PARAMETER = 400, "The query has a parameter that is not known here."
     KEY_ELSEWHERE = 400, "The gateway key stands in a place where it would reach the provider."
     HEADER_DENIED = 400, "The header {} cannot be set with x-pass-."
     INVALID_HEADER = 400, "A header has a value that cannot be passed on."
@@ -46,7 +48,11 @@ class Reason(Enum):
     WRONG_KEY = 401, "The gateway key is not valid."
     TWO_KEYS = 401, "The request shows two different gateway keys."
     NO_CREDENTIALS = 401, "The gateway has no credentials for this provider: set {}."
+    NOT_ADMIN = 403, "This key may not ask for that: the admin key is wanted."
+    NOT_LOCAL = 403, "The admin port answers programs on this machine, at its loopback address."
     NO_ROUTE = 404, _PREFIXES
+    NO_ADMIN_ROUTE = 404, "No such route. The admin port serves /health/..., /spend/logs, /spend/summary and /metrics."
+    NO_STORE = 404, "The gateway keeps no spend store."
     METHOD_REFUSED = 405, "The gateway does not pass this method."
     REQUEST_TIMEOUT = 408, "The request body stopped before its end."
     BODY_TOO_LARGE = 413, "The request body is larger than the gateway's limit."
@@ -56,6 +62,7 @@ class Reason(Enum):
     UPSTREAM_BROKE = 502, "The provider closed the connection before it answered."
     UPSTREAM_MALFORMED = 502, "The provider's answer is not HTTP."
     CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
+    STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."
     FIRST_BYTE_TIMEOUT = 504, "The provider did not answer in time."

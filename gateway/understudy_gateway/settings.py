@@ -127,7 +127,8 @@ class GatewayConfig:
     `key_header` is a further header that may carry the gateway key (lower case). `upstream_ca` is the path of a PEM
     bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path. `development`: any key is
     accepted, on loopback only. `client_credentials`: where no provider credential is configured, the client's own
-    Google credential passes (AUTH-7). `notices` are words of the file that have no effect, one line each.
+    Google credential passes (AUTH-7). `admin_key` opens the
+    admin port in place of the master key. `notices` are words of the file that have no effect, one line each.
     """
 
     keys: tuple[GatewayKey, ...]
@@ -144,6 +145,7 @@ class GatewayConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     notices: tuple[str, ...] = ()
+    admin_key: Secret | None = None
 
     @property
     def accounts(self) -> tuple[Account, ...]:

@@ -99,6 +99,7 @@ def parse_config(
         live_api_version=_live_version(reading, ours),
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
+        admin_key=_admin_key(reading, ours, development),
         notices=tuple(reading.notices),
     )
     if reading.problems:
@@ -131,6 +132,19 @@ def _keys(reading: Reading, general: Block, ours: Block, development: bool) -> t
             reading.problem((), "no gateway key: set general_settings.master_key or understudy_settings.keys")
     _check_twins(reading, found)
     return tuple(key for _, key in found)
+
+
+def _admin_key(reading: Reading, ours: Block, development: bool) -> Secret | None:
+    """The key of the admin port; held to what gateway keys are held to (S-16, S-62)."""
+    name = "UNDERSTUDY_ADMIN_KEY"
+    place: Path | str = (*_OURS, "admin_key")
+    if name in reading.environ:
+        place, key = name, Secret(reading.environ[name])
+    else:
+        key = reading.secret(ours, _OURS, "admin_key")
+    if key is not None and not development:
+        _check_keys(reading, [(place, GatewayKey("admin", key))])
+    return key
 
 
 def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:

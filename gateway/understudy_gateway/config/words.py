@@ -176,7 +176,7 @@ PARAMS_IGNORED: Final = frozenset(
 OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
-        *("vertex_api_key", "vertex_adc", "client_credentials", "timeouts", "limits"),
+        *("vertex_api_key", "vertex_adc", "client_credentials", "timeouts", "limits", "admin_key"),
     }
 )
 KEY: Final = frozenset(

@@ -81,6 +81,12 @@ KeyFile = Annotated[
 SpendFile = Annotated[
     Path | None, typer.Option("--spend", metavar="FILE", help="Append a JSON line for each exchange and its cost.")
 ]
+StoreFile = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="FILE|none", help="The store of spend records (SQLite). [default: the state folder's]"
+    ),
+]
 EnvFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")
 ]

@@ -36,6 +36,7 @@ from .options import (
     Seed,
     Speed,
     SpendFile,
+    StoreFile,
     Strict,
     TlsName,
     TlsPort,
@@ -187,12 +188,14 @@ def gateway(
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key (PEM) of --tls-cert.")] = None,
     spend: SpendFile = None,
+    store: StoreFile = None,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
     """Run the reference passthrough gateway.
 
-    It changes credentials and no byte of a body, and counts what each exchange costs.
+    It changes credentials and no byte of a body, and counts what each exchange costs. The records
+    stand in a store that `understudy spend` reads; in development mode there is none unless named.
 
     \b
     Examples:
@@ -202,14 +205,19 @@ def gateway(
     """
     from understudy_gateway.app import Gateway, Listen
     from understudy_gateway.config import load_config
+    from understudy_gateway.spend.store import SpendStore
 
     from ..library import price_book
     from .serving import serve
+    from .spend_places import store_to_write
 
     settings = load_config(config, os.environ)
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     listen = Listen(host, port, tls_port, admin_port)
-    server = Gateway(settings, listen, book=price_book(settings.price_book), tls=tls, spend_path=spend)
+    book = price_book(settings.price_book)
+    path = store_to_write(store, development=settings.development)
+    kept = None if path is None else SpendStore(path)
+    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept)
     serve("gateway", server, trust, _ports(port, tls_port, admin_port), json_line, until_stdin_ends)
 
 
