@@ -96,11 +96,11 @@ class AdminPort:
         return own_answer(found.status, fields, found.body, ())
 
     async def _answer(self, request: web.BaseRequest, path: bytes, query: bytes | None) -> Reply | Refusal:
-        if not is_local(request):
-            return Refusal(Reason.NOT_LOCAL)
         route = self.routes.get(path)
         if route is None:
             return Refusal(Reason.NO_ADMIN_ROUTE)
+        if not is_local(request):
+            return Refusal(Reason.NOT_LOCAL)
         if request.method not in ("GET", "HEAD"):
             return Refusal(Reason.METHOD_REFUSED)
         problem = self._keys.problem(request) if route.role == "admin" else None

@@ -31,6 +31,8 @@ from .credentials import Credentials, credentials_for
 from .headers import holds_key
 from .http import HttpPassthrough, Progress
 from .keys import Caller, KeyRing
+from .limits.admission import Lease
+from .limits.books import admission_of
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
 from .query import parameters, split_target, without
 from .refusals import Reason, Refusal
@@ -99,6 +101,7 @@ class Gateway:
         self._keys = KeyRing(config)
         self.spend: Final = SpendLog(spend_path, store)
         self._books = Books(book, self.spend, now)
+        self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
         self._admin = AdminPort(config, store)
         self._is_draining = False
         self._is_cutting = False
@@ -273,30 +276,46 @@ class Gateway:
             found = Refusal(Reason.KEY_ELSEWHERE)
         if isinstance(found, Refusal):
             return self._refused(request, found, caller, ids, started)
-        call = Call(ids[0][1].decode("ascii"), caller.key_id, request.method, found, self._now())
-        if is_live:
-            return await self._serve_live(request, found, caller, call, ids, started)
-        return await self._serve_http(request, found, caller, call, ids, started)
+        call = Call(ids[0][1].decode("ascii"), caller.key_id, request.method, found, self._now(), caller.tags)
+        lease = self._admission.admit(caller.key_id, request.method, found)
+        if isinstance(lease, Refusal):
+            return self._refused(request, lease, caller, ids, started)
+        serve = self._serve_live if is_live else self._serve_http
+        return await serve(request, found, caller, call, lease, ids, started)
 
     async def _serve_http(
-        self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
+        self,
+        request: web.BaseRequest,
+        found: Route,
+        caller: Caller,
+        call: Call,
+        lease: Lease,
+        ids: RawHeaders,
+        started: float,
     ) -> web.StreamResponse:
         meter, progress = ExchangeMeter(self._books, call), Progress()
         try:
             return await self._http.serve(request, found, caller, meter, ids, progress)
         finally:
             ending = self._seen(progress.ending)
-            self._book(request, caller, lambda: meter.finish(ending), started)
+            self._book(request, caller, lease, lambda: meter.finish(ending), started)
 
     async def _serve_live(
-        self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
+        self,
+        request: web.BaseRequest,
+        found: Route,
+        caller: Caller,
+        call: Call,
+        lease: Lease,
+        ids: RawHeaders,
+        started: float,
     ) -> web.StreamResponse:
         meter, progress = LiveMeter(self._books, call), Progress()
         try:
             return await self._live.serve(request, found, caller, meter, ids, progress)
         finally:
             ending = progress.ending
-            self._book(request, caller, lambda: meter.finish(ending), started)
+            self._book(request, caller, lease, lambda: meter.finish(ending), started)
 
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""
@@ -305,13 +324,21 @@ class Gateway:
         return ending
 
     def _book(
-        self, request: web.BaseRequest, caller: Caller, finish: Callable[[], SpendRecord], started: float
+        self,
+        request: web.BaseRequest,
+        caller: Caller,
+        lease: Lease,
+        finish: Callable[[], SpendRecord],
+        started: float,
     ) -> None:
         """Book and log one exchange; whatever fails in that stays here (OBS-6)."""
+        record = None
         try:
             record = finish()
         except Exception:
             _log.exception("an exchange could not be booked")
+        self._admission.ended(lease, record)
+        if record is None:
             return
         line = record.as_json()
         del line["lines"], line["started"], line["ended"]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from understudy.messages import RawHeaders, header_value
@@ -54,12 +55,16 @@ class Call:
 
 
 class Books:
-    """Prices, records, and the video jobs whose cost is still open."""
+    """Prices, records, and the video jobs whose cost is still open.
+
+    `on_job` is told of each job that begins, and of what it will probably cost.
+    """
 
     def __init__(self, book: PriceBook, log: SpendLog, now: Callable[[], datetime]) -> None:
         self.book = book
         self.now = now
         self._log = log
+        self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
         self.jobs: Final[Jobs] = log.jobs(self._expired, now)
 
     def record(
@@ -89,7 +94,13 @@ class Books:
 
     def started(self, call: Call, name: str, request: VeoRequest) -> None:
         """Note a video job: reserved, and not booked (pricing 10)."""
-        self.jobs.started(_job_of(call, name, request))
+        job = _job_of(call, name, request)
+        self.on_job(job, self.reserved(job).total)
+        self.jobs.started(job)
+
+    def reserved(self, job: VideoJob) -> Cost:
+        """What a job under way is expected to cost."""
+        return reservation(self.book, job.provider, job.model, job.request, date=job.started.date())
 
     def polled(self, call: Call, operation: OperationReading, problem: str | None) -> None:
         """Settle a job at the first answer that says it is done; later ones change nothing."""
@@ -116,7 +127,7 @@ class Books:
         self.jobs.close()
 
     def _expired(self, job: VideoJob, reason: str) -> SpendRecord:
-        cost = reservation(self.book, job.provider, job.model, job.request, date=job.started.date())
+        cost = self.reserved(job)
         return _record_of_job(job, "timeout", Cost(cost.lines, cost.known, reason, cost.remarks), None, self.now())
 
 

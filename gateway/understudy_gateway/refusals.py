@@ -56,6 +56,8 @@ class Reason(Enum):
     METHOD_REFUSED = 405, "The gateway does not pass this method."
     REQUEST_TIMEOUT = 408, "The request body stopped before its end."
     BODY_TOO_LARGE = 413, "The request body is larger than the gateway's limit."
+    LIMIT_REACHED = 429, "The gateway's limit of {} is reached."
+    BUDGET_EXCEEDED = 429, "The budget of this gateway key is used up."
     HEAD_TOO_LARGE = 431, "The request line or the header is larger than the gateway's limit."
     INTERNAL = 500, "The gateway failed."
     UNREACHABLE = 502, "The provider cannot be reached."

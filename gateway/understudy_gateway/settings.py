@@ -73,16 +73,34 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Limits of a key or a model: requests and tokens in a minute, requests and sessions at once. None: no limit."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is a limit at all."""
+        return (self.rpm, self.tpm, self.parallel) != (None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAccount:
-    """An entry of `model_list`: the account for one model, `model` being the provider's name of it."""
+    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates."""
 
     model: str
     account: Account
+    rates: Rates = Rates()
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """One key that clients may show. `id` stands for it in logs and records; the limits are not enforced yet."""
+    """One key that clients may show. `id` stands for it in logs and records; `models` is not enforced yet.
+
+    `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever).
+    """
 
     id: str
     key: Secret
@@ -90,9 +108,7 @@ class GatewayKey:
     tags: tuple[str, ...] = ()
     max_budget: Decimal | None = None
     budget_duration: str | None = None
-    rpm_limit: int | None = None
-    tpm_limit: int | None = None
-    max_parallel_requests: int | None = None
+    rates: Rates = Rates()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Final
 from understudy.errors import ConfigError, Problem, did_you_mean
 from understudy.secret import Secret
 
-from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Timeouts
+from ..limits.windows import Period
+from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
 from .reading import Block, Check, Reading, checked
@@ -162,12 +163,26 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
         models=reading.texts(block, path, "models"),
         tags=reading.texts(block, path, "tags"),
         max_budget=reading.number(block, path, "max_budget"),
-        budget_duration=reading.text(block, path, "budget_duration"),
-        rpm_limit=reading.whole(block, path, "rpm_limit"),
-        tpm_limit=reading.whole(block, path, "tpm_limit"),
-        max_parallel_requests=reading.whole(block, path, "max_parallel_requests"),
+        budget_duration=_duration(reading, block, path),
+        rates=Rates(
+            reading.whole(block, path, "rpm_limit"),
+            reading.whole(block, path, "tpm_limit"),
+            reading.whole(block, path, "max_parallel_requests"),
+        ),
     )
     return None if name is None or secret is None else key
+
+
+def _duration(reading: Reading, block: Block, path: Path) -> str | None:
+    text = reading.text(block, path, "budget_duration")
+    try:
+        Period(text)
+    except ValueError as error:
+        reading.problem((*path, "budget_duration"), str(error))
+        return None
+    if text is not None and block.get("max_budget") is None:
+        reading.problem((*path, "budget_duration"), "max_budget is missing beside it")
+    return text
 
 
 def _check_keys(reading: Reading, found: list[tuple[Path | str, GatewayKey]]) -> None:

@@ -131,12 +131,12 @@ MODEL_IGNORED: Final = frozenset({"model_info"})
 PARAMS: Final = frozenset(
     {
         *("model", "api_key", "api_base", "vertex_project", "vertex_location", "vertex_credentials"),
-        "use_in_pass_through",
+        *("use_in_pass_through", "rpm", "tpm", "max_parallel_requests"),
     }
 )
 PARAMS_IGNORED: Final = frozenset(
     {
-        *("rpm", "tpm", "timeout", "stream_timeout", "max_retries", "max_parallel_requests", "weight", "order", "tags"),
+        *("timeout", "stream_timeout", "max_retries", "weight", "order", "tags"),
         *(
             "temperature",
             "max_tokens",
@@ -185,7 +185,7 @@ KEY: Final = frozenset(
         *("rpm_limit", "tpm_limit", "max_parallel_requests"),
     }
 )
-UNENFORCED: Final = (*("models", "max_budget", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests"),)
+UNENFORCED: Final = ("models",)
 """Words of a key whose meaning is fixed and which nothing enforces yet."""
 
 KNOWN_KEYS: Final = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-litellm", "change-me", "changeme"})

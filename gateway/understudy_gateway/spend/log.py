@@ -17,7 +17,10 @@ _LINES: Final = Habits(gather_s=0.02)
 
 
 class SpendLog:
-    """Takes records. `close` writes what is left; records that come later are lost and counted."""
+    """Takes records. `close` writes what is left; records that come later are lost and counted.
+
+    `on_operation` is told of each operation that is booked, in whatever thread that happens.
+    """
 
     def __init__(self, path: Path | None = None, store: SpendStore | None = None) -> None:
         """Opens the file of JSON lines at `path`. Raises ConfigError if it cannot be opened."""
@@ -29,6 +32,7 @@ class SpendLog:
             self._lines = BatchWriter(path.name, self._file.write, _LINES)
         if store is not None:
             store.settled = self._note
+        self.on_operation: Callable[[SpendRecord], None] = lambda record: None
         self._is_closed = False
 
     @property
@@ -64,5 +68,7 @@ class SpendLog:
 
     def _note(self, record: SpendRecord) -> None:
         self.records.append(record)
+        if record.kind == "operation":
+            self.on_operation(record)
         if self._lines is not None:
             self._lines.put(record)

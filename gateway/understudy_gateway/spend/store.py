@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from understudy.errors import ConfigError
 from understudy.pricing.cost import plain
 from understudy.usage.operations import VeoRequest
 
@@ -116,6 +117,14 @@ class SpendStore:
         self._expire, self._now = expire, now
         self._writer.wake()  # old jobs of processes that have ended
         return StoreJobs(self)
+
+    def open_jobs(self) -> list[VideoJob]:
+        """The jobs that are not settled yet, oldest first. Before the first record is taken; raises ConfigError."""
+        try:
+            query = "SELECT name, job FROM job WHERE settled = 0 ORDER BY started"
+            return [_job(name, text) for name, text in self._connection.execute(query).fetchall()]
+        except sqlite3.Error as error:
+            raise ConfigError(f"{self.path}: the spend store cannot be read: {error}") from error
 
     def started(self, job: VideoJob) -> None:
         """Note a job."""
