@@ -30,10 +30,13 @@ from .answers import own_answer, refusal_answer
 from .credentials import Credentials, credentials_for
 from .headers import holds_key
 from .http import HttpPassthrough, Progress
+from .journal import Journal
 from .keys import Caller, KeyRing
 from .limits.admission import Lease
 from .limits.books import admission_of
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .metrics import Metrics
+from .operations import Operations
 from .query import parameters, split_target, without
 from .refusals import Reason, Refusal
 from .routes import Route
@@ -41,7 +44,6 @@ from .routing import KEY_PARAMETERS, is_live_path, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend.log import SpendLog
-from .spend.record import SpendRecord
 from .spend.store import SpendStore
 from .upstream import AiohttpUpstream
 
@@ -83,6 +85,7 @@ class Gateway:
         tls: ssl.SSLContext | None = None,
         spend_path: Path | None = None,
         store: SpendStore | None = None,
+        metrics_folder: Path | None = None,
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,12 +103,14 @@ class Gateway:
         self._upstream_tls = _upstream_context(config.upstream_ca)
         self._keys = KeyRing(config)
         self.spend: Final = SpendLog(spend_path, store)
-        self._books = Books(book, self.spend, now)
+        self._books = Books(book, self.spend, now, monotonic)
+        self._metrics = Metrics(book)
         self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
-        self._admin = AdminPort(config, store)
+        self._journal = Journal(self._admission, self._metrics, monotonic)
+        self._operations = Operations(self._metrics, self.spend, self._books, metrics_folder)
+        self._admin = AdminPort(config, store, self._operations.routes)
         self._is_draining = False
         self._is_cutting = False
-        self._in_flight = 0
         self._idle = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
@@ -139,6 +144,7 @@ class Gateway:
         self._live = LivePassthrough(self._config, self._credentials, self._upstream_tls, self._monotonic)
         for notice in self._config.notices:
             _log.info("%s", notice)
+        self._operations.start()
         try:
             await self._start_listeners()
         except BaseException:
@@ -209,11 +215,11 @@ class Gateway:
         await self._live.running.close_all()
         try:
             async with asyncio.timeout(self._config.timeouts.drain_s):
-                while self._in_flight:
+                while self._metrics.in_flight:
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
-            _log.warning("%d exchanges are cut off at the end of the drain", self._in_flight)
+            _log.warning("%d exchanges are cut off at the end of the drain", self._metrics.in_flight)
 
     async def _close(self) -> None:
         self._is_cutting = True
@@ -227,6 +233,7 @@ class Gateway:
         await self._upstream.close()
         self._books.close()
         await asyncio.to_thread(self.spend.close)
+        await self._operations.close()
 
     async def _handle_admin(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _ = split_target(_raw_target(request))
@@ -236,7 +243,7 @@ class Gateway:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""
-        self._in_flight += 1
+        self._metrics.in_flight += 1
         try:
             return await self._dispatch(request)
         except ConnectionError:  # the client left while it was written to
@@ -249,8 +256,8 @@ class Gateway:
                 raise ConnectionAbortedError from None
             return refusal_answer(Refusal(Reason.INTERNAL), self._ids(request.raw_headers))
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
+            self._metrics.in_flight -= 1
+            if not self._metrics.in_flight:
                 self._idle.set()
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -297,8 +304,7 @@ class Gateway:
         try:
             return await self._http.serve(request, found, caller, meter, ids, progress)
         finally:
-            ending = self._seen(progress.ending)
-            self._book(request, caller, lease, lambda: meter.finish(ending), started)
+            self._journal.ended(request.method, caller, lease, meter, self._seen(progress.ending), started)
 
     async def _serve_live(
         self,
@@ -311,11 +317,12 @@ class Gateway:
         started: float,
     ) -> web.StreamResponse:
         meter, progress = LiveMeter(self._books, call), Progress()
+        self._metrics.live_sessions += 1
         try:
             return await self._live.serve(request, found, caller, meter, ids, progress)
         finally:
-            ending = progress.ending
-            self._book(request, caller, lease, lambda: meter.finish(ending), started)
+            self._metrics.live_sessions -= 1
+            self._journal.ended(request.method, caller, lease, meter, progress.ending, started)
 
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""
@@ -323,45 +330,13 @@ class Gateway:
             return replace(ending, outcome="timeout", reason="the gateway ended")
         return ending
 
-    def _book(
-        self,
-        request: web.BaseRequest,
-        caller: Caller,
-        lease: Lease,
-        finish: Callable[[], SpendRecord],
-        started: float,
-    ) -> None:
-        """Book and log one exchange; whatever fails in that stays here (OBS-6)."""
-        record = None
-        try:
-            record = finish()
-        except Exception:
-            _log.exception("an exchange could not be booked")
-        self._admission.ended(lease, record)
-        if record is None:
-            return
-        line = record.as_json()
-        del line["lines"], line["started"], line["ended"]
-        self._say(request, {**line, "tags": list(caller.tags)}, started)
-
     def _refused(
         self, request: web.BaseRequest, refusal: Refusal, caller: Caller | None, ids: RawHeaders, started: float
     ) -> web.StreamResponse:
-        """Answer and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
-        line = {
-            "id": ids[0][1].decode("ascii"),
-            "key_id": caller.key_id if caller else None,
-            "status": refusal.status,
-            "outcome": "rejected",
-            "reason": refusal.reason.name,
-        }
-        self._say(request, line, started)
+        """Answer and log a request that came to no route."""
+        id = ids[0][1].decode("ascii")
+        self._journal.refused(request.method, refusal, caller.key_id if caller else None, id, started)
         return refusal_answer(refusal, ids)
-
-    def _say(self, request: web.BaseRequest, line: dict[str, Any], started: float) -> None:
-        """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
-        milliseconds = round((self._monotonic() - started) * 1000, 1)
-        _log.info("%s", json.dumps({"method": request.method, **line, "ms": milliseconds}))
 
     def _ids(self, headers: RawHeaders) -> RawHeaders:
         """The request id under both its names: the client's if it is a safe one and no key, else a new one (OBS-1)."""

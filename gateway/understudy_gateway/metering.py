@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,9 +61,16 @@ class Books:
     `on_job` is told of each job that begins, and of what it will probably cost.
     """
 
-    def __init__(self, book: PriceBook, log: SpendLog, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        book: PriceBook,
+        log: SpendLog,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.book = book
         self.now = now
+        self.monotonic = monotonic
         self._log = log
         self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
         self.jobs: Final[Jobs] = log.jobs(self._expired, now)
@@ -174,15 +182,19 @@ class ExchangeMeter:
         self._status = 0
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
+        self.answered_at: float | None = None
+        self.request_bytes = self.response_bytes = 0
 
     def request_body(self, data: bytes) -> None:
         """Take bytes of the request's body; only a video job is read."""
+        self.request_bytes += len(data)
         if self._asked is not None:
             self._asked.feed(data)
 
     def answered(self, status: int, headers: RawHeaders) -> None:
         """Take the head of the answer."""
         self._status = status
+        self.answered_at = self._books.monotonic()
         tier = header_value(headers, b"x-gemini-service-tier")
         self._served_tier = tier.decode("latin-1") if tier is not None else None
         kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
@@ -192,6 +204,7 @@ class ExchangeMeter:
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the answer's body. Never raises: a fault of the reader is logged, and the cost unknown."""
+        self.response_bytes += len(data)
         if self._answer is None:
             return
         try:
@@ -262,17 +275,24 @@ class LiveMeter:
         self._reader = LiveReader(self._provider)
         self._duration_s = 0.0
         self._unread = 0
+        self.client_messages = self.server_messages = self.client_bytes = self.server_bytes = 0
+        self.close_code: int | None = None
 
     def client_message(self, payload: bytes) -> None:
         """Take a message of the client."""
+        self.client_messages += 1
+        self.client_bytes += len(payload)
         self._reader.client_message(payload)
 
     def server_message(self, payload: bytes) -> None:
         """Take a message of the provider."""
+        self.server_messages += 1
+        self.server_bytes += len(payload)
         self._reader.server_message(payload)
 
-    def ended(self, *, duration_s: float, unread: int) -> None:
-        """Told at the end: the length in seconds, and of how many messages there was no copy."""
+    def ended(self, *, duration_s: float, unread: int, code: int | None = None) -> None:
+        """Told at the end: the length in seconds, of how many messages there was no copy, and the close code."""
+        self.close_code = code
         self._duration_s, self._unread = duration_s, unread
 
     def finish(self, ending: Ending) -> SpendRecord:

@@ -127,7 +127,7 @@ class LivePassthrough:
                 Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
             )
         progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
-        meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread)
+        meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)
         if outcome.refusal is None:
             return Spliced()
         if outcome.refusal.status == 401 and (credentials := self._credentials.get(route.credential.id)):

@@ -13,7 +13,7 @@ from understudy_gateway.metering import Books, Call, Ending, ExchangeMeter, Live
 from understudy_gateway.routes import Route
 from understudy_gateway.routing import route
 from understudy_gateway.spend import jobs
-from understudy_gateway.spend.jobs import JOB_LIFE, MemoryJobs
+from understudy_gateway.spend.jobs import JOB_LIFE
 from understudy_gateway.spend.log import SpendLog
 from understudy_gateway.spend.record import Outcome
 
@@ -230,8 +230,7 @@ def test_the_number_of_remembered_jobs_is_bounded(monkeypatch):
     desk = Desk()
     for number in range(10):
         start(desk, f"{NAME}{number}")
-    assert isinstance(desk.books.jobs, MemoryJobs)
-    assert len(desk.books.jobs) == 3
+    assert desk.books.jobs.pending() == 3
     assert sum(record.known == "estimated" for record in desk.log.records) == 7
 
 

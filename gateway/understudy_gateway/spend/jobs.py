@@ -55,6 +55,10 @@ class Jobs(Protocol):
         """Settle the operation of this name, if that has not been done."""
         ...
 
+    def pending(self) -> int:
+        """How many are open; may take a moment."""
+        ...
+
     def close(self) -> None:
         """The gateway ends."""
         ...
@@ -70,7 +74,8 @@ class MemoryJobs:
         self._open: OrderedDict[str, VideoJob] = OrderedDict()
         self._booked = Names()
 
-    def __len__(self) -> int:
+    def pending(self) -> int:
+        """How many are open."""
         return len(self._open)
 
     def started(self, job: VideoJob) -> None:

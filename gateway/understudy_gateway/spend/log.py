@@ -40,6 +40,11 @@ class SpendLog:
         """How many records could not be written, in all places."""
         return (self._lines.lost if self._lines else 0) + (self.store.lost if self.store else 0)
 
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be written, in all places."""
+        return (self._lines.waiting if self._lines else 0) + (self.store.waiting if self.store else 0)
+
     def add(self, record: SpendRecord) -> None:
         """Take a record; returns at once."""
         self._note(record)

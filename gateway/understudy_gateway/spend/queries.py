@@ -126,6 +126,11 @@ def summary_json(path: Path, by: str, wanted: Wanted) -> dict[str, Any]:
     return {"by": by, "groups": [group.as_json(by) for group in groups], "total": whole}
 
 
+def pending_jobs(path: Path) -> int:
+    """How many videos are under way. Raises ConfigError if the store cannot be read."""
+    return _rows(path, "SELECT count(*) FROM job WHERE settled = 0", {})[0][0]
+
+
 def _sum(row: tuple[Any, ...]) -> Sum:
     return Sum(row[0], row[1], row[2] or 0, row[3] or 0, Decimal(row[4] or 0))
 

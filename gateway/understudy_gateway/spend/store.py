@@ -23,6 +23,7 @@ from understudy.pricing.cost import plain
 from understudy.usage.operations import VeoRequest
 
 from .jobs import JOB_LIFE, NEVER_POLLED, Expire, Names, Settle, VideoJob
+from .queries import pending_jobs
 from .record import SpendRecord, rfc3339
 from .schema import open_store
 from .writing import BatchWriter, Habits, WriteFailed
@@ -181,7 +182,7 @@ class SpendStore:
             raise WriteFailed(str(error)) from error
         self._late = batch.late
         for record in batch.settled:
-            self.settled(record)
+            _guarded(lambda record=record: self.settled(record))
 
     def _is_time_for_old_ones(self) -> bool:
         now = time.monotonic()
@@ -208,6 +209,10 @@ class StoreJobs:
         if name not in self._seen:
             self._seen.add(name)
             self._store.finished(name, settle)
+
+    def pending(self) -> int:
+        """How many are open, of all processes."""
+        return pending_jobs(self._store.path)
 
     def close(self) -> None:
         """Nothing: what is open stays open, and the next process settles it."""
@@ -290,7 +295,7 @@ def _guarded(make: Callable[[], _T]) -> _T | None:
     try:
         return make()
     except Exception:
-        _log.exception("a spend record could not be made")
+        _log.exception("a spend record could not be made or passed on")
         return None
 
 

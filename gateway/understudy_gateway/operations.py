@@ -1,0 +1,57 @@
+"""What operators ask of a running gateway beside its spend: the metrics page, of one worker or of all."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from .admin import AdminRoute, Reply
+from .metering import Books
+from .metrics import Metrics
+from .metrics_page import CONTENT_TYPE, Shared, page
+from .spend.log import SpendLog
+from .spend.record import SpendRecord
+
+
+class Operations:
+    """The metrics of a gateway. `folder` is where workers leave their numbers for one another; None: there is one."""
+
+    def __init__(self, metrics: Metrics, spend: SpendLog, books: Books, folder: Path | None) -> None:
+        self._metrics = metrics
+        gauges = {"spend_waiting": lambda: spend.waiting, "spend_lost": lambda: spend.lost}
+        shared = gauges  # videos under way are counted in the store, which all workers share
+        if spend.store is None:
+            shared = gauges = {**gauges, "jobs_pending": books.jobs.pending}
+        else:
+            gauges = {**gauges, "jobs_pending": books.jobs.pending}
+        self._gauges = gauges
+        self._shared = Shared(folder, metrics, shared) if folder is not None else None
+        self.routes: Final = (AdminRoute(b"/metrics", "admin", self._page),)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tell = spend.on_operation
+        spend.on_operation = self._settled
+
+    def start(self) -> None:
+        """Called on the event loop, before anything is served."""
+        self._loop = asyncio.get_running_loop()
+        if self._shared is not None:
+            self._shared.start()
+
+    async def close(self) -> None:
+        """The gateway ends."""
+        if self._shared is not None:
+            await self._shared.close()
+
+    def _settled(self, record: SpendRecord) -> None:
+        """In whatever thread: the numbers belong to the loop's."""
+        self._tell(record)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._metrics.operation, record)
+
+    async def _page(self, words: Mapping[str, str]) -> Reply:
+        own = self._metrics.snapshot()  # on the loop, where the numbers change
+
+        def made() -> bytes:
+            return page(own, self._gauges, self._shared.others() if self._shared is not None else ())
+
+        return Reply(await asyncio.to_thread(made), content_type=CONTENT_TYPE)
