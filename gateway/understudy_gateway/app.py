@@ -114,6 +114,7 @@ class Gateway:
         self._idle = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
+        self._retired: list[Credentials | AiohttpUpstream] = []
 
     @property
     def http_url(self) -> str:
@@ -151,6 +152,35 @@ class Gateway:
             await self._close()
             raise
         return self
+
+    async def reload(self, config: GatewayConfig) -> None:
+        """Take another configuration for the requests that come from now on; those under way end by the old one.
+
+        Listeners stay as they are, and so do the limits of a request's head. Raises ConfigError, and changes nothing,
+        if a file cannot be used or if development mode would change.
+        """
+        if config.development != self._config.development:
+            raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
+        context = _upstream_context(config.upstream_ca)
+        await asyncio.to_thread(self.spend.flush)
+        old, known = self._config, self._credentials
+        self._admission.adopt(config)
+        self._config, self._keys = config, KeyRing(config)
+        self._admin = AdminPort(config, self.spend.store, self._operations.routes)
+        if (config.upstream_ca, config.timeouts.connect_s) != (old.upstream_ca, old.timeouts.connect_s):
+            self._retired.append(self._upstream)
+            self._upstream_tls = context
+            self._upstream = AiohttpUpstream(context, config.timeouts.connect_s)
+        self._credentials = self._made_credentials()
+        if (config.upstream_ca, config.timeouts) == (old.upstream_ca, old.timeouts):
+            sources = {account.id: account.source for account in old.accounts}
+            same = {one.id for one in config.accounts if one.id in known and sources[one.id] == one.source}
+            self._credentials |= {id: known[id] for id in same}  # their tokens are still good
+        self._retired += [one for id, one in known.items() if self._credentials.get(id) is not one]
+        self._http = HttpPassthrough(config, self._upstream, self._credentials)
+        self._live = LivePassthrough(config, self._credentials, self._upstream_tls, self._monotonic, self._live.running)
+        for notice in config.notices:
+            _log.info("%s", notice)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -228,9 +258,8 @@ class Gateway:
             for connection in server.connections if server is not None else ():
                 connection.force_close()
             await runner.cleanup()
-        for credentials in self._credentials.values():
-            await credentials.close()
-        await self._upstream.close()
+        for one in (*self._retired, *self._credentials.values(), self._upstream):
+            await one.close()
         self._books.close()
         await asyncio.to_thread(self.spend.close)
         await self._operations.close()

@@ -6,7 +6,7 @@ This is the place behind which keys made at run time, and limits shared between 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast
@@ -16,7 +16,7 @@ from understudy.pricing.exchanges import FREE_METHODS
 
 from ..refusals import Reason, Refusal
 from ..routes import Route
-from ..settings import GatewayConfig, Provider, Rates
+from ..settings import GatewayConfig, GatewayKey, Provider, Rates
 from ..spend.jobs import JOB_LIFE, VideoJob
 from ..spend.record import SpendRecord
 from .budget import Budget, Reserved
@@ -42,6 +42,7 @@ class Lease:
 
     key_id: str
     gates: tuple["Gate", ...] = ()
+    budget: Budget | None = None
     reserved: Reserved | None = None
 
 
@@ -54,6 +55,10 @@ class Admission(Protocol):
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """It is over; `record` None: nothing is known of what it cost."""
+        ...
+
+    def adopt(self, config: GatewayConfig) -> None:
+        """Other limits from now on; what was counted and spent is kept. Raises ConfigError as the first time."""
         ...
 
     def job_started(self, job: VideoJob, cost: Decimal | None) -> None:
@@ -69,14 +74,14 @@ class Gate:
     """The rates of one key or one model."""
 
     def __init__(self, rates: Rates) -> None:
-        self._rates = rates
+        self.rates = rates
         self._requests = LastMinute()
         self._tokens = LastMinute()
         self._running = 0
 
     def problem(self, now: float) -> Refusal | None:
         """Which limit is reached; None if one more may begin."""
-        rates = self._rates
+        rates = self.rates
         if rates.parallel is not None and self._running >= rates.parallel:
             return Refusal(Reason.LIMIT_REACHED, "requests at once", retry_after_s=1)
         if rates.rpm is not None and (wait := self._requests.wait_s(now, rates.rpm)):
@@ -101,18 +106,18 @@ class Gate:
 class _Hold:
     """A video under way."""
 
-    key_id: str
+    budget: Budget
     reserved: Reserved
     started: datetime
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Key:
     """One key's limits."""
 
-    gate: Gate | None = None
-    budget: Budget | None = None
-    period: Period = field(default_factory=lambda: Period(None))
+    gate: Gate | None
+    budget: Budget | None
+    duration: str | None
 
 
 class LocalAdmission:
@@ -135,18 +140,40 @@ class LocalAdmission:
         self._lock = threading.Lock()
         self._guesses: OrderedDict[tuple[Provider, str], Decimal] = OrderedDict()
         self._holds: OrderedDict[str, _Hold] = OrderedDict()
-        self._keys: dict[str, _Key] = {}
-        for key in config.keys:
-            found = _Key(Gate(key.rates) if key.rates.is_any else None)
-            if key.max_budget is not None:
-                found.period = Period(key.budget_duration)
-                found.budget = Budget(key.max_budget, found.period)
-                moment = self._now()
-                found.budget.begin(spent(key.id, found.period.start(moment)), moment)
-            self._keys[key.id] = found
-        self._models = {
-            (entry.account.provider, entry.model): Gate(entry.rates) for entry in config.models if entry.rates.is_any
+        self._spent = spent
+        self._keys: Mapping[str, _Key] = {}
+        self._models: Mapping[tuple[Provider, str], Gate] = {}
+        self.adopt(config)
+
+    def adopt(self, config: GatewayConfig) -> None:
+        """Other limits from now on; what was counted and spent is kept where the period of the budget is."""
+        moment = self._now()
+        fresh = {
+            key.id: self._spent(key.id, Period(key.budget_duration).start(moment))
+            for key in config.keys
+            if key.max_budget is not None and self._kept_budget(key) is None
         }
+        with self._lock:
+            self._keys = {key.id: self._adopted(key, fresh.get(key.id, ZERO), moment) for key in config.keys}
+            self._models = {
+                name: gate
+                for entry in config.models
+                if (gate := _gate(self._models.get(name := (entry.account.provider, entry.model)), entry.rates))
+            }
+
+    def _kept_budget(self, key: GatewayKey) -> Budget | None:
+        old = self._keys.get(key.id)
+        return old.budget if old is not None and old.duration == key.budget_duration else None
+
+    def _adopted(self, key: GatewayKey, spent: Decimal, moment: datetime) -> _Key:
+        old = self._keys.get(key.id)
+        budget = self._kept_budget(key) if key.max_budget is not None else None
+        if key.max_budget is not None and budget is None:
+            budget = Budget(key.max_budget, Period(key.budget_duration))
+            budget.begin(spent, moment)
+        elif key.max_budget is not None and budget is not None:
+            budget.most = key.max_budget
+        return _Key(_gate(old.gate if old else None, key.rates), budget, key.budget_duration)
 
     def admit(self, key_id: str, http_method: str, route: Route) -> Lease | Refusal:
         """Let a request in, or say which limit keeps it out; checks and reservations are one step."""
@@ -168,7 +195,7 @@ class LocalAdmission:
                     return Refusal(Reason.BUDGET_EXCEEDED, retry_after_s=budget.resets_s(self._now()))
             for gate in gates:
                 gate.begin(now)
-        return Lease(key_id, gates, reserved)
+        return Lease(key_id, gates, budget, reserved)
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """Give back what the lease holds, and charge what was spent; unknown costs what was reserved (S-74)."""
@@ -178,11 +205,10 @@ class LocalAdmission:
             now = self._monotonic()
             for gate in lease.gates:
                 gate.end(now, tokens_of(record))
-            key = self._keys.get(lease.key_id)
-            if lease.reserved is None or key is None or key.budget is None:
+            if lease.reserved is None or lease.budget is None:
                 return
             cost = lease.reserved.amount if record is None or record.cost is None else record.cost
-            key.budget.settle(lease.reserved, cost, self._now())
+            lease.budget.settle(lease.reserved, cost, self._now())
             if record is not None and record.cost is not None and record.model is not None and record.provider:
                 self._learn((cast("Provider", record.provider), record.model), record.cost)
 
@@ -195,7 +221,7 @@ class LocalAdmission:
             now = self._now()
             self._release(job.name, ZERO)
             self._learn((job.provider, job.model), cost or ZERO)
-            self._holds[job.name] = _Hold(job.key_id or "", key.budget.hold(cost or FIRST_GUESS, now), job.started)
+            self._holds[job.name] = _Hold(key.budget, key.budget.hold(cost or FIRST_GUESS, now), job.started)
             while self._holds:
                 name, oldest = next(iter(self._holds.items()))
                 if len(self._holds) <= _MOST_HOLDS and now - oldest.started <= JOB_LIFE:
@@ -217,9 +243,8 @@ class LocalAdmission:
 
     def _release(self, name: str, cost: Decimal) -> None:
         hold = self._holds.pop(name, None)
-        key = self._keys.get(hold.key_id) if hold is not None else None
-        if hold is not None and key is not None and key.budget is not None:
-            key.budget.settle(hold.reserved, cost, self._now())
+        if hold is not None:
+            hold.budget.settle(hold.reserved, cost, self._now())
 
     def _learn(self, model: tuple[Provider, str], cost: Decimal) -> None:
         if cost > 0:
@@ -229,6 +254,16 @@ class LocalAdmission:
 
     def _now(self) -> datetime:
         return self._offset + timedelta(seconds=self._monotonic())
+
+
+def _gate(old: Gate | None, rates: Rates) -> Gate | None:
+    """The gate of these rates; the old one, with what it has counted, if there was one."""
+    if not rates.is_any:
+        return None
+    if old is None:
+        return Gate(rates)
+    old.rates = rates
+    return old
 
 
 def is_free(http_method: str, route: Route) -> bool:

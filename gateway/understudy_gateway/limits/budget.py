@@ -26,7 +26,7 @@ class Budget:
     """Spent and reserved, in US dollars. Not safe by itself for several threads."""
 
     def __init__(self, most: Decimal, period: Period) -> None:
-        self._most = most
+        self.most = most
         self._period = period
         self._start: datetime | None = None
         self.spent = ZERO
@@ -41,7 +41,7 @@ class Budget:
         """Reserve `amount`; None if the budget is used up, or would be by what runs and this."""
         self._turn(now)
         taken = ARITHMETIC.add(self.spent, self.reserved)
-        if taken >= self._most or (self.reserved > 0 and ARITHMETIC.add(taken, amount) > self._most):
+        if taken >= self.most or (self.reserved > 0 and ARITHMETIC.add(taken, amount) > self.most):
             return None
         return self.hold(amount, now)
 

@@ -87,6 +87,9 @@ StoreFile = Annotated[
         "--store", metavar="FILE|none", help="The store of spend records (SQLite). [default: the state folder's]"
     ),
 ]
+CheckConfig = Annotated[
+    bool, typer.Option("--check-config", help="Read the configuration, say what is wrong, and end.")
+]
 EnvFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")
 ]

@@ -22,6 +22,7 @@ from .options import (
     Auth,
     BearerTokens,
     CacheMinimum,
+    CheckConfig,
     DeniedProjects,
     FailOn,
     Host,
@@ -189,6 +190,7 @@ def gateway(
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key (PEM) of --tls-cert.")] = None,
     spend: SpendFile = None,
     store: StoreFile = None,
+    check_config: CheckConfig = False,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
@@ -196,11 +198,13 @@ def gateway(
 
     It changes credentials and no byte of a body, and counts what each exchange costs. The records
     stand in a store that `understudy spend` reads; in development mode there is none unless named.
+    SIGHUP reads the configuration anew; what runs goes on.
 
     \b
     Examples:
       understudy gateway --config config.yaml
       understudy gateway --config config.yaml --spend spend.jsonl --port 0 --tls-port 0 --admin-port 0 --json
+      understudy gateway --config config.yaml --check-config
       understudy gateway --config config.yaml --tls-cert chain.pem --tls-key key.pem
     """
     from understudy_gateway.app import Gateway, Listen
@@ -208,17 +212,22 @@ def gateway(
     from understudy_gateway.spend.store import SpendStore
 
     from ..library import price_book
+    from .gateway_life import checked, reloading
     from .serving import serve
     from .spend_places import store_to_write
 
     settings = load_config(config, os.environ)
-    tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
-    listen = Listen(host, port, tls_port, admin_port)
     book = price_book(settings.price_book)
+    if check_config:
+        checked(config, settings)
+        return
+    tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     path = store_to_write(store, development=settings.development)
     kept = None if path is None else SpendStore(path)
+    listen = Listen(host, port, tls_port, admin_port)
     server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept)
-    serve("gateway", server, trust, _ports(port, tls_port, admin_port), json_line, until_stdin_ends)
+    ports = _ports(port, tls_port, admin_port)
+    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
 
 
 def is_in_use(key_file: Path, own_uri: str = "") -> bool:
