@@ -11,12 +11,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import certifi
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
@@ -45,6 +43,7 @@ from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend.log import SpendLog
 from .spend.store import SpendStore
+from .trust import is_loopback, upstream_context
 from .upstream import AiohttpUpstream
 
 _log = logging.getLogger(__name__)
@@ -60,20 +59,21 @@ _LINGER_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the gateway listens; port 0 picks a free one, None means not at all."""
+    """Where the gateway listens; port 0 picks a free one, None means not at all. `is_shared`: with other workers."""
 
     host: str = "127.0.0.1"
     port: int = 0
     tls_port: int | None = None
     admin_port: int | None = None
+    is_shared: bool = False
 
 
 class Gateway:
     """The passthrough gateway. As a context manager it listens, and drains when it is left.
 
     `book` has the prices, `tls` the certificate for `tls_port`, `spend_path` the file of spend records and `store` the
-    database of them, which is closed at the end. `now` is the
-    wall clock for labels, `monotonic` the clock for deadlines. Entering raises OSError if a port is taken.
+    database of them, which is closed at the end; `metrics_folder` is where several workers leave their numbers. `now`
+    is the wall clock for labels, `monotonic` the clock for deadlines. Entering raises OSError if a port is taken.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Gateway:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ConfigError if development mode is not on loopback, or a file cannot be used."""
-        if config.development and not _is_loopback(listen.host):
+        if config.development and not is_loopback(listen.host):
             raise ConfigError(
                 "understudy_settings.development: any key is accepted, so the gateway listens on loopback only, "
                 f"not on {listen.host}"
@@ -100,7 +100,7 @@ class Gateway:
         self._tls = tls
         self._now = now
         self._monotonic = monotonic
-        self._upstream_tls = _upstream_context(config.upstream_ca)
+        self._upstream_tls = upstream_context(config.upstream_ca)
         self._keys = KeyRing(config)
         self.spend: Final = SpendLog(spend_path, store)
         self._books = Books(book, self.spend, now, monotonic)
@@ -161,7 +161,7 @@ class Gateway:
         """
         if config.development != self._config.development:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
-        context = _upstream_context(config.upstream_ca)
+        context = upstream_context(config.upstream_ca)
         await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
         self._admission.adopt(config)
@@ -217,9 +217,9 @@ class Gateway:
             await self._start(admin, "admin", listen.admin_port, None)
 
     async def _start(self, runner: web.ServerRunner, name: str, port: int, tls: ssl.SSLContext | None) -> None:
-        host = "127.0.0.1" if name == "admin" and not _is_loopback(self._listen.host) else self._listen.host
+        host = "127.0.0.1" if name == "admin" and not is_loopback(self._listen.host) else self._listen.host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024, reuse_port=self._listen.is_shared)
         self._ports[name] = listener.getsockname()[1]
         await web.SockSite(runner, listener, ssl_context=tls, backlog=1024).start()
 
@@ -421,22 +421,3 @@ def _new_ids() -> RawHeaders:
 
 def _under_both_names(value: bytes) -> RawHeaders:
     return ((b"x-litellm-call-id", value), (b"x-understudy-request-id", value))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _upstream_context(ca: str | None) -> ssl.SSLContext:
-    """What verifies providers: the roots of this machine and certifi's, or the configured bundle alone."""
-    try:
-        if ca is not None:
-            return ssl.create_default_context(cafile=ca)
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"upstream_ca: {ca} holds no certificates in PEM form") from error
-    return context

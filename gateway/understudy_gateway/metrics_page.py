@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,8 @@ class Shared:
         self._metrics = metrics
         self._gauges = gauges
         self._task: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()
+        self._order = self._left = 0
 
     def start(self) -> None:
         """Leave the numbers from now on."""
@@ -42,42 +45,53 @@ class Shared:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.to_thread(self._write, {**self._metrics.snapshot(), "gauges": {}})
+        await asyncio.to_thread(self._write, self._next(), {**self._metrics.snapshot(), "gauges": {}})
 
-    def others(self) -> list[dict[str, Any]]:
-        """What the other workers left last."""
+    def all(self) -> list[dict[str, Any]]:
+        """What each worker left last, this one too: so no counter falls from one worker's page to another's."""
         found: list[dict[str, Any]] = []
         for path in sorted(self._folder.glob("*.json")):
-            if path != self._own:
-                try:
-                    found.append(json.loads(path.read_bytes()))
-                except (OSError, ValueError):
-                    _log.warning("the numbers of another worker cannot be read")
+            try:
+                found.append(json.loads(path.read_bytes()))
+            except (OSError, ValueError):
+                _log.warning("the numbers of a worker cannot be read")
         return found
 
     async def _leave(self) -> None:
         while True:
             gauges, snapshot = _read(self._gauges), self._metrics.snapshot()
-            await asyncio.to_thread(self._write, {**snapshot, "gauges": {**snapshot["gauges"], **gauges}})
+            await asyncio.to_thread(self._write, self._next(), {**snapshot, "gauges": {**snapshot["gauges"], **gauges}})
             await asyncio.sleep(_LEAVE_EVERY_S)
 
-    def _write(self, numbers: Mapping[str, Any]) -> None:
+    def _next(self) -> int:
+        self._order += 1
+        return self._order
+
+    def _write(self, order: int, numbers: Mapping[str, Any]) -> None:
+        """Leave numbers, unless later ones were left meanwhile."""
         aside = self._own.with_suffix(".new")
-        try:
-            aside.write_text(json.dumps(numbers), "utf-8")
-            aside.replace(self._own)
-        except OSError:
-            _log.warning("the numbers of this worker cannot be left for the others")
+        with self._lock:
+            if order < self._left:
+                return
+            self._left = order
+            try:
+                aside.write_text(json.dumps(numbers), "utf-8")
+                aside.replace(self._own)
+            except OSError:
+                _log.warning("the numbers of this worker cannot be left for the others")
 
 
-def page(own: dict[str, Any], gauges: Mapping[str, Gauge], others: Iterable[Mapping[str, Any]] = ()) -> bytes:
-    """The page in Prometheus' text format: `own` is this worker's snapshot. Reads files, so not for the event loop."""
+def page(snapshots: Iterable[Mapping[str, Any]], gauges: Mapping[str, Gauge]) -> bytes:
+    """The page in Prometheus' text format: the sums of the workers' snapshots, and gauges that all workers share.
+
+    Reads files, so it is not for the event loop.
+    """
     from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-    own = {**own, "gauges": {**own["gauges"], **_read(gauges)}}
+    shared: dict[str, Any] = {"counters": {}, "histograms": {}, "gauges": _read(gauges)}
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_Collector([own, *others]))
+    registry.register(_Collector([shared, *snapshots]))
     return generate_latest(registry)
 
 

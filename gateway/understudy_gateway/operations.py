@@ -7,7 +7,7 @@ from typing import Final
 
 from .admin import AdminRoute, Reply
 from .metering import Books
-from .metrics import Metrics
+from .metrics import Gauge, Metrics
 from .metrics_page import CONTENT_TYPE, Shared, page
 from .spend.log import SpendLog
 from .spend.record import SpendRecord
@@ -18,14 +18,10 @@ class Operations:
 
     def __init__(self, metrics: Metrics, spend: SpendLog, books: Books, folder: Path | None) -> None:
         self._metrics = metrics
-        gauges = {"spend_waiting": lambda: spend.waiting, "spend_lost": lambda: spend.lost}
-        shared = gauges  # videos under way are counted in the store, which all workers share
-        if spend.store is None:
-            shared = gauges = {**gauges, "jobs_pending": books.jobs.pending}
-        else:
-            gauges = {**gauges, "jobs_pending": books.jobs.pending}
-        self._gauges = gauges
-        self._shared = Shared(folder, metrics, shared) if folder is not None else None
+        own: dict[str, Gauge] = {"spend_waiting": lambda: spend.waiting, "spend_lost": lambda: spend.lost}
+        pending: dict[str, Gauge] = {"jobs_pending": books.jobs.pending}  # of the store, which all workers share
+        self._shared = Shared(folder, metrics, own) if folder is not None else None
+        self._gauges = pending if folder is not None else {**own, **pending}
         self.routes: Final = (AdminRoute(b"/metrics", "admin", self._page),)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tell = spend.on_operation
@@ -52,6 +48,6 @@ class Operations:
         own = self._metrics.snapshot()  # on the loop, where the numbers change
 
         def made() -> bytes:
-            return page(own, self._gauges, self._shared.others() if self._shared is not None else ())
+            return page([own] if self._shared is None else self._shared.all(), self._gauges)
 
         return Reply(await asyncio.to_thread(made), content_type=CONTENT_TYPE)

@@ -142,7 +142,10 @@ async def test_workers_are_added_up_and_one_that_ended_stays_counted(tmp_path):
         async with asyncio.timeout(10):
             while not gone._own.exists():  # noqa: ASYNC110 - written by its task
                 await asyncio.sleep(0.01)
-        found = await numbers(running)
+        found = {}
+        async with asyncio.timeout(10):
+            while "requests_total" not in found or sum(found["requests_total"].values()) < 2:
+                found = await numbers(running)
         assert (found["in_flight"], found["spend_lost"]) == ({"": 7}, {"": 3})
         await gone.close()
         (tmp_path / "2.json").write_text("{half")

@@ -90,6 +90,10 @@ StoreFile = Annotated[
 CheckConfig = Annotated[
     bool, typer.Option("--check-config", help="Read the configuration, say what is wrong, and end.")
 ]
+Workers = Annotated[
+    int, typer.Option(min=1, max=64, metavar="N", help="So many processes on the same ports; they share one store.")
+]
+SharesPorts = Annotated[bool, typer.Option("--shares-ports", hidden=True)]
 EnvFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")
 ]

@@ -35,6 +35,7 @@ from .options import (
     RedirectDownloads,
     ScenarioNames,
     Seed,
+    SharesPorts,
     Speed,
     SpendFile,
     StoreFile,
@@ -44,6 +45,7 @@ from .options import (
     UntilStdinEnds,
     VerdictFile,
     VideoRuns,
+    Workers,
 )
 
 if TYPE_CHECKING:
@@ -190,7 +192,9 @@ def gateway(
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key (PEM) of --tls-cert.")] = None,
     spend: SpendFile = None,
     store: StoreFile = None,
+    workers: Workers = 1,
     check_config: CheckConfig = False,
+    shares_ports: SharesPorts = False,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
@@ -215,6 +219,7 @@ def gateway(
     from .gateway_life import checked, reloading
     from .serving import serve
     from .spend_places import store_to_write
+    from .workers import metrics_folder, serve_workers
 
     settings = load_config(config, os.environ)
     book = price_book(settings.price_book)
@@ -222,11 +227,22 @@ def gateway(
         checked(config, settings)
         return
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
-    path = store_to_write(store, development=settings.development)
+    path = store_to_write(store, development=settings.development and workers == 1)
     kept = None if path is None else SpendStore(path)
-    listen = Listen(host, port, tls_port, admin_port)
-    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept)
     ports = _ports(port, tls_port, admin_port)
+    if workers > 1:
+        if kept is None:
+            raise ConfigError("--workers: several need a store, in which one knows of the videos that another started")
+        kept.close()  # it is well; each worker opens it for itself
+        files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
+        words = [*(("--host", host)), *(word for name in tls_name or [] for word in ("--tls-name", name))]
+        words += [word for option, file in files.items() if file is not None for word in (option, str(file))]
+        serve_workers(workers, words, ports, host, json_line)
+        return
+    listen = Listen(host, port, tls_port, admin_port, shares_ports)
+    server = Gateway(
+        settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=metrics_folder()
+    )
     serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
 
 

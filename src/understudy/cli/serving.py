@@ -74,7 +74,8 @@ def serve(
             if hung_up is not None and when_hung_up is not None:
                 reloading = tasks.create_task(_follow_hangups(hung_up, when_hung_up))
             when_ready(listening)
-            _say_ready(listening, ca, json_line)
+            where = (listening.http_url, listening.https_url, listening.admin_url)
+            say_ready(Ready(*where, str(ca) if ca else None, os.getpid()), json_line)
             if until_stdin_ends:
                 _follow_stdin(stopped)
             _calm_the_collector()
@@ -142,8 +143,8 @@ async def _follow_hangups(hung_up: asyncio.Event, act: Callable[[], Awaitable[No
         await act()
 
 
-def _say_ready(server: Running, ca: Path | None, json_line: bool) -> None:
-    ready = Ready(server.http_url, server.https_url, server.admin_url, str(ca) if ca else None, os.getpid())
+def say_ready(ready: Ready, json_line: bool) -> None:
+    """The first line on standard output, and the other addresses on standard error."""
     if json_line:
         print(ready.line(), flush=True)
         return
