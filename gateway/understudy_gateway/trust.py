@@ -17,7 +17,10 @@ def is_loopback(host: str) -> bool:
 
 
 def upstream_context(ca: str | None) -> ssl.SSLContext:
-    """What verifies providers: the roots of this machine and certifi's, or the configured bundle alone. Raises ConfigError for a bad one."""
+    """What verifies providers: the roots of this machine and certifi's, or the configured bundle alone.
+
+    Raises ConfigError for a bad one.
+    """
     try:
         if ca is not None:
             return ssl.create_default_context(cafile=ca)

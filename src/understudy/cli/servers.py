@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -235,15 +235,19 @@ def gateway(
             raise ConfigError("--workers: several need a store, in which one knows of the videos that another started")
         kept.close()  # it is well; each worker opens it for itself
         files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
-        words = [*(("--host", host)), *(word for name in tls_name or [] for word in ("--tls-name", name))]
-        words += [word for option, file in files.items() if file is not None for word in (option, str(file))]
-        serve_workers(workers, words, ports, host, json_line)
+        serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line)
         return
     listen = Listen(host, port, tls_port, admin_port, shares_ports)
     server = Gateway(
         settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=metrics_folder()
     )
     serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
+
+
+def _worker_options(host: str, names: Sequence[str], files: Mapping[str, Path | None]) -> list[str]:
+    """What each worker is told but for its ports."""
+    words = ["--host", host, *(word for name in names for word in ("--tls-name", name))]
+    return words + [word for option, file in files.items() if file is not None for word in (option, str(file))]
 
 
 def is_in_use(key_file: Path, own_uri: str = "") -> bool:
