@@ -227,20 +227,16 @@ def gateway(
         checked(config, settings)
         return
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
-    path = store_to_write(store, development=settings.development and workers == 1)
+    path = store_to_write(store, development=settings.development, workers=workers)
     kept = None if path is None else SpendStore(path)
     ports = _ports(port, tls_port, admin_port)
-    if workers > 1:
-        if kept is None:
-            raise ConfigError("--workers: several need a store, in which one knows of the videos that another started")
+    if workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
         serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line)
         return
-    listen = Listen(host, port, tls_port, admin_port, shares_ports)
-    server = Gateway(
-        settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=metrics_folder()
-    )
+    listen, folder = Listen(host, port, tls_port, admin_port, shares_ports), metrics_folder()
+    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=folder)
     serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
 
 
