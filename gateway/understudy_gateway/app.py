@@ -43,6 +43,7 @@ from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend.log import SpendLog
 from .spend.store import SpendStore
+from .tags import tags_of
 from .trust import is_loopback, upstream_context
 from .upstream import AiohttpUpstream
 
@@ -312,7 +313,14 @@ class Gateway:
             found = Refusal(Reason.KEY_ELSEWHERE)
         if isinstance(found, Refusal):
             return self._refused(request, found, caller, ids, started)
-        call = Call(ids[0][1].decode("ascii"), caller.key_id, request.method, found, self._now(), caller.tags)
+        call = Call(
+            ids[0][1].decode("ascii"),
+            caller.key_id,
+            request.method,
+            found,
+            self._now(),
+            tags_of(request.raw_headers, caller),
+        )
         lease = self._admission.admit(caller.key_id, request.method, found)
         if isinstance(lease, Refusal):
             return self._refused(request, lease, caller, ids, started)
@@ -333,7 +341,7 @@ class Gateway:
         try:
             return await self._http.serve(request, found, caller, meter, ids, progress)
         finally:
-            self._journal.ended(request.method, caller, lease, meter, self._seen(progress.ending), started)
+            self._journal.ended(request.method, lease, meter, self._seen(progress.ending), started)
 
     async def _serve_live(
         self,
@@ -351,7 +359,7 @@ class Gateway:
             return await self._live.serve(request, found, caller, meter, ids, progress)
         finally:
             self._metrics.live_sessions -= 1
-            self._journal.ended(request.method, caller, lease, meter, progress.ending, started)
+            self._journal.ended(request.method, lease, meter, progress.ending, started)
 
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from understudy.pricing.cost import plain
 
-from .keys import Caller
 from .limits.admission import Admission, Lease
 from .metering import Ending, ExchangeMeter, LiveMeter
 from .metrics import Facts, Metrics
@@ -31,7 +30,6 @@ class Journal:
     def ended(
         self,
         method: str,
-        caller: Caller,
         lease: Lease,
         meter: ExchangeMeter | LiveMeter,
         ending: Ending,
@@ -51,7 +49,7 @@ class Journal:
             self._metrics.booked(method, record, facts_of(meter, seconds, started))
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say({"method": method, **_in_brief(record), "tags": list(caller.tags)}, seconds)
+        self._say({"method": method, **_in_brief(record), "tags": list(record.tags)}, seconds)
 
     def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
         """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""

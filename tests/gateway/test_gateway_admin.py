@@ -1,6 +1,7 @@
 """The admin port: who may ask what, from where, and what the spend store says there."""
 
 import json
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -9,17 +10,20 @@ from fractions import Fraction
 
 import pytest
 from gateway_process import MASTER, ask, get
-from gateway_stand import BOOK, KEY, config_of
+from gateway_stand import BOOK, KEY, asked, config_of, gateway, recorded, request
 from hypothesis import given
 from hypothesis import strategies as st
 from test_gateway_spend import RECORD, START
+from upstream_double import double
 
 from understudy.secret import Secret
 from understudy_gateway.app import Gateway, Listen
 from understudy_gateway.config import parse_config
+from understudy_gateway.keys import Caller
 from understudy_gateway.settings import GatewayKey
 from understudy_gateway.spend.queries import GROUPS, Wanted, all_records, records, summary
 from understudy_gateway.spend.store import SpendStore
+from understudy_gateway.tags import tags_of
 
 ADMIN = "sk-admin-key-9876543210"
 MASTER_KEY = GatewayKey("master", Secret(MASTER))
@@ -189,6 +193,26 @@ def test_filters_choose_by_time_key_model_and_tag(tmp_path):
     assert (chosen(key_id="k1"), chosen(tag="odd"), chosen(tag="od"), chosen(model="x")) == ("13", "13", "", "")
     assert [record["id"] for record in records(path, Wanted(key_id="k1"), limit=1)[0]] == ["1"]
     assert set(GROUPS) == {"key", "model", "tag", "day"}
+
+
+async def test_tags_of_the_client_stand_beside_the_keys_in_spend_and_go_no_further(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    headers = [("x-litellm-tags", f"a, b c,,{'x' * 65},tab\there,{KEY},old-{KEY}"), ("Tags", "a,\xe9,d")]
+    keys = [{"id": "team", "key": KEY, "tags": ["own", "d"]}]
+    async with double() as up, gateway(up.url, keys=keys) as running:
+        assert (await asked(running, request(headers=headers))).status == 200
+        (record,) = await recorded(running)
+        (seen,) = up.requests
+    assert record.tags == ("own", "d", "a", "b c")
+    assert [json.loads(line)["tags"] for line in caplog.messages if line.startswith("{")] == [["own", "d", "a", "b c"]]
+    assert KEY not in caplog.text
+    assert not seen.values(b"tags")
+    assert not seen.values(b"x-litellm-tags")
+
+
+def test_clients_cannot_make_a_record_grow_by_tags():
+    names = ((b"x-litellm-tags", b",".join(b"t%d" % number for number in range(5000))),)
+    assert tags_of(names, Caller("team", ("own",), b"k" * 20)) == ("own", *(f"t{number}" for number in range(20)))
 
 
 def test_the_admin_key_comes_from_the_environment_or_the_file_and_is_held_to_rules():
