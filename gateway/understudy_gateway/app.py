@@ -108,7 +108,7 @@ class Gateway:
         self._metrics = Metrics(book)
         self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
         self._journal = Journal(self._admission, self._metrics, monotonic)
-        self._operations = Operations(self._metrics, self.spend, self._books, metrics_folder)
+        self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
         self._admin = AdminPort(config, store, self._operations.routes)
         self._is_draining = False
         self._is_cutting = False

@@ -1,4 +1,4 @@
-"""What operators ask of a running gateway beside its spend: the metrics page, of one worker or of all."""
+"""What goes on beside the traffic of a running gateway: the metrics page, and what other processes spend."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from .admin import AdminRoute, Reply
+from .limits.admission import Admission
+from .limits.following import Follower
 from .metering import Books
 from .metrics import Gauge, Metrics
 from .metrics_page import CONTENT_TYPE, Shared, page
@@ -14,14 +16,20 @@ from .spend.record import SpendRecord
 
 
 class Operations:
-    """The metrics of a gateway. `folder` is where workers leave their numbers for one another; None: there is one."""
+    """The metrics of a gateway, and its look at the others.
 
-    def __init__(self, metrics: Metrics, spend: SpendLog, books: Books, folder: Path | None) -> None:
+    `folder` is where workers leave their numbers for one another; None: there is one worker.
+    """
+
+    def __init__(
+        self, metrics: Metrics, spend: SpendLog, books: Books, admission: Admission, folder: Path | None
+    ) -> None:
         self._metrics = metrics
         own: dict[str, Gauge] = {"spend_waiting": lambda: spend.waiting, "spend_lost": lambda: spend.lost}
         pending: dict[str, Gauge] = {"jobs_pending": books.jobs.pending}  # of the store, which all workers share
         self._shared = Shared(folder, metrics, own) if folder is not None else None
         self._gauges = pending if folder is not None else {**own, **pending}
+        self._follower = Follower(spend.store, admission) if spend.store is not None else None
         self.routes: Final = (AdminRoute(b"/metrics", "admin", self._page),)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tell = spend.on_operation
@@ -30,11 +38,15 @@ class Operations:
     def start(self) -> None:
         """Called on the event loop, before anything is served."""
         self._loop = asyncio.get_running_loop()
+        if self._follower is not None:
+            self._follower.start()
         if self._shared is not None:
             self._shared.start()
 
     async def close(self) -> None:
         """The gateway ends."""
+        if self._follower is not None:
+            await self._follower.close()
         if self._shared is not None:
             await self._shared.close()
 

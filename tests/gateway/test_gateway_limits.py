@@ -234,6 +234,46 @@ async def test_a_video_holds_its_price_from_the_start_until_it_is_settled(tmp_pa
             assert (await asked(running, request())).status == 200
 
 
+async def test_two_gateways_on_one_store_share_a_budget(tmp_path):
+    path = tmp_path / "s.db"
+    async with double(answers) as up:
+        config = limited(up.url, max_budget="0.001")  # two requests of 0.00055 use it up
+        async with of(config, store=SpendStore(path)) as one, of(config, store=SpendStore(path)) as other:
+            assert (await asked(one, request())).status == 200
+            await recorded(one)
+            assert (await asked(one, request())).status == 200
+            async with asyncio.timeout(30):
+                while (await asked(other, request("/gemini/v1beta/models", method="GET", body=None))).status == 200:
+                    if other._admission._keys["team"].budget.spent == Decimal("0.0011"):
+                        break
+                    await asyncio.sleep(0.05)
+            assert (await asked(other, request())).reason == "BUDGET_EXCEEDED"
+            await asyncio.sleep(1)  # what each has written itself is not charged to it again
+            assert one._admission._keys["team"].budget.spent == Decimal("0.0011")
+            assert other._admission._keys["team"].budget.spent == Decimal("0.0011")
+
+
+async def test_a_video_that_another_gateway_settled_is_held_no_longer_and_charged_once(tmp_path):
+    async def script(talk: Talk, seen: Seen) -> None:
+        is_start = b":predictLongRunning" in seen.target
+        await talk.send(response(json.dumps({"name": NAME} if is_start else done(1)).encode()))
+
+    path = tmp_path / "s.db"
+    async with double(script) as up:
+        config = limited(up.url, max_budget="4.8")
+        async with of(config, store=SpendStore(path)) as one, of(config, store=SpendStore(path)) as other:
+            await asked(one, request(f"{VEO}:predictLongRunning", body=ASKS))
+            await recorded(one)
+            budgets = [each._admission._keys["team"].budget for each in (one, other)]
+            assert (budgets[0].reserved, budgets[0].spent) == (Decimal("4.8"), 0)
+            await asked(other, request(f"/gemini/v1beta/{NAME}", method="GET", body=None))
+            async with asyncio.timeout(30):
+                while any(budget.spent == 0 for budget in budgets):  # noqa: ASYNC110 - an inner state
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(1)
+            assert [(budget.reserved, budget.spent) for budget in budgets] == [(0, Decimal("2.4"))] * 2
+
+
 @pytest.mark.parametrize(
     ("limits", "wait"),
     [({"rpm_limit": 2}, b"50"), ({"tpm_limit": 2200}, b"50")],

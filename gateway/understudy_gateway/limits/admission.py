@@ -17,7 +17,8 @@ from understudy.pricing.exchanges import FREE_METHODS
 from ..refusals import Reason, Refusal
 from ..routes import Route
 from ..settings import GatewayConfig, GatewayKey, Provider, Rates
-from ..spend.jobs import JOB_LIFE, VideoJob
+from ..spend.jobs import JOB_LIFE, Names, VideoJob
+from ..spend.queries import Foreign
 from ..spend.record import SpendRecord
 from .budget import Budget, Reserved
 from .windows import LastMinute, Period
@@ -66,7 +67,16 @@ class Admission(Protocol):
         ...
 
     def job_booked(self, record: SpendRecord) -> None:
-        """A video was settled."""
+        """A video was settled by this process."""
+        ...
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether it matters what others spend."""
+        ...
+
+    def others_spent(self, records: Iterable[Foreign]) -> None:
+        """Other processes have spent that."""
         ...
 
 
@@ -141,6 +151,7 @@ class LocalAdmission:
         self._guesses: OrderedDict[tuple[Provider, str], Decimal] = OrderedDict()
         self._holds: OrderedDict[str, _Hold] = OrderedDict()
         self._spent = spent
+        self._settled = Names()
         self._keys: Mapping[str, _Key] = {}
         self._models: Mapping[tuple[Provider, str], Gate] = {}
         self.adopt(config)
@@ -234,12 +245,30 @@ class LocalAdmission:
         if key is None or key.budget is None:
             return
         with self._lock:
+            self._settled.add(record.id)
             if record.id in self._holds:
                 held = self._holds[record.id].reserved.amount
                 self._release(record.id, held if record.cost is None else record.cost)
             elif record.cost is not None:
                 now = self._now()
                 key.budget.settle(key.budget.hold(ZERO, now), record.cost, now)
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether any key has a budget."""
+        return any(key.budget is not None for key in self._keys.values())
+
+    def others_spent(self, records: Iterable[Foreign]) -> None:
+        """Charge what other processes have spent; their unknown costs they charge themselves."""
+        with self._lock:
+            now = self._now()
+            for record in records:
+                key = self._keys.get(record.key_id or "")
+                if key is None or key.budget is None or (record.is_operation and record.id in self._settled):
+                    continue
+                if record.is_operation:
+                    self._release(record.id, ZERO)
+                key.budget.charge(record.cost or ZERO, record.started, now)
 
     def _release(self, name: str, cost: Decimal) -> None:
         hold = self._holds.pop(name, None)

@@ -58,6 +58,12 @@ class Budget:
         if reserved.period == self._start:
             self.spent = ARITHMETIC.add(self.spent, cost)
 
+    def charge(self, cost: Decimal, started: datetime, now: datetime) -> None:
+        """Add what was spent without a reservation here, by something that began at `started`."""
+        self._turn(now)
+        if self._start is None or started >= self._start:
+            self.spent = ARITHMETIC.add(self.spent, cost)
+
     def resets_s(self, now: datetime) -> int | None:
         """Whole seconds until the period is over; None if it has no end."""
         end = self._period.end(now)

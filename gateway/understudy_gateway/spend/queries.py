@@ -126,6 +126,37 @@ def summary_json(path: Path, by: str, wanted: Wanted) -> dict[str, Any]:
     return {"by": by, "groups": [group.as_json(by) for group in groups], "total": whole}
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What matters to a budget of a record that another process has written."""
+
+    id: str
+    is_operation: bool
+    key_id: str | None
+    cost: Decimal | None
+    started: datetime
+
+
+def newest_place(path: Path) -> int:
+    """The place of the newest record. Raises ConfigError if the store cannot be read."""
+    return _rows(path, "SELECT coalesce(max(seq), 0) FROM spend", {})[0][0]
+
+
+def foreign_records(path: Path, origin: str, after: int) -> tuple[list[Foreign], int]:
+    """The records behind a place that the process of that origin has not written, and the place behind all.
+
+    Operations are among them whoever settled them. Raises ConfigError if the store cannot be read.
+    """
+    text = "SELECT seq, uid, id, kind, key_id, cost, started FROM spend WHERE seq > :after ORDER BY seq"
+    found: list[Foreign] = []
+    for seq, uid, id, kind, key_id, cost, started in _rows(path, text, {"after": after}):
+        after = seq
+        if not uid.startswith(f"{origin}-"):
+            amount = None if cost is None else Decimal(cost)
+            found.append(Foreign(id, kind == "operation", key_id, amount, datetime.fromisoformat(started)))
+    return found, after
+
+
 def pending_jobs(path: Path) -> int:
     """How many videos are under way. Raises ConfigError if the store cannot be read."""
     return _rows(path, "SELECT count(*) FROM job WHERE settled = 0", {})[0][0]

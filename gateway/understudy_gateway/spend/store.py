@@ -91,7 +91,7 @@ class SpendStore:
         self._connection = open_store(path)
         self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         self._writer: BatchWriter[_Item] = BatchWriter(path.name, self._write, habits)
-        self._origin = secrets.token_hex(8)
+        self.origin: Final = secrets.token_hex(8)
         self._count = 0
         self._expire: Expire | None = None
         self._now: Callable[[], datetime] | None = None
@@ -157,7 +157,7 @@ class SpendStore:
 
     def _uid(self) -> str:
         self._count += 1
-        return f"{self._origin}-{self._count:x}"
+        return f"{self.origin}-{self._count:x}"
 
     def _write(self, items: list[_Item]) -> float | None:
         """One batch in one transaction. Raises WriteFailed if nothing of it was written."""
