@@ -41,7 +41,7 @@ async def admin(path=None, *, admin_key=None, has_master=True, **ours):
 
 
 async def status_and_reason(running, path, key, headers=()):
-    reply = await ask(running.admin_url, get(path, key, headers))
+    reply = await ask(running.admin_url or "", get(path, key, headers))
     return reply.status, (reply.value(b"x-understudy-error") or b"").decode()
 
 
@@ -130,12 +130,12 @@ async def test_logs_go_page_by_page_and_sums_are_exact(tmp_path):
         assert running.spend.flush()
         pages, place = [], 0
         while place is not None:
-            reply = await ask(running.admin_url, get(f"/spend/logs?limit=2&after={place}"))
+            reply = await ask(running.admin_url or "", get(f"/spend/logs?limit=2&after={place}"))
             page = json.loads(reply.body)
             pages.append([record["id"] for record in page["records"]])
             place = page["next"]
         assert pages == [["0", "1"], ["2", "3"], ["4", "5"]]
-        by_tag = json.loads((await ask(running.admin_url, get("/spend/summary?by=tag"))).body)
+        by_tag = json.loads((await ask(running.admin_url or "", get("/spend/summary?by=tag"))).body)
     four = {"records": 4, "unknown": 0, "estimated": 0, "cost": "0.0000004"}
     assert by_tag == {
         "by": "tag",

@@ -17,6 +17,7 @@ from upstream_double import Seen, Talk, double, response
 from understudy.errors import ConfigError
 from understudy_gateway.app import Gateway, Listen
 from understudy_gateway.config import parse_config
+from understudy_gateway.limits.admission import LocalAdmission
 from understudy_gateway.limits.budget import Budget
 from understudy_gateway.limits.windows import LastMinute, Period
 from understudy_gateway.spend.store import SpendStore
@@ -234,6 +235,14 @@ async def test_a_video_holds_its_price_from_the_start_until_it_is_settled(tmp_pa
             assert (await asked(running, request())).status == 200
 
 
+def budget_of(running: Gateway) -> Budget:
+    admission = running._admission
+    assert isinstance(admission, LocalAdmission)
+    budget = admission._keys["team"].budget
+    assert budget is not None
+    return budget
+
+
 async def test_two_gateways_on_one_store_share_a_budget(tmp_path):
     path = tmp_path / "s.db"
     async with double(answers) as up:
@@ -244,13 +253,13 @@ async def test_two_gateways_on_one_store_share_a_budget(tmp_path):
             assert (await asked(one, request())).status == 200
             async with asyncio.timeout(30):
                 while (await asked(other, request("/gemini/v1beta/models", method="GET", body=None))).status == 200:
-                    if other._admission._keys["team"].budget.spent == Decimal("0.0011"):
+                    if budget_of(other).spent == Decimal("0.0011"):
                         break
                     await asyncio.sleep(0.05)
             assert (await asked(other, request())).reason == "BUDGET_EXCEEDED"
             await asyncio.sleep(1)  # what each has written itself is not charged to it again
-            assert one._admission._keys["team"].budget.spent == Decimal("0.0011")
-            assert other._admission._keys["team"].budget.spent == Decimal("0.0011")
+            assert budget_of(one).spent == Decimal("0.0011")
+            assert budget_of(other).spent == Decimal("0.0011")
 
 
 async def test_a_video_that_another_gateway_settled_is_held_no_longer_and_charged_once(tmp_path):
@@ -264,7 +273,7 @@ async def test_a_video_that_another_gateway_settled_is_held_no_longer_and_charge
         async with of(config, store=SpendStore(path)) as one, of(config, store=SpendStore(path)) as other:
             await asked(one, request(f"{VEO}:predictLongRunning", body=ASKS))
             await recorded(one)
-            budgets = [each._admission._keys["team"].budget for each in (one, other)]
+            budgets = [budget_of(each) for each in (one, other)]
             assert (budgets[0].reserved, budgets[0].spent) == (Decimal("4.8"), 0)
             await asked(other, request(f"/gemini/v1beta/{NAME}", method="GET", body=None))
             async with asyncio.timeout(30):
