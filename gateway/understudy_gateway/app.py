@@ -11,12 +11,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import certifi
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
@@ -25,19 +23,28 @@ from understudy.errors import ConfigError
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.book import PriceBook
 
+from .admin import AdminPort
 from .answers import own_answer, refusal_answer
 from .credentials import Credentials, credentials_for
 from .headers import holds_key
 from .http import HttpPassthrough, Progress
+from .journal import Journal
 from .keys import Caller, KeyRing
+from .limits.admission import Lease
+from .limits.books import admission_of
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .metrics import Metrics
+from .operations import Operations
 from .query import parameters, split_target, without
 from .refusals import Reason, Refusal
 from .routes import Route
 from .routing import KEY_PARAMETERS, is_live_path, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
-from .spend import SpendLog, SpendRecord
+from .spend.log import SpendLog
+from .spend.store import SpendStore
+from .tags import tags_of
+from .trust import is_loopback, upstream_context
 from .upstream import AiohttpUpstream
 
 _log = logging.getLogger(__name__)
@@ -53,19 +60,21 @@ _LINGER_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the gateway listens; port 0 picks a free one, None means not at all."""
+    """Where the gateway listens; port 0 picks a free one, None means not at all. `is_shared`: with other workers."""
 
     host: str = "127.0.0.1"
     port: int = 0
     tls_port: int | None = None
     admin_port: int | None = None
+    is_shared: bool = False
 
 
 class Gateway:
     """The passthrough gateway. As a context manager it listens, and drains when it is left.
 
-    `book` has the prices, `tls` the certificate for `tls_port`, `spend_path` the file of spend records. `now` is the
-    wall clock for labels, `monotonic` the clock for deadlines. Entering raises OSError if a port is taken.
+    `book` has the prices, `tls` the certificate for `tls_port`, `spend_path` the file of spend records and `store` the
+    database of them, which is closed at the end; `metrics_folder` is where several workers leave their numbers. `now`
+    is the wall clock for labels, `monotonic` the clock for deadlines. Entering raises OSError if a port is taken.
     """
 
     def __init__(
@@ -76,11 +85,13 @@ class Gateway:
         book: PriceBook,
         tls: ssl.SSLContext | None = None,
         spend_path: Path | None = None,
+        store: SpendStore | None = None,
+        metrics_folder: Path | None = None,
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ConfigError if development mode is not on loopback, or a file cannot be used."""
-        if config.development and not _is_loopback(listen.host):
+        if config.development and not is_loopback(listen.host):
             raise ConfigError(
                 "understudy_settings.development: any key is accepted, so the gateway listens on loopback only, "
                 f"not on {listen.host}"
@@ -90,16 +101,21 @@ class Gateway:
         self._tls = tls
         self._now = now
         self._monotonic = monotonic
-        self._upstream_tls = _upstream_context(config.upstream_ca)
+        self._upstream_tls = upstream_context(config.upstream_ca)
         self._keys = KeyRing(config)
-        self.spend: Final = SpendLog(spend_path)
-        self._books = Books(book, self.spend, now)
+        self.spend: Final = SpendLog(spend_path, store)
+        self._books = Books(book, self.spend, now, monotonic)
+        self._metrics = Metrics(book)
+        self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
+        self._journal = Journal(self._admission, self._metrics, monotonic)
+        self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
+        self._admin = AdminPort(config, store, self._operations.routes)
         self._is_draining = False
         self._is_cutting = False
-        self._in_flight = 0
         self._idle = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
+        self._retired: list[Credentials | AiohttpUpstream] = []
 
     @property
     def http_url(self) -> str:
@@ -130,12 +146,42 @@ class Gateway:
         self._live = LivePassthrough(self._config, self._credentials, self._upstream_tls, self._monotonic)
         for notice in self._config.notices:
             _log.info("%s", notice)
+        self._operations.start()
         try:
             await self._start_listeners()
         except BaseException:
             await self._close()
             raise
         return self
+
+    async def reload(self, config: GatewayConfig) -> None:
+        """Take another configuration for the requests that come from now on; those under way end by the old one.
+
+        Listeners stay as they are, and so do the limits of a request's head. Raises ConfigError, and changes nothing,
+        if a file cannot be used or if development mode would change.
+        """
+        if config.development != self._config.development:
+            raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
+        context = upstream_context(config.upstream_ca)
+        await asyncio.to_thread(self.spend.flush)
+        old, known = self._config, self._credentials
+        self._admission.adopt(config)
+        self._config, self._keys = config, KeyRing(config)
+        self._admin = AdminPort(config, self.spend.store, self._operations.routes)
+        if (config.upstream_ca, config.timeouts.connect_s) != (old.upstream_ca, old.timeouts.connect_s):
+            self._retired.append(self._upstream)
+            self._upstream_tls = context
+            self._upstream = AiohttpUpstream(context, config.timeouts.connect_s)
+        self._credentials = self._made_credentials()
+        if (config.upstream_ca, config.timeouts) == (old.upstream_ca, old.timeouts):
+            sources = {account.id: account.source for account in old.accounts}
+            same = {one.id for one in config.accounts if one.id in known and sources[one.id] == one.source}
+            self._credentials |= {id: known[id] for id in same}  # their tokens are still good
+        self._retired += [one for id, one in known.items() if self._credentials.get(id) is not one]
+        self._http = HttpPassthrough(config, self._upstream, self._credentials)
+        self._live = LivePassthrough(config, self._credentials, self._upstream_tls, self._monotonic, self._live.running)
+        for notice in config.notices:
+            _log.info("%s", notice)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -172,9 +218,9 @@ class Gateway:
             await self._start(admin, "admin", listen.admin_port, None)
 
     async def _start(self, runner: web.ServerRunner, name: str, port: int, tls: ssl.SSLContext | None) -> None:
-        host = "127.0.0.1" if name == "admin" and not _is_loopback(self._listen.host) else self._listen.host
+        host = "127.0.0.1" if name == "admin" and not is_loopback(self._listen.host) else self._listen.host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024, reuse_port=self._listen.is_shared)
         self._ports[name] = listener.getsockname()[1]
         await web.SockSite(runner, listener, ssl_context=tls, backlog=1024).start()
 
@@ -200,11 +246,11 @@ class Gateway:
         await self._live.running.close_all()
         try:
             async with asyncio.timeout(self._config.timeouts.drain_s):
-                while self._in_flight:
+                while self._metrics.in_flight:
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
-            _log.warning("%d exchanges are cut off at the end of the drain", self._in_flight)
+            _log.warning("%d exchanges are cut off at the end of the drain", self._metrics.in_flight)
 
     async def _close(self) -> None:
         self._is_cutting = True
@@ -213,21 +259,21 @@ class Gateway:
             for connection in server.connections if server is not None else ():
                 connection.force_close()
             await runner.cleanup()
-        for credentials in self._credentials.values():
-            await credentials.close()
-        await self._upstream.close()
+        for one in (*self._retired, *self._credentials.values(), self._upstream):
+            await one.close()
         self._books.close()
         await asyncio.to_thread(self.spend.close)
+        await self._operations.close()
 
     async def _handle_admin(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _ = split_target(_raw_target(request))
         if path in _HEALTH and request.method in ("GET", "HEAD"):
             return self._health(path, ())
-        return refusal_answer(Refusal(Reason.NO_ROUTE), ())
+        return await self._admin.handle(request)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""
-        self._in_flight += 1
+        self._metrics.in_flight += 1
         try:
             return await self._dispatch(request)
         except ConnectionError:  # the client left while it was written to
@@ -240,8 +286,8 @@ class Gateway:
                 raise ConnectionAbortedError from None
             return refusal_answer(Refusal(Reason.INTERNAL), self._ids(request.raw_headers))
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
+            self._metrics.in_flight -= 1
+            if not self._metrics.in_flight:
                 self._idle.set()
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -267,30 +313,53 @@ class Gateway:
             found = Refusal(Reason.KEY_ELSEWHERE)
         if isinstance(found, Refusal):
             return self._refused(request, found, caller, ids, started)
-        call = Call(ids[0][1].decode("ascii"), caller.key_id, request.method, found, self._now())
-        if is_live:
-            return await self._serve_live(request, found, caller, call, ids, started)
-        return await self._serve_http(request, found, caller, call, ids, started)
+        call = Call(
+            ids[0][1].decode("ascii"),
+            caller.key_id,
+            request.method,
+            found,
+            self._now(),
+            tags_of(request.raw_headers, caller),
+        )
+        lease = self._admission.admit(caller.key_id, request.method, found)
+        if isinstance(lease, Refusal):
+            return self._refused(request, lease, caller, ids, started)
+        serve = self._serve_live if is_live else self._serve_http
+        return await serve(request, found, caller, call, lease, ids, started)
 
     async def _serve_http(
-        self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
+        self,
+        request: web.BaseRequest,
+        found: Route,
+        caller: Caller,
+        call: Call,
+        lease: Lease,
+        ids: RawHeaders,
+        started: float,
     ) -> web.StreamResponse:
         meter, progress = ExchangeMeter(self._books, call), Progress()
         try:
             return await self._http.serve(request, found, caller, meter, ids, progress)
         finally:
-            ending = self._seen(progress.ending)
-            self._book(request, caller, lambda: meter.finish(ending), started)
+            self._journal.ended(request.method, lease, meter, self._seen(progress.ending), started)
 
     async def _serve_live(
-        self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
+        self,
+        request: web.BaseRequest,
+        found: Route,
+        caller: Caller,
+        call: Call,
+        lease: Lease,
+        ids: RawHeaders,
+        started: float,
     ) -> web.StreamResponse:
         meter, progress = LiveMeter(self._books, call), Progress()
+        self._metrics.live_sessions += 1
         try:
             return await self._live.serve(request, found, caller, meter, ids, progress)
         finally:
-            ending = progress.ending
-            self._book(request, caller, lambda: meter.finish(ending), started)
+            self._metrics.live_sessions -= 1
+            self._journal.ended(request.method, lease, meter, progress.ending, started)
 
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""
@@ -298,37 +367,13 @@ class Gateway:
             return replace(ending, outcome="timeout", reason="the gateway ended")
         return ending
 
-    def _book(
-        self, request: web.BaseRequest, caller: Caller, finish: Callable[[], SpendRecord], started: float
-    ) -> None:
-        """Book and log one exchange; whatever fails in that stays here (OBS-6)."""
-        try:
-            record = finish()
-        except Exception:
-            _log.exception("an exchange could not be booked")
-            return
-        line = record.as_json()
-        del line["lines"], line["started"], line["ended"]
-        self._say(request, {**line, "tags": list(caller.tags)}, started)
-
     def _refused(
         self, request: web.BaseRequest, refusal: Refusal, caller: Caller | None, ids: RawHeaders, started: float
     ) -> web.StreamResponse:
-        """Answer and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
-        line = {
-            "id": ids[0][1].decode("ascii"),
-            "key_id": caller.key_id if caller else None,
-            "status": refusal.status,
-            "outcome": "rejected",
-            "reason": refusal.reason.name,
-        }
-        self._say(request, line, started)
+        """Answer and log a request that came to no route."""
+        id = ids[0][1].decode("ascii")
+        self._journal.refused(request.method, refusal, caller.key_id if caller else None, id, started)
         return refusal_answer(refusal, ids)
-
-    def _say(self, request: web.BaseRequest, line: dict[str, Any], started: float) -> None:
-        """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
-        milliseconds = round((self._monotonic() - started) * 1000, 1)
-        _log.info("%s", json.dumps({"method": request.method, **line, "ms": milliseconds}))
 
     def _ids(self, headers: RawHeaders) -> RawHeaders:
         """The request id under both its names: the client's if it is a safe one and no key, else a new one (OBS-1)."""
@@ -384,22 +429,3 @@ def _new_ids() -> RawHeaders:
 
 def _under_both_names(value: bytes) -> RawHeaders:
     return ((b"x-litellm-call-id", value), (b"x-understudy-request-id", value))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _upstream_context(ca: str | None) -> ssl.SSLContext:
-    """What verifies providers: the roots of this machine and certifi's, or the configured bundle alone."""
-    try:
-        if ca is not None:
-            return ssl.create_default_context(cafile=ca)
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"upstream_ca: {ca} holds no certificates in PEM form") from error
-    return context

@@ -2,10 +2,11 @@
 
 import logging
 import re
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from understudy.messages import RawHeaders, header_value
@@ -22,13 +23,11 @@ from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
 
 from .routes import Route
-from .spend import Outcome, SpendLog, SpendRecord
+from .spend.jobs import Jobs, VideoJob
+from .spend.log import SpendLog
+from .spend.record import Outcome, SpendRecord
 
 _log = logging.getLogger(__name__)
-
-MOST_JOBS: Final = 10_000
-JOB_LIFE: Final = timedelta(hours=48)
-"""Google keeps a finished video for two days; a job that nobody polled to its end by then never will be."""
 
 _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 """Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
@@ -50,124 +49,44 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who asks for what: the request id, the key's id, the HTTP method, the route and the start (UTC)."""
+    """Who asks for what: the request id, the key's id, the HTTP method, the route, the start (UTC) and the tags."""
 
     id: str
     key_id: str | None
     http_method: str
     route: Route
     started: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A video job under way: what was asked for, by whom."""
-
-    key_id: str | None
-    route: Route
-    request: VeoRequest
-    started: datetime
+    tags: tuple[str, ...] = ()
 
 
 class Books:
-    """Prices, records, and the video jobs whose cost is still open."""
+    """Prices, records, and the video jobs whose cost is still open.
 
-    def __init__(self, book: PriceBook, log: SpendLog, now: Callable[[], datetime]) -> None:
+    `on_job` is told of each job that begins, and of what it will probably cost.
+    """
+
+    def __init__(
+        self,
+        book: PriceBook,
+        log: SpendLog,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.book = book
         self.now = now
+        self.monotonic = monotonic
         self._log = log
-        self._jobs: OrderedDict[str, _Job] = OrderedDict()
-        self._booked: OrderedDict[str, None] = OrderedDict()
+        self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
+        self.jobs: Final[Jobs] = log.jobs(self._expired, now)
 
     def record(
         self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
     ) -> SpendRecord:
         """Book one exchange or session."""
-        return self._book(call.id, call.key_id, call.route, model, ending, cost, usage, call.started)
-
-    def started(self, call: Call, name: str, request: VeoRequest) -> None:
-        """Note a video job: reserved, and not booked (pricing 10)."""
-        self._booked.pop(name, None)  # a simulator that was reset gives its names out again
-        self._jobs[name] = _Job(call.key_id, call.route, request, call.started)
-        self._forget_old()
-
-    def polled(self, call: Call, operation: OperationReading, problem: str | None) -> None:
-        """Settle a job at the first answer that says it is done; later ones change nothing."""
-        if not operation.is_done or operation.name is None:
-            return
-        if operation.name in self._booked:
-            return
-        job = self._jobs.pop(operation.name, None)
-        if job is None:
-            if _MODEL_JOB.match(operation.name):
-                self._settle(operation.name, call, unknown("the job was not started through this gateway"), operation)
-            return
-        delivered = 0 if operation.has_failed else operation.delivered
-        provider, model = job.route.upstream.kind, job.route.model or ""
-        cost = cost_of_videos(self.book, provider, model, job.request, delivered, date=job.started.date())
-        self._settle(operation.name, job, cost if problem is None else unknown(problem), operation)
-
-    def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
-        """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
-        if batch.name is None or batch.name in self._booked:
-            return
-        self._remember(batch.name)
-        upstream, day = call.route.upstream, call.started.date()
-        cost = cost_of_batch(self.book, upstream.kind, batch.model or "", batch, date=day, location=upstream.location)
-        cost = cost if problem is None else unknown(problem)
-        usage = {"lines": len(batch.lines), "failed": batch.failed}
-        ending = Ending(200, "ok")
-        self._book(batch.name, call.key_id, call.route, batch.model, ending, cost, usage, call.started)
-
-    def close(self) -> None:
-        """Book the jobs that are still open as estimated: nobody will see them end."""
-        for name, job in self._jobs.items():
-            self._expire(name, job, "the gateway ended before the operation was done")
-        self._jobs.clear()
-
-    def _settle(self, name: str, job: "_Job | Call", cost: Cost, operation: OperationReading) -> None:
-        self._remember(name)
-        usage = {"videos": operation.delivered, "filtered": operation.filtered}
-        ending = Ending(200, "ok")
-        self._book(name, job.key_id, job.route, job.route.model, ending, cost, usage, job.started)
-
-    def _expire(self, name: str, job: _Job, reason: str) -> None:
-        provider, model = job.route.upstream.kind, job.route.model or ""
-        cost = reservation(self.book, provider, model, job.request, date=job.started.date())
-        cost = Cost(cost.lines, cost.known, reason, cost.remarks)
-        self._remember(name)
-        self._book(name, job.key_id, job.route, job.route.model, Ending(200, "timeout"), cost, None, job.started)
-
-    def _remember(self, name: str) -> None:
-        """Later polls of the job change nothing."""
-        self._booked[name] = None
-        if len(self._booked) > MOST_JOBS:
-            self._booked.popitem(last=False)
-
-    def _forget_old(self) -> None:
-        """Jobs stand in the order of their start."""
-        while self._jobs:
-            name, job = next(iter(self._jobs.items()))
-            if len(self._jobs) <= MOST_JOBS and self.now() - job.started <= JOB_LIFE:
-                return
-            del self._jobs[name]
-            self._expire(name, job, "the operation was never polled to its end")
-
-    def _book(
-        self,
-        name: str,
-        key_id: str | None,
-        route: Route,
-        model: str | None,
-        ending: Ending,
-        cost: Cost,
-        usage: Mapping[str, Any] | None,
-        started: datetime,
-    ) -> SpendRecord:
         record = SpendRecord(
-            id=name,
-            key_id=key_id,
-            route=route.name,
+            id=call.id,
+            key_id=call.key_id,
+            route=call.route.name,
             model=model,
             status=ending.status,
             outcome=ending.outcome,
@@ -176,11 +95,100 @@ class Books:
             known=cost.known.value,
             reason=ending.reason or cost.reason,
             lines=tuple(lines_json(cost)),
-            started=started,
+            started=call.started,
             ended=self.now(),
+            kind="session" if call.route.is_live else "exchange",
+            provider=call.route.upstream.kind,
+            tags=call.tags,
         )
         self._log.add(record)
         return record
+
+    def started(self, call: Call, name: str, request: VeoRequest) -> None:
+        """Note a video job: reserved, and not booked (pricing 10)."""
+        job = _job_of(call, name, request)
+        self.on_job(job, self.reserved(job).total)
+        self.jobs.started(job)
+
+    def reserved(self, job: VideoJob) -> Cost:
+        """What a job under way is expected to cost."""
+        return reservation(self.book, job.provider, job.model, job.request, date=job.started.date())
+
+    def polled(self, call: Call, operation: OperationReading, problem: str | None) -> None:
+        """Settle a job at the first answer that says it is done; later ones change nothing."""
+        name = operation.name
+        if not operation.is_done or name is None:
+            return
+        seen = self.now()
+        usage = {"videos": operation.delivered, "filtered": operation.filtered}
+
+        def settle(job: VideoJob | None) -> SpendRecord | None:
+            if job is None:
+                if not _MODEL_JOB.match(name):
+                    return None
+                cost = unknown("the job was not started through this gateway")
+                return _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
+            delivered = 0 if operation.has_failed else operation.delivered
+            cost = cost_of_videos(self.book, job.provider, job.model, job.request, delivered, date=job.started.date())
+            return _record_of_job(job, "ok", cost if problem is None else unknown(problem), usage, seen)
+
+        self.jobs.finished(name, settle)
+
+    def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
+        """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
+        name, seen = batch.name, self.now()
+        if name is None:
+            return
+        usage = {"lines": len(batch.lines), "failed": batch.failed}
+
+        def settle(job: VideoJob | None) -> SpendRecord | None:
+            where, day = call.route.upstream, call.started.date()
+            cost = cost_of_batch(self.book, where.kind, batch.model or "", batch, date=day, location=where.location)
+            cost = cost if problem is None else unknown(problem)
+            record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
+            return replace(record, model=batch.model)
+
+        self.jobs.finished(name, settle)
+
+    def close(self) -> None:
+        """The gateway ends: jobs that are kept in memory alone are booked as estimates."""
+        self.jobs.close()
+
+    def _expired(self, job: VideoJob, reason: str) -> SpendRecord:
+        cost = self.reserved(job)
+        return _record_of_job(job, "timeout", Cost(cost.lines, cost.known, reason, cost.remarks), None, self.now())
+
+
+def _job_of(call: Call, name: str, request: VeoRequest) -> VideoJob:
+    route = call.route
+    return VideoJob(
+        *(name, call.id, call.key_id, call.tags, route.upstream.kind, route.name, route.model or "", request),
+        started=call.started,
+    )
+
+
+def _record_of_job(
+    job: VideoJob, outcome: Outcome, cost: Cost, usage: Mapping[str, Any] | None, ended: datetime
+) -> SpendRecord:
+    """The one record of an operation, under its name."""
+    return SpendRecord(
+        id=job.name,
+        key_id=job.key_id,
+        route=job.route,
+        model=job.model or None,
+        status=200,
+        outcome=outcome,
+        usage=usage,
+        cost=cost.total,
+        known=cost.known.value,
+        reason=cost.reason,
+        lines=tuple(lines_json(cost)),
+        started=job.started,
+        ended=ended,
+        kind="operation",
+        provider=job.provider,
+        tags=job.tags,
+    )
 
 
 class ExchangeMeter:
@@ -195,9 +203,12 @@ class ExchangeMeter:
         self._status = 0
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
+        self.answered_at: float | None = None
+        self.request_bytes = self.response_bytes = 0
 
     def request_body(self, data: bytes) -> None:
         """Take bytes of the request's body; only a video job is read, and what is billed by its text."""
+        self.request_bytes += len(data)
         if self._asked is not None:
             self._asked.feed(data)
         if self._text is not None:
@@ -206,6 +217,7 @@ class ExchangeMeter:
     def answered(self, status: int, headers: RawHeaders) -> None:
         """Take the head of the answer."""
         self._status = status
+        self.answered_at = self._books.monotonic()
         tier = header_value(headers, b"x-gemini-service-tier")
         self._served_tier = tier.decode("latin-1") if tier is not None else None
         kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
@@ -219,6 +231,7 @@ class ExchangeMeter:
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the answer's body. Never raises: a fault of the reader is logged, and the cost unknown."""
+        self.response_bytes += len(data)
         if self._answer is None:
             return
         try:
@@ -305,17 +318,24 @@ class LiveMeter:
         self._reader = LiveReader(self._provider)
         self._duration_s = 0.0
         self._unread = 0
+        self.client_messages = self.server_messages = self.client_bytes = self.server_bytes = 0
+        self.close_code: int | None = None
 
     def client_message(self, payload: bytes) -> None:
         """Take a message of the client."""
+        self.client_messages += 1
+        self.client_bytes += len(payload)
         self._reader.client_message(payload)
 
     def server_message(self, payload: bytes) -> None:
         """Take a message of the provider."""
+        self.server_messages += 1
+        self.server_bytes += len(payload)
         self._reader.server_message(payload)
 
-    def ended(self, *, duration_s: float, unread: int) -> None:
-        """Told at the end: the length in seconds, and of how many messages there was no copy."""
+    def ended(self, *, duration_s: float, unread: int, code: int | None = None) -> None:
+        """Told at the end: the length in seconds, of how many messages there was no copy, and the close code."""
+        self.close_code = code
         self._duration_s, self._unread = duration_s, unread
 
     def finish(self, ending: Ending) -> SpendRecord:

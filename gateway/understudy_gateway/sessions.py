@@ -37,14 +37,16 @@ class LivePassthrough:
         credentials: Mapping[str, Credentials],
         tls: ssl.SSLContext,
         monotonic: Callable[[], float],
+        running: LiveSessions | None = None,
     ) -> None:
+        """`running` are the sessions of one whose place this takes."""
         self._config = config
         self._credentials = credentials
         self._tls = tls
         self._monotonic = monotonic
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
         self._limits = LiveLimits(message_bytes=config.limits.message_bytes, stall_s=config.timeouts.write_s)
-        self.running: Final = LiveSessions()
+        self.running: Final = running or LiveSessions()
 
     async def serve(
         self,
@@ -127,7 +129,7 @@ class LivePassthrough:
                 Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
             )
         progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
-        meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread)
+        meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)
         if outcome.refusal is None:
             return Spliced()
         if outcome.refusal.status == 401 and (credentials := self._credentials.get(route.credential.id)):

@@ -74,16 +74,34 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Limits of a key or a model: requests and tokens in a minute, requests and sessions at once. None: no limit."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is a limit at all."""
+        return (self.rpm, self.tpm, self.parallel) != (None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAccount:
-    """An entry of `model_list`: the account for one model, `model` being the provider's name of it."""
+    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates."""
 
     model: str
     account: Account
+    rates: Rates = Rates()
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """One key that clients may show. `id` stands for it in logs and records; the limits are not enforced yet."""
+    """One key that clients may show. `id` stands for it in logs and records; `models` is not enforced yet.
+
+    `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever).
+    """
 
     id: str
     key: Secret
@@ -91,9 +109,7 @@ class GatewayKey:
     tags: tuple[str, ...] = ()
     max_budget: Decimal | None = None
     budget_duration: str | None = None
-    rpm_limit: int | None = None
-    tpm_limit: int | None = None
-    max_parallel_requests: int | None = None
+    rates: Rates = Rates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +144,8 @@ class GatewayConfig:
     `key_header` is a further header that may carry the gateway key (lower case). `upstream_ca` is the path of a PEM
     bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path; `model_prices` lie over it.
     `development`: any key is accepted, on loopback only. `client_credentials`: where no provider credential is
-    configured, the client's own Google credential passes (AUTH-7). `notices` are words of the file that have no
-    effect, one line each.
+    configured, the client's own Google credential passes (AUTH-7). `admin_key` opens the admin port in place of the
+    master key. `notices` are words of the file that have no effect, one line each.
     """
 
     keys: tuple[GatewayKey, ...]
@@ -147,6 +163,7 @@ class GatewayConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     notices: tuple[str, ...] = ()
+    admin_key: Secret | None = None
 
     @property
     def accounts(self) -> tuple[Account, ...]:

@@ -75,7 +75,8 @@ def wired(
         config = folder / "gateway.yaml"
         config.write_text(json.dumps(gateway_config(simulator.ready.http, key_file, settings), indent=2), "utf-8")
         upstream = {"GEMINI_API_KEY": UPSTREAM_KEY, "GEMINI_API_BASE": simulator.ready.http}
-        options = [*gateway_options, "--config", str(config)]
+        store = [] if settings.get("development") else ["--store", str(folder / "spend.db")]
+        options = [*gateway_options, *store, "--config", str(config)]
         with running(
             "gateway", options, {**server_environment(environ), **upstream}, _log(folder, "gateway", quiet)
         ) as gateway:

@@ -72,6 +72,7 @@ understudy_settings:
     - id: team
       key: sk-team-0123456789
       tags: [a, b]
+      models: [gemini-2.5-flash]
       max_budget: 10.5
       rpm_limit: 7
   price_book: frozen
@@ -87,7 +88,7 @@ def test_a_whole_file_is_read(tmp_path):
     config = load(tmp_path, WHOLE, ENVIRON)
     assert [(key.id, key.key.reveal()) for key in config.keys] == [("master", KEY), ("team", "sk-team-0123456789")]
     team = config.keys[1]
-    assert (team.tags, team.max_budget, team.rpm_limit) == (("a", "b"), Decimal("10.5"), 7)
+    assert (team.tags, team.max_budget, team.rates.rpm) == (("a", "b"), Decimal("10.5"), 7)
     assert [(entry.model, entry.account.id) for entry in config.models] == [
         ("gemini-live-2.5-flash", "model_list[0]"),
         ("veo-3.0-generate-preview", "model_list[1]"),
@@ -101,8 +102,7 @@ def test_a_whole_file_is_read(tmp_path):
     assert (config.limits.message_bytes, config.response_cost_header) == (1000, True)
     assert [notice.replace(f"{tmp_path}/", "") for notice in config.notices] == [
         "config.yaml:18: litellm_settings.drop_params: has no effect here",
-        "config.yaml:27: understudy_settings.keys[0].max_budget: is not enforced yet",
-        "config.yaml:28: understudy_settings.keys[0].rpm_limit: is not enforced yet",
+        "config.yaml:27: understudy_settings.keys[0].models: is not enforced yet",
     ]
 
 

@@ -9,10 +9,13 @@ from upstream_double import Seen, Talk, double, response
 
 from understudy_gateway import metering
 from understudy_gateway.config import parse_config
-from understudy_gateway.metering import JOB_LIFE, Books, Call, Ending, ExchangeMeter, LiveMeter
+from understudy_gateway.metering import Books, Call, Ending, ExchangeMeter, LiveMeter
 from understudy_gateway.routes import Route
 from understudy_gateway.routing import route
-from understudy_gateway.spend import Outcome, SpendLog
+from understudy_gateway.spend import jobs
+from understudy_gateway.spend.jobs import JOB_LIFE
+from understudy_gateway.spend.log import SpendLog
+from understudy_gateway.spend.record import Outcome
 
 CONFIG = parse_config({"understudy_settings": {"keys": [{"id": "a", "key": KEY}]}}, {"VERTEX_API_KEY": "x"})
 JSON = ((b"Content-Type", b"application/json"),)
@@ -223,11 +226,11 @@ def test_a_name_that_is_given_out_again_is_a_new_job():
 
 
 def test_the_number_of_remembered_jobs_is_bounded(monkeypatch):
-    monkeypatch.setattr(metering, "MOST_JOBS", 3)
+    monkeypatch.setattr(jobs, "MOST_JOBS", 3)
     desk = Desk()
     for number in range(10):
         start(desk, f"{NAME}{number}")
-    assert len(desk.books._jobs) == 3
+    assert desk.books.jobs.pending() == 3
     assert sum(record.known == "estimated" for record in desk.log.records) == 7
 
 

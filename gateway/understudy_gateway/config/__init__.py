@@ -8,7 +8,8 @@ from typing import Final
 from understudy.errors import ConfigError, Problem, did_you_mean
 from understudy.secret import Secret
 
-from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Timeouts
+from ..limits.windows import Period
+from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
 from .prices import read_prices
@@ -101,6 +102,7 @@ def parse_config(
         live_api_version=_live_version(reading, ours),
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
+        admin_key=_admin_key(reading, ours, development),
         notices=tuple(reading.notices),
     )
     if reading.problems:
@@ -135,6 +137,19 @@ def _keys(reading: Reading, general: Block, ours: Block, development: bool) -> t
     return tuple(key for _, key in found)
 
 
+def _admin_key(reading: Reading, ours: Block, development: bool) -> Secret | None:
+    """The key of the admin port; held to what gateway keys are held to (S-16, S-62)."""
+    name = "UNDERSTUDY_ADMIN_KEY"
+    place: Path | str = (*_OURS, "admin_key")
+    if name in reading.environ:
+        place, key = name, Secret(reading.environ[name])
+    else:
+        key = reading.secret(ours, _OURS, "admin_key")
+    if key is not None and not development:
+        _check_keys(reading, [(place, GatewayKey("admin", key))])
+    return key
+
+
 def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
     reading.strict_words(block, path, KEY)
     name, secret = reading.text(block, path, "id"), reading.secret(block, path, "key")
@@ -150,12 +165,26 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
         models=reading.texts(block, path, "models"),
         tags=reading.texts(block, path, "tags"),
         max_budget=reading.number(block, path, "max_budget"),
-        budget_duration=reading.text(block, path, "budget_duration"),
-        rpm_limit=reading.whole(block, path, "rpm_limit"),
-        tpm_limit=reading.whole(block, path, "tpm_limit"),
-        max_parallel_requests=reading.whole(block, path, "max_parallel_requests"),
+        budget_duration=_duration(reading, block, path),
+        rates=Rates(
+            reading.whole(block, path, "rpm_limit"),
+            reading.whole(block, path, "tpm_limit"),
+            reading.whole(block, path, "max_parallel_requests"),
+        ),
     )
     return None if name is None or secret is None else key
+
+
+def _duration(reading: Reading, block: Block, path: Path) -> str | None:
+    text = reading.text(block, path, "budget_duration")
+    try:
+        Period(text)
+    except ValueError as error:
+        reading.problem((*path, "budget_duration"), str(error))
+        return None
+    if text is not None and block.get("max_budget") is None:
+        reading.problem((*path, "budget_duration"), "max_budget is missing beside it")
+    return text
 
 
 def _check_keys(reading: Reading, found: list[tuple[Path | str, GatewayKey]]) -> None:

@@ -24,6 +24,7 @@ from ..settings import (
     KeyText,
     ModelAccount,
     Provider,
+    Rates,
     Source,
 )
 from .document import Path
@@ -120,8 +121,12 @@ def _models(reading: Reading, top: Block, check: Check) -> tuple[ModelAccount, .
             reading.notice((*place, "model"), "has no effect here: it begins with neither gemini/ nor vertex_ai/")
             continue
         account = _account(reading, block, place, f"model_list[{path[1]}]", provider, check)
-        found.append(ModelAccount(model, account))
+        found.append(ModelAccount(model, account, _rates(reading, block, place)))
     return tuple(found)
+
+
+def _rates(reading: Reading, block: Block, path: Path) -> Rates:
+    return Rates(*(reading.whole(block, path, word) for word in ("rpm", "tpm", "max_parallel_requests")))
 
 
 def _account(reading: Reading, block: Block, path: Path, name: str, provider: Provider, check: Check) -> Account:

@@ -130,12 +130,12 @@ MODEL: Final = frozenset({"model_name", "litellm_params", "model_info"})
 PARAMS: Final = frozenset(
     {
         *("model", "api_key", "api_base", "vertex_project", "vertex_location", "vertex_credentials"),
-        "use_in_pass_through",
+        *("use_in_pass_through", "rpm", "tpm", "max_parallel_requests"),
     }
 )
 PARAMS_IGNORED: Final = frozenset(
     {
-        *("rpm", "tpm", "timeout", "stream_timeout", "max_retries", "max_parallel_requests", "weight", "order", "tags"),
+        *("timeout", "stream_timeout", "max_retries", "weight", "order", "tags"),
         *(
             "temperature",
             "max_tokens",
@@ -169,7 +169,7 @@ PARAMS_IGNORED: Final = frozenset(
 OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
-        *("vertex_api_key", "vertex_adc", "client_credentials", "timeouts", "limits"),
+        *("vertex_api_key", "vertex_adc", "client_credentials", "timeouts", "limits", "admin_key"),
     }
 )
 KEY: Final = frozenset(
@@ -178,7 +178,7 @@ KEY: Final = frozenset(
         *("rpm_limit", "tpm_limit", "max_parallel_requests"),
     }
 )
-UNENFORCED: Final = (*("models", "max_budget", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests"),)
+UNENFORCED: Final = ("models",)
 """Words of a key whose meaning is fixed and which nothing enforces yet."""
 
 KNOWN_KEYS: Final = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-litellm", "change-me", "changeme"})

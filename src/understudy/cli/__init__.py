@@ -8,7 +8,7 @@ import typer
 
 from .. import __version__
 from ..errors import UnderstudyError
-from . import check, demo, doctor, env, load, price, run, scenarios, servers, transcript, up
+from . import check, demo, doctor, env, load, price, run, scenarios, servers, spend, transcript, up
 
 _OVERVIEW = """Rehearse a Gemini or Vertex AI gateway without Google.
 
@@ -64,7 +64,16 @@ def application() -> typer.Typer:
     app.command()(up.up)
     # What follows the program's name belongs to the program.
     app.command(context_settings={"allow_interspersed_args": False})(run.run)
-    for command in (check.check, load.load, demo.demo, servers.simulator, servers.gateway, env.env, doctor.doctor):
+    for command in (
+        check.check,
+        load.load,
+        demo.demo,
+        servers.simulator,
+        servers.gateway,
+        spend.spend,
+        env.env,
+        doctor.doctor,
+    ):
         app.command()(command)
     app.add_typer(transcript.group(), name="transcript")
     app.add_typer(scenarios.group(), name="scenarios")

@@ -81,6 +81,19 @@ KeyFile = Annotated[
 SpendFile = Annotated[
     Path | None, typer.Option("--spend", metavar="FILE", help="Append a JSON line for each exchange and its cost.")
 ]
+StoreFile = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="FILE|none", help="The store of spend records (SQLite). [default: the state folder's]"
+    ),
+]
+CheckConfig = Annotated[
+    bool, typer.Option("--check-config", help="Read the configuration, say what is wrong, and end.")
+]
+Workers = Annotated[
+    int, typer.Option(min=1, max=64, metavar="N", help="So many processes on the same ports; they share one store.")
+]
+SharesPorts = Annotated[bool, typer.Option("--shares-ports", hidden=True)]
 EnvFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")
 ]

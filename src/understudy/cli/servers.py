@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -22,6 +22,7 @@ from .options import (
     Auth,
     BearerTokens,
     CacheMinimum,
+    CheckConfig,
     DeniedProjects,
     FailOn,
     Host,
@@ -34,14 +35,17 @@ from .options import (
     RedirectDownloads,
     ScenarioNames,
     Seed,
+    SharesPorts,
     Speed,
     SpendFile,
+    StoreFile,
     Strict,
     TlsName,
     TlsPort,
     UntilStdinEnds,
     VerdictFile,
     VideoRuns,
+    Workers,
 )
 
 if TYPE_CHECKING:
@@ -187,31 +191,59 @@ def gateway(
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key (PEM) of --tls-cert.")] = None,
     spend: SpendFile = None,
+    store: StoreFile = None,
+    workers: Workers = 1,
+    check_config: CheckConfig = False,
+    shares_ports: SharesPorts = False,
     json_line: JsonLine = False,
     until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
     """Run the reference passthrough gateway.
 
-    It changes credentials and no byte of a body, and counts what each exchange costs.
+    It changes credentials and no byte of a body, and counts what each exchange costs. The records
+    stand in a store that `understudy spend` reads; in development mode there is none unless named.
+    SIGHUP reads the configuration anew; what runs goes on.
 
     \b
     Examples:
       understudy gateway --config config.yaml
       understudy gateway --config config.yaml --spend spend.jsonl --port 0 --tls-port 0 --admin-port 0 --json
+      understudy gateway --config config.yaml --check-config
       understudy gateway --config config.yaml --tls-cert chain.pem --tls-key key.pem
     """
     from understudy_gateway.app import Gateway, Listen
     from understudy_gateway.config import load_config
+    from understudy_gateway.spend.store import SpendStore
 
     from ..library import price_book
+    from .gateway_life import checked, reloading
     from .serving import serve
+    from .spend_places import store_to_write
+    from .workers import metrics_folder, serve_workers
 
     settings = load_config(config, os.environ)
-    tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
-    listen = Listen(host, port, tls_port, admin_port)
     book = price_book(settings.price_book, [settings.model_prices])
-    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend)
-    serve("gateway", server, trust, _ports(port, tls_port, admin_port), json_line, until_stdin_ends)
+    if check_config:
+        checked(config, settings)
+        return
+    tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
+    path = store_to_write(store, development=settings.development, workers=workers)
+    kept = None if path is None else SpendStore(path)
+    ports = _ports(port, tls_port, admin_port)
+    if workers > 1 and kept is not None:
+        kept.close()  # it is well; each worker opens it for itself
+        files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
+        serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line)
+        return
+    listen, folder = Listen(host, port, tls_port, admin_port, shares_ports), metrics_folder()
+    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=folder)
+    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
+
+
+def _worker_options(host: str, names: Sequence[str], files: Mapping[str, Path | None]) -> list[str]:
+    """What each worker is told but for its ports."""
+    words = ["--host", host, *(word for name in names for word in ("--tls-name", name))]
+    return words + [word for option, file in files.items() if file is not None for word in (option, str(file))]
 
 
 def is_in_use(key_file: Path, own_uri: str = "") -> bool:

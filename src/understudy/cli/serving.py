@@ -6,10 +6,11 @@ import gc
 import logging
 import os
 import re
+import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -53,11 +54,13 @@ def serve(
     json_line: bool,
     until_stdin_ends: bool,
     when_ready: Callable[[Running], None] = lambda listening: None,
+    when_hung_up: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Run `server` until it is told to end.
 
     `name` stands in each line on the terminal. `ca` is what clients need to trust it (None: nothing of ours). `ports`
-    maps each port's option to its number, for the error text. `when_ready` is called before the first line is printed.
+    maps each port's option to its number, for the error text. `when_ready` is called before the first line is printed,
+    `when_hung_up` at each SIGHUP; without it a SIGHUP ends the server.
     Raises ConfigError if it cannot listen.
     """
     start_logging(name)
@@ -65,13 +68,20 @@ def serve(
     async def run() -> None:
         stopped = asyncio.Event()
         _stop_on_signals(stopped)
-        async with server as listening:
+        hung_up = None if when_hung_up is None else _noted_hangups(stopped)
+        async with server as listening, asyncio.TaskGroup() as tasks:
+            reloading = None
+            if hung_up is not None and when_hung_up is not None:
+                reloading = tasks.create_task(_follow_hangups(hung_up, when_hung_up))
             when_ready(listening)
-            _say_ready(listening, ca, json_line)
+            where = (listening.http_url, listening.https_url, listening.admin_url)
+            say_ready(Ready(*where, str(ca) if ca else None, os.getpid()), json_line)
             if until_stdin_ends:
                 _follow_stdin(stopped)
             _calm_the_collector()
             await stopped.wait()
+            if reloading is not None:
+                reloading.cancel()
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -112,8 +122,29 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
             return
 
 
-def _say_ready(server: Running, ca: Path | None, json_line: bool) -> None:
-    ready = Ready(server.http_url, server.https_url, server.admin_url, str(ca) if ca else None, os.getpid())
+def _noted_hangups(stopped: asyncio.Event) -> asyncio.Event:
+    """Set at each SIGHUP from now on; one that came because the terminal was closed ends the server all the same."""
+    hung_up = asyncio.Event()
+    has_terminal = os.isatty(0)
+
+    def note() -> None:
+        (stopped if has_terminal and not os.isatty(0) else hung_up).set()
+
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, note)
+    return hung_up
+
+
+async def _follow_hangups(hung_up: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
+    """Call `act` at each SIGHUP, one after the other; those that come while it runs are one more."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        await act()
+
+
+def say_ready(ready: Ready, json_line: bool) -> None:
+    """The first line on standard output, and the other addresses on standard error."""
     if json_line:
         print(ready.line(), flush=True)
         return

@@ -1,0 +1,1 @@
+"""What a key, and a model, may still use: requests and tokens by the minute, exchanges at once, money."""

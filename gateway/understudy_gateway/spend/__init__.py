@@ -1,0 +1,1 @@
+"""What was spent: the record of an exchange, where records go, and how they are read again."""

@@ -1,0 +1,65 @@
+"""The spend record of an exchange, a session or a finished operation, as a value and as JSON. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from understudy.pricing.cost import plain
+
+Outcome = Literal["ok", "client_abort", "upstream_abort", "timeout", "rejected"]
+Kind = Literal["exchange", "session", "operation"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRecord:
+    """What one exchange, session or finished operation cost.
+
+    `id` is the request id, or the operation's name. `key_id` None: let in without a key of its own. `usage` is what
+    the wire said, as JSON; `lines` are the cost's items; `cost` is in US dollars, None where it is unknown, and then
+    `reason` says why. Times are UTC.
+    """
+
+    id: str
+    key_id: str | None
+    route: str
+    model: str | None
+    status: int
+    outcome: Outcome
+    usage: Mapping[str, Any] | None
+    cost: Decimal | None
+    known: Literal["exact", "estimated", "unknown"]
+    reason: str | None
+    lines: tuple[Mapping[str, str], ...]
+    started: datetime
+    ended: datetime
+    kind: Kind = "exchange"
+    provider: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as a JSON object, in the documented order."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "key_id": self.key_id,
+            "tags": list(self.tags),
+            "provider": self.provider,
+            "route": self.route,
+            "model": self.model,
+            "status": self.status,
+            "outcome": self.outcome,
+            "usage": self.usage,
+            "cost": None if self.cost is None else plain(self.cost),
+            "known": self.known,
+            "reason": self.reason,
+            "lines": list(self.lines),
+            "started": rfc3339(self.started),
+            "ended": rfc3339(self.ended),
+        }
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as records have it: UTC, milliseconds; such texts sort as the times do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,66 @@
+"""What becomes of a gateway's configuration beside serving: checking it, and reading it anew while it runs."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import UnderstudyError
+
+_log = logging.getLogger(__name__)
+
+
+class Reloadable(Protocol):
+    """A gateway that runs."""
+
+    async def reload(self, config: Any) -> None:
+        """Take another configuration."""
+        ...
+
+
+class Read(Protocol):
+    """What is said of a configuration that was read."""
+
+    @property
+    def keys(self) -> tuple[Any, ...]:
+        """The gateway keys."""
+        ...
+
+    @property
+    def models(self) -> tuple[Any, ...]:
+        """The entries of the model list."""
+        ...
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Words without an effect."""
+        ...
+
+
+def checked(path: Path, settings: Read) -> None:
+    """Say that a configuration is good, and what of it has no effect."""
+    for notice in settings.notices:
+        print(notice)
+    print(f"{path}: good ({len(settings.keys)} keys, {len(settings.models)} models)")
+
+
+def reloading(server: Reloadable, path: Path) -> Callable[[], Awaitable[None]]:
+    """What is done at a SIGHUP. A configuration with a mistake is told in the log, and the old one stays (R-38)."""
+    from understudy_gateway.config import load_config
+
+    async def reload() -> None:
+        try:
+            await server.reload(await asyncio.to_thread(load_config, path, os.environ))
+        except UnderstudyError as error:
+            for line in str(error).splitlines():
+                _log.error("%s", line)
+            _log.error("the configuration was not read anew; the old one stays")
+        except Exception:
+            # The gateway must not end because of what its operator wrote.
+            _log.exception("the configuration was not read anew; the old one stays")
+        else:
+            _log.info("the configuration was read anew")
+
+    return reload
