@@ -38,7 +38,7 @@ from .routing import KEY_PARAMETERS, is_live_path, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend import SpendLog, SpendRecord
-from .upstream import AiohttpUpstream
+from .upstream.transport import HttpUpstream
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         timeouts = self._config.timeouts
-        self._upstream = AiohttpUpstream(self._upstream_tls, timeouts.connect_s)
+        self._upstream = HttpUpstream(self._upstream_tls, timeouts.connect_s)
         self._credentials = self._made_credentials()
         self._http = HttpPassthrough(self._config, self._upstream, self._credentials)
         self._live = LivePassthrough(self._config, self._credentials, self._upstream_tls, self._monotonic)
