@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import trustme
@@ -81,10 +82,10 @@ async def test_head_and_small_body_leave_in_one_piece():
     pieces: list[bytes] = []
 
     class Provider(asyncio.Protocol):
-        def connection_made(self, transport):
+        def connection_made(self, transport: Any) -> None:
             self.transport = transport
 
-        def data_received(self, data):
+        def data_received(self, data: bytes) -> None:
             pieces.append(data)
             self.transport.write(response(b"{}"))
 

@@ -122,6 +122,8 @@ async def double(
         serving.add(task)
         try:
             await provider.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the double ends; asyncio's streams would log a cancelled connection as an error
         finally:
             serving.discard(task)
 
