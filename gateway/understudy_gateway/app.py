@@ -3,14 +3,15 @@
 import asyncio
 import json
 import logging
+import os
 import re
 import socket
 import ssl
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from aiohttp.web_protocol import RequestHandler
 from understudy.errors import ConfigError
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.book import PriceBook
+from understudy.pricing.cost import plain
 
 from .answers import own_answer, refusal_answer
 from .credentials import Credentials, credentials_for
@@ -47,6 +49,8 @@ _PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED, Reason.BASE_
 """Refusals that are given without a key: they say how to reach the gateway, and nothing of what is behind it."""
 
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_MOST_ROUTES: Final = 1024
+_LONGEST_KNOWN: Final = 512
 _LINGER_S: Final = 2.0
 """How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
 
@@ -94,6 +98,7 @@ class Gateway:
         self._keys = KeyRing(config)
         self.spend: Final = SpendLog(spend_path)
         self._books = Books(book, self.spend, now)
+        self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
         self._is_draining = False
         self._is_cutting = False
         self._in_flight = 0
@@ -255,7 +260,7 @@ class Gateway:
             answer.force_close()
             return answer
         started = self._monotonic()
-        found = route(self._config, request.method, raw_target)
+        found = self._route(request.method, raw_target)
         if isinstance(found, Refusal) and found.reason in _PUBLIC:
             return self._refused(request, found, None, ids, started)
         is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
@@ -271,6 +276,12 @@ class Gateway:
         if is_live:
             return await self._serve_live(request, found, caller, call, ids, started)
         return await self._serve_http(request, found, caller, call, ids, started)
+
+    def _route(self, method: str, raw_target: bytes) -> Route | Refusal:
+        """Where a request goes. Clients ask for few targets, again and again; long ones are not remembered (S-56)."""
+        if len(raw_target) > _LONGEST_KNOWN:
+            return route(self._config, method, raw_target)
+        return self._known_route(method, raw_target)
 
     async def _serve_http(
         self, request: web.BaseRequest, found: Route, caller: Caller, call: Call, ids: RawHeaders, started: float
@@ -307,9 +318,7 @@ class Gateway:
         except Exception:
             _log.exception("an exchange could not be booked")
             return
-        line = record.as_json()
-        del line["lines"], line["started"], line["ended"]
-        self._say(request, {**line, "tags": list(caller.tags)}, started)
+        self._say(request, {**_in_brief(record), "tags": list(caller.tags)}, started)
 
     def _refused(
         self, request: web.BaseRequest, refusal: Refusal, caller: Caller | None, ids: RawHeaders, started: float
@@ -374,12 +383,28 @@ class _Server(web.Server):
         return _Handler(self, loop=self._loop, **self._kwargs)
 
 
+def _in_brief(record: SpendRecord) -> dict[str, Any]:
+    """What the log's line says of an exchange: its record without the items of the cost and the times."""
+    return {
+        "id": record.id,
+        "key_id": record.key_id,
+        "route": record.route,
+        "model": record.model,
+        "status": record.status,
+        "outcome": record.outcome,
+        "usage": record.usage,
+        "cost": None if record.cost is None else plain(record.cost),
+        "known": record.known,
+        "reason": record.reason,
+    }
+
+
 def _raw_target(request: web.BaseRequest) -> bytes:
     return request.raw_path.encode("utf-8", "surrogateescape")
 
 
 def _new_ids() -> RawHeaders:
-    return _under_both_names(uuid.uuid4().hex.encode("ascii"))
+    return _under_both_names(os.urandom(16).hex().encode("ascii"))
 
 
 def _under_both_names(value: bytes) -> RawHeaders:

@@ -42,6 +42,15 @@ async def test_the_request_arrives_as_it_was_sent_but_for_the_credential():
     assert seen.values(b"host") == [up.url.removeprefix("http://").encode()]
 
 
+async def test_field_values_that_are_no_text_arrive_byte_for_byte():
+    async with double() as up, gateway(up.url) as running:
+        assert (await asked(running, request(headers=[("x-odd", "caf\xe9 \xff"), ("X-Odd", "")]))).status == 200
+    assert [field for field in up.requests[0].fields if field[0].lower() == b"x-odd"] == [
+        (b"x-odd", b"caf\xe9 \xff"),
+        (b"X-Odd", b""),
+    ]
+
+
 async def test_the_answer_comes_back_as_it_was_sent():
     answer = (
         b"HTTP/1.1 418 I am a Pot\r\nSet-Cookie: a=1\r\nx-CaSe: Yes\r\nset-cookie: b=2\r\nServer: ESF\r\n"
