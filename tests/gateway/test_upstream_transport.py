@@ -132,6 +132,18 @@ async def test_bytes_that_lie_unread_in_the_kernel_spend_a_waiting_connection():
         kept.abort()
 
 
+async def test_bytes_that_nobody_asked_for_close_a_waiting_connection_at_once():
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(response(b"first"))
+        await asyncio.sleep(0.02)
+        await talk.send(b"x")
+
+    async with double(script) as up, upstream() as made:
+        await answer(made, to(up))
+        await asyncio.wait_for(up.gone.wait(), WAIT_S)
+        assert len(made._pool) == 0
+
+
 async def test_a_connection_that_waited_long_enough_is_closed():
     async with double() as up, upstream(pool_idle_s=0.02) as made:
         await answer(made, to(up))
@@ -286,6 +298,42 @@ async def test_silence_is_told_apart_from_a_break():
         with pytest.raises(UpstreamSilent):
             await exchange.head(0.02)
         exchange.abort()
+
+
+async def test_a_head_that_trickles_gains_no_time_by_it():
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(b"HTTP/1.1 200 OK\r\n")
+        while not talk.writer.is_closing():
+            await talk.send(b"a: b\r\n")
+            await asyncio.sleep(0.01)
+
+    async with double(script) as up, upstream() as made:
+        exchange = await made.open(to(up))
+        with pytest.raises(UpstreamSilent):
+            await exchange.head(0.1)
+        exchange.abort()
+
+
+async def test_a_name_of_which_no_address_answered_is_looked_up_again():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with double() as up, upstream() as made:
+        made._names._known["127.0.0.1", up.port] = (float("inf"), ((2, ("127.0.0.1", port)),))
+        with pytest.raises(UpstreamError):
+            await made.open(to(up))
+        assert await answer(made, to(up)) == (200, b"{}")
+
+
+async def test_a_connection_that_was_dialled_when_the_end_came_is_not_used():
+    async with double() as up:
+        made = HttpUpstream(ssl.create_default_context(), WAIT_S)
+        dialled = asyncio.create_task(made.open(to(up)))
+        await asyncio.sleep(0)
+        await made.close()
+        with pytest.raises(UpstreamError) as caught:
+            await dialled
+        assert caught.value.reason is Reason.UNREACHABLE
+        assert not up.requests
 
 
 async def test_a_long_stream_with_short_pauses_is_no_silence():

@@ -295,12 +295,12 @@ class _Reader:
         assert parser is not None
         try:
             parser.feed_data(head)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # it also stops at every 101
             return False
         if self._is_head:
             return False
         self.status, self.version = parser.get_status_code(), parser.get_http_version()
-        is_one = self.status >= 100 and self.status != 101 and self.version in ("1.0", "1.1")
+        is_one = self.status >= 100 and self.version in ("1.0", "1.1")
         return is_one and len(self.headers) <= FIELD_LIMIT and is_phrase(self.phrase)
 
     def takes_chunks(self, data: bytes) -> bool:

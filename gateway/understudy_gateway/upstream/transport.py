@@ -69,7 +69,10 @@ class HttpUpstream:
         return wire
 
     def begin(self, wire: Wire, request: RequestHead) -> None:
-        """Start an exchange on a connection. Raises UpstreamError for a head that cannot be sent."""
+        """Start an exchange on a connection. Raises UpstreamError for a head that cannot be sent, or after the end."""
+        if self._is_closed:
+            wire.abort()
+            raise UpstreamError(Reason.UNREACHABLE, was_sent=False)
         self._in_use.add(wire)
         try:
             wire.begin(request)
@@ -108,6 +111,7 @@ class HttpUpstream:
         except TimeoutError:
             raise UpstreamError(Reason.CONNECT_TIMEOUT, was_sent=False) from None
         except OSError as error:  # names that are not found, TLS and certificate errors are such too
+            self._names.forget(upstream.host, upstream.port)
             raise UpstreamError(Reason.UNREACHABLE, was_sent=False) from error
 
     async def _first_that_answers(self, upstream: Upstream, addresses: Sequence[Address]) -> Wire:
@@ -220,6 +224,10 @@ class _Names:
             self._known.clear()
         self._known[host, port] = (self._loop.time() + RESOLVED_S, addresses)
         return addresses
+
+    def forget(self, host: str, port: int) -> None:
+        """Look the name up again next time: none of its addresses answered."""
+        self._known.pop((host, port), None)
 
 
 def taking_turns(addresses: Sequence[Address]) -> tuple[Address, ...]:

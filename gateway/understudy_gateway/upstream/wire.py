@@ -54,8 +54,9 @@ class Wire(asyncio.Protocol):
             self._readiness.register(connection.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        for event in self.machine.receive(data):
+        """Bytes came. Those that mean nothing yet wake nobody: who trickles a head gains no time by it."""
+        events = self.machine.receive(data)
+        for event in events:
             if type(event) is bytes:
                 self._pieces.append(event)
                 self._size += len(event)
@@ -67,6 +68,8 @@ class Wire(asyncio.Protocol):
                 self._failure = event.reason
         if self._is_waiting:
             self.abort()  # bytes that nobody asked for (S-39)
+            return
+        if not events:
             return
         if self._size > BUFFER_BYTES and not self._is_deaf and self._transport is not None:
             self._is_deaf = True
