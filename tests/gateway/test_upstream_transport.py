@@ -174,9 +174,11 @@ async def test_closing_closes_what_waits_and_what_is_in_use():
         exchange = await made.open(to(up))
         other = await made.open(to(up))
         await made.close()
-        for broken in (exchange, other):
-            with pytest.raises(UpstreamError):
+        # The first one's request may be repeated, but not any more; the other's connection ended.
+        for broken, reason in ((exchange, Reason.UNREACHABLE), (other, Reason.UPSTREAM_BROKE)):
+            with pytest.raises(UpstreamError) as caught:
                 await broken.head(WAIT_S)
+            assert caught.value.reason is reason
         with pytest.raises(UpstreamError) as caught:
             await made.open(to(up))
         assert caught.value.reason is Reason.UNREACHABLE
@@ -406,6 +408,22 @@ async def test_an_answer_may_come_before_the_body_was_sent_and_ends_the_connecti
         assert await exchange.receive(WAIT_S) == b"no"
         exchange.release()
         await asyncio.wait_for(up.gone.wait(), WAIT_S)
+
+
+async def test_an_early_answer_is_kept_when_the_provider_closes_and_further_bytes_cannot_be_sent():
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(response(b"no", status=b"413 Too Large"))
+        talk.writer.close()  # with the body unread, so that it is a reset
+
+    async with double(script, reads_body=False) as up, upstream() as made:
+        for _ in range(5):
+            exchange = await made.open(to(up, "POST", 10**8))
+            with pytest.raises(UpstreamError):
+                while True:
+                    await exchange.send(b"x" * 500_000, WAIT_S)
+            assert (await exchange.head(WAIT_S)).status == 413
+            assert await exchange.receive(WAIT_S) == b"no"
+            exchange.release()
 
 
 async def test_the_head_does_not_wait_for_the_body_when_the_answer_is_waited_for():

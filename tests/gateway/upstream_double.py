@@ -91,7 +91,7 @@ class Double:
                 if self.reads_body:
                     seen.body = await read_body(reader, seen)
                 await self.script(talk, seen)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass
         finally:
             self.gone.set()

@@ -5,7 +5,9 @@ provider does not read it. Each of the two waits has one waiter at most.
 """
 
 import asyncio
+import os
 import select
+from asyncio.trsock import TransportSocket
 from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
@@ -83,8 +85,10 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        transport, self._transport = self._transport, None
+        if exc is not None and transport is not None and not self._is_waiting:
+            self._read_the_rest(transport)
         self._ended()
-        self._transport = None
         self._readiness = None
         self._patience.stop()
         self._wake(self._writer)
@@ -106,6 +110,21 @@ class Wire(asyncio.Protocol):
             elif type(event) is Broken:
                 self._failure = event.reason
         self._wake(self._reader)
+
+    def _read_the_rest(self, transport: asyncio.Transport) -> None:
+        """Take what came before the connection broke, and was not read.
+
+        A provider that answers early and closes makes the next write fail, and asyncio's own transport then reads no
+        more, with the answer in hand (R-11). uvloop's has read before; TLS bytes are nothing without their transport.
+        """
+        connection = transport.get_extra_info("socket")
+        if type(connection) is not TransportSocket or transport.get_extra_info("ssl_object") is not None:
+            return
+        try:
+            while not self._is_over and (data := os.read(connection.fileno(), BUFFER_BYTES)):
+                self.data_received(data)
+        except OSError:
+            return
 
     def _wake(self, waiter: asyncio.Future[None] | None) -> None:
         if waiter is not None and not waiter.done():

@@ -22,8 +22,8 @@ class LogWriter(logging.Handler):
     def __init__(self, stream: TextIO, most_waiting: int = MOST_WAITING) -> None:
         """The thread starts with the first record; `logging` flushes and closes its handlers at the process's end."""
         super().__init__()
-        self.dropped = 0
-        self._said = 0
+        self.dropped: int = 0
+        self._said: int = 0
         self._stream = stream
         self._most_waiting = most_waiting
         self._waiting: deque[logging.LogRecord] = deque()
