@@ -192,6 +192,22 @@ async def test_head_keeps_the_length_and_has_no_body():
         assert up.connections == 1
 
 
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n", b"", b"Content-Length: 7\r\n"])
+async def test_nothing_follows_the_head_that_answers_head(framing):
+    async def script(talk: Talk, seen: Seen) -> None:
+        is_head = seen.request_line.startswith(b"HEAD")
+        await talk.send(b"HTTP/1.1 200 OK\r\n%b\r\n" % framing if is_head else response(b"next"))
+
+    async with double(script) as up, gateway(up.url) as running, client(running) as talk:
+        await talk.send(
+            request(method="HEAD", body=None) + request(method="HEAD", body=None, key="wrong-key-012345678")
+        )
+        assert (await talk.reply(is_head=True)).status == 200
+        assert (await talk.reply(is_head=True)).status == 401
+        await talk.send(request(method="GET", body=None))
+        assert (await talk.reply()).body == b"next"
+
+
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
 async def test_answers_without_body_get_no_framing(status):
     answer = b"HTTP/1.1 %b\r\nETag: x\r\n\r\n" % status

@@ -443,6 +443,13 @@ async def test_who_is_cancelled_leaves_and_the_provider_sees_it():
         await until(lambda: not made._in_use)
 
 
+async def test_a_connection_that_nobody_takes_is_closed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("understudy_gateway.upstream.wire._UNUSED_S", 0.02)
+    async with double() as up, upstream() as made:
+        await made._dialled(to(up).upstream)
+        await asyncio.wait_for(up.gone.wait(), WAIT_S)
+
+
 async def test_the_whole_body_is_given_at_once_only_when_it_is_there():
     go = asyncio.Event()
 

@@ -135,17 +135,18 @@ class HttpUpstream:
         try:
             connection.setblocking(False)
             await self._loop.sock_connect(connection, place)
-            _, wire = await self._loop.create_connection(
-                lambda: Wire(self._loop, self._forget),
-                sock=connection,
-                ssl=self._tls if is_tls else None,
-                server_hostname=upstream.host if is_tls else None,
-                # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
-                ssl_shutdown_timeout=_GOODBYE_S if is_tls else None,
-            )
         except BaseException:
             connection.close()
             raise
+        # From here on the socket is the loop's, which closes it if this fails or is cancelled.
+        _, wire = await self._loop.create_connection(
+            lambda: Wire(self._loop, self._forget),
+            sock=connection,
+            ssl=self._tls if is_tls else None,
+            server_hostname=upstream.host if is_tls else None,
+            # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
+            ssl_shutdown_timeout=_GOODBYE_S if is_tls else None,
+        )
         return wire
 
 

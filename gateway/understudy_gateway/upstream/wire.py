@@ -20,6 +20,8 @@ from .patience import Patience
 BUFFER_BYTES: Final = 64 * 1024
 """Bytes of an answer that may wait before reading stops (S-52); one more read may come on top."""
 
+_UNUSED_S: Final = 30.0
+
 
 class Wire(asyncio.Protocol):
     """One connection to a provider, in use for one exchange at a time."""
@@ -47,7 +49,8 @@ class Wire(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected."""
+        """Connected. Who dialled may have been cancelled in this very moment: then nobody will use it."""
+        self._patience.within(_UNUSED_S)
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
         connection = transport.get_extra_info("socket")
