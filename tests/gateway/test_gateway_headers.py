@@ -118,6 +118,10 @@ def test_a_key_that_stands_anywhere_else_is_refused(value):
     assert holds_key(b"/v1/models/" + value, KEY)
 
 
+def test_a_key_in_a_fields_name_is_refused():
+    assert sent((b"x-" + KEY, b"1")) == Refusal(Reason.KEY_ELSEWHERE)
+
+
 def test_a_short_key_of_development_is_not_looked_for():
     assert for_upstream(((b"x", b"testing"),), (), key=b"test") == ((b"x", b"testing"),)
 

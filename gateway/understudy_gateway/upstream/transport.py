@@ -140,7 +140,7 @@ class HttpUpstream:
             raise
         # From here on the socket is the loop's, which closes it if this fails or is cancelled.
         _, wire = await self._loop.create_connection(
-            lambda: Wire(self._loop, self._forget),
+            lambda: Wire(self._loop, connection, self._forget),
             sock=connection,
             ssl=self._tls if is_tls else None,
             server_hostname=upstream.host if is_tls else None,

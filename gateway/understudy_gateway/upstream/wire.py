@@ -5,9 +5,8 @@ provider does not read it. Each of the two waits has one waiter at most.
 """
 
 import asyncio
-import os
 import select
-from asyncio.trsock import TransportSocket
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
@@ -26,10 +25,13 @@ _UNUSED_S: Final = 30.0
 class Wire(asyncio.Protocol):
     """One connection to a provider, in use for one exchange at a time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[["Wire"], None]) -> None:
-        """`lost` is told when the connection ends, or is closed while it waits."""
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connection: socket.socket, lost: Callable[["Wire"], None]
+    ) -> None:
+        """`connection` is the loop's own; `lost` is told when it ends, or is closed while it waits."""
         self.machine: Final = Connection()
         self._loop = loop
+        self._socket = connection
         self._lost = lost
         self._patience = Patience(loop, self._ran_out)
         self._transport: asyncio.Transport | None = None
@@ -53,10 +55,9 @@ class Wire(asyncio.Protocol):
         self._patience.within(_UNUSED_S)
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
-        connection = transport.get_extra_info("socket")
-        if hasattr(select, "poll") and connection is not None:
+        if hasattr(select, "poll"):
             self._readiness = select.poll()
-            self._readiness.register(connection.fileno(), select.POLLIN)
+            self._readiness.register(self._socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. Those that mean nothing yet wake nobody: who trickles a head gains no time by it."""
@@ -117,16 +118,15 @@ class Wire(asyncio.Protocol):
     def _read_the_rest(self, transport: asyncio.Transport) -> None:
         """Take what came before the connection broke, and was not read.
 
-        A provider that answers early and closes makes the next write fail, and asyncio's own transport then reads no
-        more, with the answer in hand (R-11). uvloop's has read before; TLS bytes are nothing without their transport.
+        A provider that answers early and closes makes the next write fail, and the loop's transport then reads no more,
+        with the answer in hand (R-11). It closes the socket only after this. TLS bytes say nothing as they are.
         """
-        connection = transport.get_extra_info("socket")
-        if type(connection) is not TransportSocket or transport.get_extra_info("ssl_object") is not None:
+        if transport.get_extra_info("ssl_object") is not None:
             return
         try:
-            while not self._is_over and (data := os.read(connection.fileno(), BUFFER_BYTES)):
+            while not self._is_over and (data := self._socket.recv(BUFFER_BYTES)):
                 self.data_received(data)
-        except OSError:
+        except OSError:  # nothing more, or the reset itself
             return
 
     def _wake(self, waiter: asyncio.Future[None] | None) -> None:
