@@ -3,14 +3,15 @@
 import asyncio
 import json
 import logging
+import os
 import re
 import socket
 import ssl
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -45,7 +46,7 @@ from .spend.log import SpendLog
 from .spend.store import SpendStore
 from .tags import tags_of
 from .trust import is_loopback, upstream_context
-from .upstream import AiohttpUpstream
+from .upstream.transport import HttpUpstream
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ _PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED, Reason.BASE_
 """Refusals that are given without a key: they say how to reach the gateway, and nothing of what is behind it."""
 
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_MOST_ROUTES: Final = 1024
+_LONGEST_KNOWN: Final = 512
 _LINGER_S: Final = 2.0
 """How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
 
@@ -110,12 +113,13 @@ class Gateway:
         self._journal = Journal(self._admission, self._metrics, monotonic)
         self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
         self._admin = AdminPort(config, store, self._operations.routes)
+        self._known_route = _remembered(config)
         self._is_draining = False
         self._is_cutting = False
         self._idle = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
-        self._retired: list[Credentials | AiohttpUpstream] = []
+        self._retired: list[Credentials | HttpUpstream] = []
 
     @property
     def http_url(self) -> str:
@@ -140,7 +144,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         timeouts = self._config.timeouts
-        self._upstream = AiohttpUpstream(self._upstream_tls, timeouts.connect_s)
+        self._upstream = HttpUpstream(self._upstream_tls, timeouts.connect_s)
         self._credentials = self._made_credentials()
         self._http = HttpPassthrough(self._config, self._upstream, self._credentials)
         self._live = LivePassthrough(self._config, self._credentials, self._upstream_tls, self._monotonic)
@@ -166,12 +170,12 @@ class Gateway:
         await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
         self._admission.adopt(config)
-        self._config, self._keys = config, KeyRing(config)
+        self._config, self._keys, self._known_route = config, KeyRing(config), _remembered(config)
         self._admin = AdminPort(config, self.spend.store, self._operations.routes)
         if (config.upstream_ca, config.timeouts.connect_s) != (old.upstream_ca, old.timeouts.connect_s):
             self._retired.append(self._upstream)
             self._upstream_tls = context
-            self._upstream = AiohttpUpstream(context, config.timeouts.connect_s)
+            self._upstream = HttpUpstream(context, config.timeouts.connect_s)
         self._credentials = self._made_credentials()
         if (config.upstream_ca, config.timeouts) == (old.upstream_ca, old.timeouts):
             sources = {account.id: account.source for account in old.accounts}
@@ -301,7 +305,7 @@ class Gateway:
             answer.force_close()
             return answer
         started = self._monotonic()
-        found = route(self._config, request.method, raw_target)
+        found = self._route(request.method, raw_target)
         if isinstance(found, Refusal) and found.reason in _PUBLIC:
             return self._refused(request, found, None, ids, started)
         is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
@@ -326,6 +330,12 @@ class Gateway:
             return self._refused(request, lease, caller, ids, started)
         serve = self._serve_live if is_live else self._serve_http
         return await serve(request, found, caller, call, lease, ids, started)
+
+    def _route(self, method: str, raw_target: bytes) -> Route | Refusal:
+        """Where a request goes. Clients ask for few targets, again and again; long ones are not remembered (S-56)."""
+        if len(raw_target) > _LONGEST_KNOWN:
+            return route(self._config, method, raw_target)
+        return self._known_route(method, raw_target)
 
     async def _serve_http(
         self,
@@ -419,12 +429,17 @@ class _Server(web.Server):
         return _Handler(self, loop=self._loop, **self._kwargs)
 
 
+def _remembered(config: GatewayConfig) -> Callable[[str, bytes], Route | Refusal]:
+    """Where requests go. Clients ask for few targets, again and again."""
+    return lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
+
+
 def _raw_target(request: web.BaseRequest) -> bytes:
     return request.raw_path.encode("utf-8", "surrogateescape")
 
 
 def _new_ids() -> RawHeaders:
-    return _under_both_names(uuid.uuid4().hex.encode("ascii"))
+    return _under_both_names(os.urandom(16).hex().encode("ascii"))
 
 
 def _under_both_names(value: bytes) -> RawHeaders:

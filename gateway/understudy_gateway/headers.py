@@ -39,7 +39,7 @@ _LIVE_ONLY_BACK: Final = frozenset({b"origin", b"cookie"})
 """What HDR-1 lets pass over HTTP and WS-16 keeps back on Live."""
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(rb"[\t -~\x80-\xff]*")
+_IN_VALUES: Final = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
 _PASS: Final = b"x-pass-"
 _SCANNED_FROM: Final = 16
 """Shorter keys exist in development mode alone, where a word like `test` would be found everywhere."""
@@ -51,12 +51,17 @@ class _Fate(Enum):
     CARRIER = auto()
     UNPREFIX = auto()
     DENY = auto()
+    INVALID = auto()
 
 
 @lru_cache(maxsize=512)
-def _fate(name: bytes) -> _Fate:
-    """What becomes of a request field by its name alone."""
+def _judged(name: bytes) -> tuple[_Fate, bytes]:
+    """What becomes of a request field by its name alone, and that name in lower case."""
     lowered = name.lower()
+    return _fate(lowered), lowered
+
+
+def _fate(lowered: bytes) -> _Fate:
     if lowered.startswith(_PASS):
         bare = lowered.removeprefix(_PASS)
         return _Fate.UNPREFIX if _TOKEN.fullmatch(bare) and not _is_denied(bare.replace(b"_", b"-")) else _Fate.DENY
@@ -64,7 +69,7 @@ def _fate(name: bytes) -> _Fate:
         return _Fate.CARRIER
     if lowered in HOP_BY_HOP or lowered in _FRAMING or _is_control(lowered):
         return _Fate.DROP
-    return _Fate.FORWARD
+    return _Fate.FORWARD if _TOKEN.fullmatch(lowered) else _Fate.INVALID
 
 
 def _is_control(lowered: bytes) -> bool:
@@ -100,30 +105,39 @@ def for_upstream(
     """
     named = _named_by_connection(received)
     sent: list[tuple[bytes, bytes]] = []
-    for name, value in received:
-        lowered = name.lower()
+    for field in received:
+        name, value = field
+        fate, lowered = _judged(name)
         if lowered in named or lowered == key_header:
             continue
-        match _fate(name):
+        match fate:
             case _Fate.FORWARD:
-                sent.append((name, value))
+                sent.append(field)
+            case _Fate.CARRIER:
+                if keeps_google and lowered in GOOGLE_CARRIERS and not _shows(value, key):
+                    sent.append(field)
+            case _Fate.DROP:
+                pass
             case _Fate.UNPREFIX:
                 if key_header is not None and lowered.removeprefix(_PASS) == key_header:
                     return Refusal(Reason.HEADER_DENIED, lowered.decode("latin-1"))
                 sent.append((name[len(_PASS) :], value))
-            case _Fate.CARRIER:
-                if keeps_google and lowered in GOOGLE_CARRIERS and not _shows(value, key):
-                    sent.append((name, value))
             case _Fate.DENY:
                 return Refusal(Reason.HEADER_DENIED, _safe_name(lowered))
-            case _Fate.DROP:
-                pass
-    for name, value in sent:
-        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value) and _is_utf8(value)):
-            return Refusal(Reason.INVALID_HEADER)
-        if holds_key(value, key) or holds_key(name, key):
-            return Refusal(Reason.KEY_ELSEWHERE)
-    return (*sent, *credential)
+            case _Fate.INVALID:
+                return Refusal(Reason.INVALID_HEADER)
+    refusal = _refused(sent, key)
+    return (*sent, *credential) if refusal is None else refusal
+
+
+def _refused(sent: list[tuple[bytes, bytes]], key: bytes) -> Refusal | None:
+    """Why these fields may not go up, or None. They are looked at together: a line feed stands in none of them."""
+    values = b"\n".join([value for _, value in sent])
+    if values.translate(None, _IN_VALUES) != b"\n" * (len(sent) - 1):
+        return Refusal(Reason.INVALID_HEADER)
+    if holds_key(values, key) or holds_key(b"\n".join([name for name, _ in sent]), key):
+        return Refusal(Reason.KEY_ELSEWHERE)
+    return None
 
 
 def for_live_upstream(
@@ -150,10 +164,12 @@ def for_client(received: RawHeaders, own: RawHeaders) -> RawHeaders:
 
     A field that the provider sent is never overwritten (HDR-8). Content-Length stays, since the body does.
     """
-    named = _named_by_connection(received) - {b"content-length"}
-    sent = [(name, value) for name, value in received if _comes_down(name) and name.lower() not in named]
-    present = {name.lower() for name, _ in sent}
-    return (*sent, *(field for field in own if field[0].lower() not in present))
+    named = _named_by_connection(received)
+    sent = [field for field in received if _comes_down(field[0])]
+    if named:
+        sent = [field for field in sent if (low := field[0].lower()) not in named or low == b"content-length"]
+    present = {_lowered(name) for name, _ in sent}
+    return (*sent, *[field for field in own if _lowered(field[0]) not in present])
 
 
 def holds_key(text: bytes, key: bytes) -> bool:
@@ -166,6 +182,11 @@ def holds_key(text: bytes, key: bytes) -> bool:
 def shows_google(received: RawHeaders, key: bytes) -> bool:
     """Whether the client shows a Google credential of its own beside the gateway key (AUTH-7)."""
     return any(name.lower() in GOOGLE_CARRIERS and value and not _shows(value, key) for name, value in received)
+
+
+@lru_cache(maxsize=512)
+def _lowered(name: bytes) -> bytes:
+    return name.lower()
 
 
 @lru_cache(maxsize=512)
@@ -195,14 +216,3 @@ def _shows(value: bytes, key: bytes) -> bool:
 def _safe_name(lowered: bytes) -> str:
     """A field's name for an error text; not repeated where it is none."""
     return lowered[:80].decode("ascii") if _TOKEN.fullmatch(lowered) else "x-pass-"
-
-
-def _is_utf8(value: bytes) -> bool:
-    """aiohttp's client writes fields as text and loses bytes that are not UTF-8; goes when the upstream does not."""
-    if value.isascii():
-        return True
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

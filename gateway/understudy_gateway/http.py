@@ -24,7 +24,8 @@ from .metering import Ending, ExchangeMeter
 from .refusals import Reason, Refusal
 from .routes import Route
 from .settings import GatewayConfig
-from .upstream import HttpUpstream, RequestHead, ResponseHead, UpstreamError, UpstreamExchange
+from .upstream.exchanges import RequestHead, ResponseHead, UpstreamError, UpstreamSilent
+from .upstream.transport import Exchange, HttpUpstream
 
 HELD_BYTES: Final = 64 * 1024
 """Longest answer that may be held back until its cost is known (OBS-3)."""
@@ -142,7 +143,7 @@ class HttpPassthrough:
         upload: asyncio.Task[None] | None = None
         try:
             progress.ending = Ending(499, "client_abort")
-            if head.length or head.is_chunked:
+            if head.has_body:
                 upload = await self._begin_upload(request, exchange, meter)
             answered = await self._answered(exchange, upload)
             if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
@@ -150,115 +151,114 @@ class HttpPassthrough:
             meter.answered(answered.status, answered.headers)
             answer = await self._relay(request, route, exchange, answered, meter, ids, progress)
             if progress.ending.outcome == "ok" and (upload is None or upload.done()):
-                await exchange.release()
+                exchange.release()
             return answer
         finally:
             if upload is not None:
                 upload.cancel()
                 await asyncio.gather(upload, return_exceptions=True)
-            await exchange.abort()
+            exchange.abort()
 
-    async def _opened(self, head: RequestHead) -> UpstreamExchange:
+    async def _opened(self, head: RequestHead) -> Exchange:
         try:
             return await self._upstream.open(head)
         except UpstreamError as error:
             raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
 
     async def _begin_upload(
-        self, request: web.BaseRequest, exchange: UpstreamExchange, meter: ExchangeMeter
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter
     ) -> asyncio.Task[None] | None:
         """Send a body that is here already; otherwise a task that sends it while the answer may come."""
         content = request.content
         if content.is_eof() and content.exception() is None:
             data = content.read_nowait(-1)
-            try:
-                async with asyncio.timeout(self._config.timeouts.write_s):
-                    await exchange.send(data)
-                    await exchange.end()
-            except UpstreamError:
-                pass  # the answer, or its absence, says what happened
-            except TimeoutError:
-                raise _Refused(Refusal(Reason.FIRST_BYTE_TIMEOUT), was_sent=True) from None
+            await self._sent(exchange, data)
+            exchange.end()
             meter.request_body(data)
             return None
         return asyncio.create_task(self._upload(request, exchange, meter))
 
-    async def _upload(self, request: web.BaseRequest, exchange: UpstreamExchange, meter: ExchangeMeter) -> None:
-        timeouts, left = self._config.timeouts, self._config.limits.request_body_bytes
+    async def _sent(self, exchange: Exchange, data: bytes) -> bool:
+        """Send bytes of the body; false if the provider listens no more: its answer, or its absence, says why."""
+        try:
+            await exchange.send(data, self._config.timeouts.write_s)
+        except UpstreamSilent as silent:
+            raise _Refused(Refusal(silent.reason), was_sent=True) from None
+        except UpstreamError:
+            return False
+        return True
+
+    async def _upload(self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter) -> None:
+        left = self._config.limits.request_body_bytes
         while True:
             try:
-                async with asyncio.timeout(timeouts.request_idle_s):
+                async with asyncio.timeout(self._config.timeouts.request_idle_s):
                     data = await request.content.readany()
             except TimeoutError:
                 raise _Refused(Refusal(Reason.REQUEST_TIMEOUT), was_sent=True) from None
             except (web.RequestPayloadError, HttpProcessingError):
                 raise _Refused(Refusal(Reason.BAD_REQUEST), was_sent=True) from None
             if not data:
-                await exchange.end()
+                exchange.end()
                 return
             left -= len(data)
             if left < 0:
                 raise _Refused(Refusal(Reason.BODY_TOO_LARGE), was_sent=True)
-            try:
-                async with asyncio.timeout(timeouts.write_s):
-                    await exchange.send(data)
-            except UpstreamError:
-                return  # the provider listens no more: its answer, or its absence, says why
-            except TimeoutError:
-                raise _Refused(Refusal(Reason.FIRST_BYTE_TIMEOUT), was_sent=True) from None
+            if not await self._sent(exchange, data):
+                return
             meter.request_body(data)
 
-    async def _answered(self, exchange: UpstreamExchange, upload: asyncio.Task[None] | None) -> ResponseHead:
+    async def _answered(self, exchange: Exchange, upload: asyncio.Task[None] | None) -> ResponseHead:
         """The answer's head. The limit for it starts when the body has been sent; the head may come before (R-11)."""
-        waiting = asyncio.ensure_future(exchange.head())
         try:
             if upload is not None:
-                await asyncio.wait({upload, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                if not waiting.done():
+                waiting = asyncio.create_task(exchange.head(None))
+                try:
+                    await asyncio.wait({upload, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                    if waiting.done():
+                        return waiting.result()
                     upload.result()
-            async with asyncio.timeout(self._config.timeouts.first_byte_s):
-                return await asyncio.shield(waiting)
+                finally:
+                    waiting.cancel()
+                    await asyncio.gather(waiting, return_exceptions=True)
+            return await exchange.head(self._config.timeouts.first_byte_s)
         except UpstreamError as error:
             raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
-        except TimeoutError:
-            raise _Refused(Refusal(Reason.FIRST_BYTE_TIMEOUT), was_sent=True) from None
-        finally:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
 
     async def _relay(
         self,
         request: web.BaseRequest,
         route: Route,
-        exchange: UpstreamExchange,
+        exchange: Exchange,
         head: ResponseHead,
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
     ) -> Answer:
-        status = head.status
+        status, timeouts = head.status, self._config.timeouts
         progress.ending = Ending(status, "client_abort")
-        received = _framed(head.headers)
         held = await self._held(exchange, route, head) if self._config.response_cost_header else _Held()
         own = ids
         if held.is_whole:
             meter.feed(held.body)
             own = (*ids, *_cost_field(meter))
-        answer = Answer(status, head.reason, for_client(received, own))
+        answer = Answer(status, head.phrase, for_client(head.headers, own))
         try:
-            async with asyncio.timeout(self._config.timeouts.write_s):
-                await answer.prepare(request)
-                if held.body:
-                    await answer.write(held.body)
-            if not held.is_whole:
-                meter.feed(held.body)
-            while chunk := await self._received(exchange):
-                async with asyncio.timeout(self._config.timeouts.write_s):
-                    await answer.write(chunk)
-                meter.feed(chunk)
-            await answer.write_eof()
+            whole = b"" if held.is_whole else exchange.whole()
+            data = held.body + (whole or b"")
+            answer.begin(request, data, is_whole=whole is not None)
+            if not held.is_whole and data:
+                meter.feed(data)
+            if answer.is_choked:
+                await self._drained(answer)
+            while whole is None and (data := await exchange.receive(timeouts.idle_s)):
+                answer.put(data)
+                meter.feed(data)
+                if answer.is_choked:
+                    await self._drained(answer)
+            answer.finish()
             progress.ending = Ending(status, "ok")
-        except _Idle:
+        except UpstreamSilent:
             progress.ending = Ending(status, "timeout", reason="the provider stopped in the middle of its answer")
             await answer.break_off(request)
         except UpstreamError:
@@ -268,33 +268,29 @@ class HttpPassthrough:
             await answer.break_off(request)
         return answer
 
-    async def _received(self, exchange: UpstreamExchange) -> bytes:
-        try:
-            async with asyncio.timeout(self._config.timeouts.idle_s):
-                return await exchange.receive()
-        except TimeoutError:
-            raise _Idle from None
+    async def _drained(self, answer: Answer) -> None:
+        async with asyncio.timeout(self._config.timeouts.write_s):
+            await answer.drain()
 
-    async def _held(self, exchange: UpstreamExchange, route: Route, head: ResponseHead) -> "_Held":
+    async def _held(self, exchange: Exchange, route: Route, head: ResponseHead) -> "_Held":
         """The body of a small unary JSON answer, so that its cost can stand in the head (OBS-3); else nothing.
 
         Google sends unary answers in chunks, so the length is seldom known. An answer that turns out long, or that
         breaks off, is passed on from there as every other.
         """
-        length = header_value(head.headers, b"content-length")
         kind = (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
         if route.method in _STREAMING or kind != b"application/json" or head.status != 200:
             return _Held()
-        if length is not None and int(length) > HELD_BYTES:
+        if head.length is not None and head.length > HELD_BYTES:
             return _Held()
         body = bytearray()
         try:
             while len(body) <= HELD_BYTES:
-                chunk = await self._received(exchange)
+                chunk = await exchange.receive(self._config.timeouts.idle_s)
                 if not chunk:
                     return _Held(bytes(body), is_whole=True)
                 body += chunk
-        except (UpstreamError, _Idle):
+        except UpstreamError:
             pass  # met again, and told, when the answer is passed on
         return _Held(bytes(body))
 
@@ -305,10 +301,6 @@ class _Held:
 
     body: bytes = b""
     is_whole: bool = False
-
-
-class _Idle(Exception):
-    """The provider sent nothing for too long in the middle of its answer."""
 
 
 class CredentialsMissing(Exception):
@@ -346,13 +338,6 @@ def _refused_ending(refused: _Refused) -> Ending:
             return Ending(refusal.status, "timeout", refused.was_sent, refusal.message)
         case _:
             return Ending(refusal.status, "rejected", False, refusal.message)
-
-
-def _framed(headers: RawHeaders) -> RawHeaders:
-    """The provider's fields; a Content-Length beside a Transfer-Encoding means nothing (RFC 9112 6.3)."""
-    if header_value(headers, b"transfer-encoding") is None:
-        return headers
-    return tuple(field for field in headers if field[0].lower() != b"content-length")
 
 
 def _cost_field(meter: ExchangeMeter) -> RawHeaders:

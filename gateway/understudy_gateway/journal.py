@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from understudy.pricing.cost import plain
 
 from .limits.admission import Admission, Lease
@@ -66,7 +68,7 @@ class Journal:
 
     def _say(self, line: dict[str, Any], seconds: float) -> None:
         """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
-        _log.info("%s", json.dumps({**line, "ms": round(seconds * 1000, 1)}))
+        _log.info("%s", _json({**line, "ms": round(seconds * 1000, 1)}))
 
 
 def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -> Facts:
@@ -82,6 +84,12 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
     return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
+
+
+def _json(line: dict[str, Any]) -> str:
+    """A line as JSON in ASCII, so that no letter of a client's can trick a terminal; msgspec is the faster writer."""
+    data = msgspec.json.encode(line)
+    return data.decode("ascii") if data.isascii() else json.dumps(line)
 
 
 def _in_brief(record: SpendRecord) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _refused(refusal: Refusal, ids: RawHeaders, progress: Progress) -> Answer:
 def _passed_on(refused: Refused, ids: RawHeaders) -> Answer:
     """The provider's refusal of the handshake as the client's HTTP answer (WS-4)."""
     fields = tuple(field for field in for_client(refused.headers, ids) if field[0].lower() != b"content-length")
-    return Answer(refused.status, refused.reason, fields, refused.body)
+    return Answer(refused.status, refused.reason.encode("latin-1"), fields, refused.body)
 
 
 def _fault_answer(fault: HandshakeFault, ids: RawHeaders) -> Answer:

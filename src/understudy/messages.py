@@ -21,15 +21,15 @@ PONG = 0xA
 
 def header_values(headers: RawHeaders, name: bytes) -> tuple[bytes, ...]:
     """All values of the field `name` (any case), in order."""
-    lowered = name.lower()
-    return tuple(value for key, value in headers if key.lower() == lowered)
+    lowered, size = name.lower(), len(name)
+    # Lengths differ nearly always: most names need not be made lower case to be told apart.
+    return tuple([value for key, value in headers if len(key) == size and key.lower() == lowered])
 
 
 def header_value(headers: RawHeaders, name: bytes) -> bytes | None:
     """The first value of the field `name` (any case), or None."""
     lowered, size = name.lower(), len(name)
     for key, value in headers:
-        # Lengths differ nearly always: most names need not be made lower case to be told apart.
         if len(key) == size and (key == lowered or key.lower() == lowered):
             return value
     return None

@@ -162,6 +162,30 @@ async def test_one_line_is_logged_for_each_exchange_and_no_secret_in_it(caplog):
     assert not any(word in caplog.text for word in (KEY, UPSTREAM_KEY, "PROMPT", "QUERY", "HEADER"))
 
 
+async def test_a_line_is_ascii_whatever_is_in_it(caplog):
+    caplog.set_level(logging.INFO)
+    keys = [{"id": "team", "key": KEY, "tags": ["caf\u00e9 \u202e\x85"]}]
+    async with double() as up, gateway(up.url, keys=keys) as running:
+        await asked(running, request())
+        await recorded(running)
+    (message,) = caplog.messages
+    assert message.isascii()
+    assert json.loads(message)["tags"] == ["caf\u00e9 \u202e\x85"]
+
+
+async def test_targets_are_remembered_within_bounds():
+    async with double() as up, gateway(up.url) as running, client(running) as talk:
+        for number in range(3):
+            for target in (GENERATE, GENERATE + "?pad=" + "x" * 600, f"{GENERATE}?number={number}"):
+                await talk.send(request(target))
+                assert (await talk.reply()).status == 200
+        known = running._known_route.cache_info()
+    assert (known.currsize, known.hits) == (4, 2)
+    assert known.maxsize is not None
+    assert known.maxsize <= 1024
+    assert [len(seen.target) > 600 for seen in up.requests] == [False, True, False] * 3
+
+
 async def test_a_fault_of_our_own_is_a_500_without_detail(monkeypatch, caplog):
     async def fails(*args, **options):
         raise ZeroDivisionError("secret detail")

@@ -118,13 +118,30 @@ def test_a_key_that_stands_anywhere_else_is_refused(value):
     assert holds_key(b"/v1/models/" + value, KEY)
 
 
+def test_a_key_in_a_fields_name_is_refused():
+    assert sent((b"x-" + KEY, b"1")) == Refusal(Reason.KEY_ELSEWHERE)
+
+
 def test_a_short_key_of_development_is_not_looked_for():
     assert for_upstream(((b"x", b"testing"),), (), key=b"test") == ((b"x", b"testing"),)
 
 
-@pytest.mark.parametrize("field", [(b"x", b"caf\xe9"), (b"x", b"a\x00b"), (b"x", b"a\rb"), (b"x y", b"1"), (b"", b"1")])
+@pytest.mark.parametrize("field", [(b"x", b"a\nb"), (b"x", b"a\x00b"), (b"x", b"a\rb"), (b"x y", b"1"), (b"", b"1")])
 def test_fields_that_cannot_be_passed_on_are_refused(field):
     assert sent(field) == Refusal(Reason.INVALID_HEADER)
+
+
+def test_bytes_that_are_no_text_pass():
+    fields = ((b"x", b"caf\xe9"), (b"y", b"\xff\xfe"), (b"z", b""))
+    assert sent(*fields) == (*fields, *CREDENTIAL)
+
+
+@pytest.mark.parametrize("evil", [b"\n", b"\r", b"\0", b"\x7f", b"\x01"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_bad_value_among_good_ones_is_refused(place, evil):
+    fields = [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")]
+    fields[place] = (b"d", b"x" + evil)
+    assert sent(*fields) == Refusal(Reason.INVALID_HEADER)
 
 
 control = st.sampled_from(

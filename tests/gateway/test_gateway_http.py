@@ -42,6 +42,15 @@ async def test_the_request_arrives_as_it_was_sent_but_for_the_credential():
     assert seen.values(b"host") == [up.url.removeprefix("http://").encode()]
 
 
+async def test_field_values_that_are_no_text_arrive_byte_for_byte():
+    async with double() as up, gateway(up.url) as running:
+        assert (await asked(running, request(headers=[("x-odd", "caf\xe9 \xff"), ("X-Odd", "")]))).status == 200
+    assert [field for field in up.requests[0].fields if field[0].lower() == b"x-odd"] == [
+        (b"x-odd", b"caf\xe9 \xff"),
+        (b"X-Odd", b""),
+    ]
+
+
 async def test_the_answer_comes_back_as_it_was_sent():
     answer = (
         b"HTTP/1.1 418 I am a Pot\r\nSet-Cookie: a=1\r\nx-CaSe: Yes\r\nset-cookie: b=2\r\nServer: ESF\r\n"
@@ -181,6 +190,22 @@ async def test_head_keeps_the_length_and_has_no_body():
             reply = await talk.reply(is_head=True)
             assert (reply.status, reply.value(b"content-length")) == (200, b"1234")
         assert up.connections == 1
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n", b"", b"Content-Length: 7\r\n"])
+async def test_nothing_follows_the_head_that_answers_head(framing):
+    async def script(talk: Talk, seen: Seen) -> None:
+        is_head = seen.request_line.startswith(b"HEAD")
+        await talk.send(b"HTTP/1.1 200 OK\r\n%b\r\n" % framing if is_head else response(b"next"))
+
+    async with double(script) as up, gateway(up.url) as running, client(running) as talk:
+        await talk.send(
+            request(method="HEAD", body=None) + request(method="HEAD", body=None, key="wrong-key-012345678")
+        )
+        assert (await talk.reply(is_head=True)).status == 200
+        assert (await talk.reply(is_head=True)).status == 401
+        await talk.send(request(method="GET", body=None))
+        assert (await talk.reply()).body == b"next"
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])

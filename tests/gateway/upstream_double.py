@@ -1,6 +1,7 @@
 """A provider made of a raw socket: keeps the exact bytes that came, answers what it is told, breaks off on demand."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ class Double:
                 if self.reads_body:
                     seen.body = await read_body(reader, seen)
                 await self.script(talk, seen)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass
         finally:
             self.gone.set()
@@ -109,7 +110,9 @@ async def read_body(reader: asyncio.StreamReader, seen: Seen) -> bytes:
 
 
 @asynccontextmanager
-async def double(script: Script | None = None, *, reads_body: bool = True) -> AsyncIterator[Double]:
+async def double(
+    script: Script | None = None, *, reads_body: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Double]:
     provider = Double(script or answering(response(b"{}")), reads_body)
     serving: set[asyncio.Task[None]] = set()
 
@@ -119,10 +122,12 @@ async def double(script: Script | None = None, *, reads_body: bool = True) -> As
         serving.add(task)
         try:
             await provider.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the double ends; asyncio's streams would log a cancelled connection as an error
         finally:
             serving.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**20)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**20, ssl=tls)
     provider.port = server.sockets[0].getsockname()[1]
     try:
         yield provider

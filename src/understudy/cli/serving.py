@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from ..errors import ConfigError
 from ..processes import Ready
+from .log_writer import LogWriter
 from .signals import ending_signals
 
 _ADDRESS: Final = re.compile(r"\('(?P<host>[^']*)', (?P<port>\d+)")
@@ -102,7 +103,8 @@ def start_logging(name: str) -> None:
     line = f"%(asctime)s {name} %(message)s"
     # What no line shows need not be found out for each (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=line, datefmt="%H:%M:%S")
+    writer = LogWriter(sys.stderr)
+    logging.basicConfig(level=logging.INFO, handlers=[writer], format=line, datefmt="%H:%M:%S")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
