@@ -94,10 +94,9 @@ def test_a_batch_job_is_settled_once_when_its_results_are_first_read():
         "response": {"inlinedResponses": {"inlinedResponses": [line, {"error": {"code": 3}}, line]}},
     }
     running = {"name": "batches/b", "metadata": {"model": "models/llama"}}
-    records = []
-    desk.log.add = records.append  # type: ignore[method-assign]
     for answer in (running, done, done):
         desk.exchange("/gemini/v1beta/batches/b", answer, method="GET")
+    records = tuple(desk.log.records)
     booked = [(record.id, record.cost, record.model) for record in records if record.cost]
     assert booked == [("batches/b", Decimal("0.000004"), "llama")]  # 20 x 2e-7: no batch price
     assert len(records) == 4  # three polls, each free, and the job
