@@ -64,7 +64,10 @@ def open_store(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises ConfigError if there is no store, or it cannot be read."""
     if not path.exists():
-        raise ConfigError(f"{path}: there is no spend store")
+        raise ConfigError(
+            f"{path}: there is no spend store; `understudy gateway --config FILE` keeps one (not in development mode), "
+            "`understudy gateway --store FILE` says where"
+        )
     try:
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
