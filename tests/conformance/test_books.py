@@ -1,5 +1,6 @@
 """The gateway's books as a stranger reads them, and what the wire says that things cost."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def test_lines_are_read_as_the_file_grows(tmp_path: Path):
         Figure("a", Decimal("0.0000524")),
         Figure("a", Decimal("0.1")),
     )
+
+
+def test_lines_are_read_once_however_many_ask_at_the_same_time(tmp_path: Path):
+    path = tmp_path / "spend.jsonl"
+    path.write_text("".join(f'{{"id": "{number}", "cost": "1"}}\n' for number in range(20_000)))
+    lines = LinesFile(source(path))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lines.figures, [[str(number)] for number in range(8)]))
+    assert found == [(Figure(str(number), Decimal(1)),) for number in range(8)]
 
 
 def test_lines_that_are_none_are_passed_over(tmp_path: Path):

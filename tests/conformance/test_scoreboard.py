@@ -39,6 +39,8 @@ def test_every_word_of_a_target_file_is_documented():
 
 def test_the_example_of_the_page_is_a_target():
     page = (DOCS / "reference/target-file.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    document, lines = document_of(block, "page")
+    whole, endpoint = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    document, lines = document_of(whole, "page")
     assert parse_target(document, "page", lines).name == "my-gateway"
+    document, lines = document_of("name: g\nfeatures: [cost]\n" + endpoint, "page")
+    assert parse_target(document, "page", lines).cost.kind == "endpoint"

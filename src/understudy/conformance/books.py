@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, Protocol, cast
 
 from ..errors import ConfigError, PriceError
@@ -23,18 +24,20 @@ _AMOUNT: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.
 
 
 class LinesFile:
-    """A file to which the gateway appends one JSON object a line; read on as it grows."""
+    """A file to which the gateway appends one JSON object a line; read on as it grows, by several threads at once."""
 
     def __init__(self, source: CostSource) -> None:
         self._source = source
         self._path = Path(source.file)
         self._offset = 0
+        self._lock = Lock()
         self._figures: dict[str, list[Figure]] = {}
 
     def figures(self, ids: Iterable[str]) -> tuple[Figure, ...]:
         """All figures of these ids so far, in the order of `ids`. Raises ConfigError if the file cannot be read."""
-        self._read_on()
-        return tuple(figure for id in ids for figure in self._figures.get(id, ()))
+        with self._lock:
+            self._read_on()
+            return tuple(figure for id in ids for figure in self._figures.get(id, ()))
 
     def _read_on(self) -> None:
         try:
