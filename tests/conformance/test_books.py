@@ -48,7 +48,8 @@ def test_lines_are_read_as_the_file_grows(tmp_path: Path):
 
 def test_lines_are_read_once_however_many_ask_at_the_same_time(tmp_path: Path):
     path = tmp_path / "spend.jsonl"
-    path.write_text("".join(f'{{"id": "{number}", "cost": "1"}}\n' for number in range(20_000)))
+    # A line that takes a while to read, so that all are reading at once.
+    path.write_text("x" * 50_000_000 + "\n" + "".join(f'{{"id": "{number}", "cost": "1"}}\n' for number in range(8)))
     lines = LinesFile(source(path))
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lines.figures, [[str(number)] for number in range(8)]))
