@@ -10,13 +10,13 @@ class LiveSettings:
 
     A connection ends after `connection_s`, a session without context-window compression after `audio_session_s`, or
     `video_session_s` once a picture came; `warning_s` before the end `goAway` tells of it. Handles stay good for
-    `handle_s` after the end of their session. At the age of `abort_s` (0: never) a connection is aborted without a
-    warning; one on which nothing happens for `idle_s` of real time ends. `audio_pace`: seconds of audio sent in one
-    second, 0 for all at once. `chunk_bytes` 0: chunks as the service makes them. `waits_for_playback`: the end of a
-    turn waits until its audio would have been played. `frames`: which WebSocket frames carry messages; `deflate`
-    accepts compression. `bundles` puts the end of a turn on the frame of `generationComplete`; `usage_apart` sends
-    usage in a frame of its own; `omits_single_count` leaves `tokenCount` out where only one modality is listed, as
-    Vertex does at times. `finishes_transcriptions` says when one is whole.
+    `handle_s` after the end of their session; who streams hears of them every `handle_every_s` (0: never). At the age
+    of `abort_s` (0: never) a connection is aborted without a warning; one on which nothing happens for `idle_s` of real
+    time ends. `audio_pace`: seconds of audio sent in one second, 0 for all at once. `chunk_bytes` 0: chunks as the
+    service makes them. `waits_for_playback`: the end of a turn waits until its audio would have been played. `frames`:
+    which WebSocket frames carry messages; `deflate` accepts compression. `bundles` puts the end of a turn on the frame
+    of `generationComplete`; `usage_apart` sends usage in a frame of its own; `omits_single_count` leaves `tokenCount`
+    out where only one modality is listed, as Vertex does at times. `finishes_transcriptions` says when one is whole.
     """
 
     connection_s: float = 590.0
@@ -24,6 +24,7 @@ class LiveSettings:
     audio_session_s: float = 900.0
     video_session_s: float = 120.0
     handle_s: float = 7200.0
+    handle_every_s: float = 2.0
     abort_s: float = 0.0
     idle_s: float = 3600.0
     audio_pace: float = 4.0

@@ -14,7 +14,7 @@ from understudy.scenario.json_subset import last_text
 
 from ...answers.grounding import TOKENS_OF_SEARCH, grounding_metadata, grounds
 from ...answers.markers import block_reason
-from ...answers.reading import Members, count_in, member, members_in, text_in
+from ...answers.reading import Members, count_in, member, text_in
 from ...answers.thinking import thinking_of, thought_about
 from ...answers.tokens import tokens_of_request, tokens_of_text
 from ...answers.turns import Said, said_to
@@ -35,8 +35,19 @@ from .calling import Call, Calls
 from .context import Context
 from .detection import Began, Ended
 from .listening import Listener
+from .nudges import is_nudging, without_nudges
 from .speaking import Beside, Speaker
-from .turns import TURN_END, Beat, OpenCall, audio_beats, call_beats, ending, text_beats, thought_beats
+from .turns import (
+    TURN_END,
+    Beat,
+    OpenCall,
+    audio_beats,
+    call_beats,
+    ending,
+    text_beats,
+    thought_beats,
+    with_updates,
+)
 
 SILENCE_MARKER: Final = "[[understudy:silence]]"
 """Text that a model which may keep silent does not answer."""
@@ -57,7 +68,10 @@ Outcome = tuple[Action, ...] | Refusal
 
 
 class Dialogue:
-    """One session's turns. `on_turn_end` is asked what else is to be sent whenever a turn has ended."""
+    """One session's turns. `on_turn_end` is asked what else is to be sent whenever a turn has ended.
+
+    `tells_handles`: while the model speaks the client hears from time to time that there is no handle for it now.
+    """
 
     __slots__ = (
         "_admitted",
@@ -79,6 +93,7 @@ class Dialogue:
         "_tools",
         "_transcribed",
         "_turns_begun",
+        "_update_every_s",
         "has_video",
         "turns",
     )
@@ -91,6 +106,8 @@ class Dialogue:
         context: Context,
         speaker: Speaker,
         on_turn_end: Callable[[], tuple[Action, ...]],
+        *,
+        tells_handles: bool = False,
     ) -> None:
         self._admitted = admitted
         self._setup = admitted.setup
@@ -108,6 +125,7 @@ class Dialogue:
         self._instruction: Any = member(self._setup.members, "systemInstruction")
         self._history_taken = not self._setup.takes_history
         self._results: list[Members] = []
+        self._update_every_s = settings.handle_every_s if tells_handles else 0.0
         self._transcribed = ""
         self._owes_answer = False
         self._afterthought: Said | None = None
@@ -119,6 +137,16 @@ class Dialogue:
     def can_resume(self) -> bool:
         """Whether a handle may be given now: nothing is being said, no call is open that blocks (wire-live 4)."""
         return not self._calls.is_blocked and not self._speaker.is_in_turn
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the client's audio so far."""
+        return self._listener.at_s
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the model speaks, or what it said is still being played."""
+        return self._speaker.is_speaking
 
     # -- listening
 
@@ -178,7 +206,7 @@ class Dialogue:
             if isinstance(told, Refusal):
                 return told
             actions += told
-        if heard.text is None or (self._speaker.is_speaking and _is_nudging(heard.text)):
+        if heard.text is None or (self._speaker.is_speaking and is_nudging(heard.text)):
             return actions
         if not self._setup.keeps_talking:
             actions += self._interrupt(self._speaker.is_speaking)
@@ -275,7 +303,7 @@ class Dialogue:
             self._owes_answer = True
             return ()
         self._owes_answer = False
-        turns, self.turns = _without_nudges(self.turns), []
+        turns, self.turns = without_nudges(self.turns), []
         if self._results:
             turns.append({"role": "user", "parts": self._results})
             self._results = []
@@ -369,6 +397,8 @@ class Dialogue:
         if not self._speaker.is_in_turn:
             self._turns_begun += 1
         transcribed, self._transcribed = self._transcribed, ""
+        if self._update_every_s:
+            beats = with_updates(beats, self._update_every_s)
         actions = self._speaker.begin(beats, beside, transcribed)
         if self._context.is_full:
             return INVALID_ARGUMENT
@@ -410,24 +440,3 @@ class Dialogue:
             return self._interrupt(is_busy=True)
         ids = self._calls.cancel(0, blocking=True)
         return (self._speaker.message(tool_call_cancellation(ids)),) if ids else ()
-
-
-def _without_nudges(turns: list[Members]) -> list[Members]:
-    """The turns without those at the end by which clients ask for an answer to what was said before.
-
-    ADK and livekit say a full stop, pipecat a blank. Where nothing was said before, they are all there is to answer.
-    """
-    end = len(turns)
-    while end and _is_nudge(turns[end - 1]):
-        end -= 1
-    return turns[:end] if any(text_in(turn, "role") != "model" for turn in turns[:end]) else turns
-
-
-def _is_nudge(turn: Members) -> bool:
-    parts = members_in(turn, "parts")
-    words = "".join(text_in(part, "text") or "" for part in parts)
-    return all(list(part) == ["text"] for part in parts) and _is_nudging(words)
-
-
-def _is_nudging(words: str) -> bool:
-    return words.strip() in ("", ".")

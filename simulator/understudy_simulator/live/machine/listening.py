@@ -22,24 +22,24 @@ _COUGH_S: Final = 0.3
 
 
 class Listener:
-    """Hears one session's input; `activity_s` is the speech that no turn has included yet."""
+    """Hears one session's input; `at_s`: seconds of its audio, `activity_s`: of speech that no turn included yet."""
 
     __slots__ = (
         "_admitted",
-        "_at_s",
         "_detector",
         "_in_activity",
         "_pictures",
         "_pictures_apart",
         "_sound_s",
         "activity_s",
+        "at_s",
     )
 
     def __init__(self, admitted: Admitted) -> None:
         self._admitted = admitted
         self._detector = None if admitted.setup.is_manual else ActivityDetector(admitted.sensitivity)
         self._in_activity = False
-        self._at_s = 0.0
+        self.at_s = 0.0
         self._sound_s = 0.0
         self._pictures: dict[str, int] = {}
         self._pictures_apart: dict[str, int] = {}
@@ -55,7 +55,7 @@ class Listener:
         found: list[Began | Ended] = []
         if heard.activity_start and not self._in_activity:
             self._in_activity = True
-            found.append(Began(self._at_s))
+            found.append(Began(self.at_s))
         for blob in heard.media:
             if modality_of(blob.mime_type) == "AUDIO":
                 found += self._hear_audio(blob)
@@ -65,13 +65,13 @@ class Listener:
             found += self._noted(self._detector.flush())
         if heard.activity_end and self._in_activity:
             self._in_activity = False
-            found.append(Ended(self._at_s, self.activity_s))
+            found.append(Ended(self.at_s, self.activity_s))
         return found
 
     def _hear_audio(self, blob: Blob) -> Sequence[Began | Ended]:
         seconds = seconds_in(blob.data, blob.mime_type)
         self._sound_s += seconds
-        self._at_s += seconds
+        self.at_s += seconds
         if self._detector is not None:
             return self._noted(self._detector.feed(blob.data, blob.mime_type))
         if self._in_activity:

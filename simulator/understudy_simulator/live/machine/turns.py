@@ -26,6 +26,7 @@ from ..messages import (
     model_text,
     model_thought,
     output_transcription,
+    resumption_update,
     tool_call,
     transcription_finished,
 )
@@ -33,6 +34,8 @@ from ..settings import LiveSettings
 
 TEXT_PAUSE_S: Final = 0.03
 _WORDS_A_MESSAGE: Final = 3
+_HAIR_S: Final = 1e-6
+"""By so much sums of times may be off."""
 _WORD: Final = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
 
 OpenCall = tuple[str, str, Mapping[str, Any]]
@@ -102,6 +105,17 @@ def ending(settings: LiveSettings, unplayed_s: float = 0.0) -> Iterator[Beat]:
     else:
         yield Beat(generation_complete(), pause_s=pause_s)
         yield TURN_END
+
+
+def with_updates(beats: Iterable[Beat], every_s: float) -> Iterator[Beat]:
+    """The same beats, and while they go on, each time so many seconds have passed: no handle can be given now."""
+    update, passed_s = Beat(resumption_update(None, None)), 0.0
+    for beat in beats:
+        yield beat
+        passed_s += beat.pause_s
+        if passed_s >= every_s - _HAIR_S:
+            passed_s = 0.0
+            yield update
 
 
 def thought_beats(text: str) -> Iterator[Beat]:
