@@ -52,19 +52,38 @@ def _kept_speech(piece: Piece) -> bytes:
     return model_audio(piece_pcm(piece))
 
 
-def output_transcription(text: str) -> bytes:
-    """What the audio beside it says."""
-    return _content({"outputTranscription": {"text": text}})
+def transcription(
+    name: str,
+    text: str,
+    *,
+    language: str | None = None,
+    speaker: str | None = None,
+    span: tuple[float, float] | None = None,
+    words: Sequence[tuple[str, float, float]] = (),
+) -> bytes:
+    """What audio says, as the member of that name; `span` and `words` tell from which second to which."""
+    written: dict[str, Any] = {"text": text}
+    if language is not None:
+        written["languageCode"] = language
+    if speaker is not None:
+        written["speakerLabel"] = speaker
+    if words:
+        written["words"] = [{"word": word} | _offsets(began, ended) for word, began, ended in words]
+    return _content({name: written | (_offsets(*span) if span is not None else {})})
 
 
-def input_transcription(text: str) -> bytes:
-    """What the client's audio said."""
-    return _content({"inputTranscription": {"text": text}})
+def _offsets(began_s: float, ended_s: float) -> dict[str, str]:
+    return {"startOffset": _duration(began_s), "endOffset": _duration(ended_s)}
 
 
 def transcription_finished(name: str) -> bytes:
     """The transcription of that name (`inputTranscription`, `outputTranscription`) is whole."""
     return _content({name: {"finished": True}})
+
+
+def model_code(part: Mapping[str, Any]) -> bytes:
+    """Code that the model runs, or what came of it."""
+    return _model_part(part)
 
 
 def generation_complete() -> bytes:

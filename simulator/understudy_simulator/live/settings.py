@@ -16,7 +16,8 @@ class LiveSettings:
     service makes them. `waits_for_playback`: the end of a turn waits until its audio would have been played. `frames`:
     which WebSocket frames carry messages; `deflate` accepts compression. `bundles` puts the end of a turn on the frame
     of `generationComplete`; `usage_apart` sends usage in a frame of its own; `omits_single_count` leaves `tokenCount`
-    out where only one modality is listed, as Vertex does at times. `finishes_transcriptions` says when one is whole.
+    out where only one modality is listed, as Vertex does at times. `finishes_transcriptions` says when one is whole,
+    `late_transcriptions` sends it late, `drafts` sends some while the user still speaks.
     """
 
     connection_s: float = 590.0
@@ -36,3 +37,5 @@ class LiveSettings:
     usage_apart: bool = False
     omits_single_count: bool = False
     finishes_transcriptions: bool = False
+    late_transcriptions: bool = False
+    drafts: bool = False

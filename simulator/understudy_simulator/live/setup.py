@@ -30,6 +30,7 @@ _NOT_LIVE: Final = (
 )
 """Fields of generationConfig that Live sessions do not have (wire-live 3.1)."""
 
+_TRANSCRIPTIONS: Final = ("inputAudioTranscription", "outputAudioTranscription")
 _ALPHA: Final = "alpha"
 _COVERAGES: Final[Mapping[str, Coverage]] = {
     "TURN_INCLUDES_ONLY_ACTIVITY": "TURN_INCLUDES_ONLY_ACTIVITY",
@@ -194,7 +195,14 @@ def _refused_switches(setup: Setup, family: Family, is_vertex: bool) -> Refusal 
     if setup.is_proactive is not None:
         wrong |= family.proactivity == "never" or (family.proactivity == "always" and not setup.is_proactive)
     wrong |= setup.takes_history and not family.takes_history
+    wrong |= any(map(_is_overdone, (member(setup.members, name) for name in _TRANSCRIPTIONS)))
     return INVALID_ARGUMENT if wrong else None
+
+
+def _is_overdone(transcription: Any) -> bool:
+    """Whether a transcription is to be SMART and to have times or speakers: they do not go together."""
+    is_smart = (text_in(transcription, "mode") or "").upper() == "SMART"
+    return is_smart and (flag_in(transcription, "wordTimestamp") or flag_in(transcription, "diarization"))
 
 
 def refused_tools(tools: Any, family: Family) -> Refusal | None:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from ...answers.tokens import Counts, tokens_of_text
+from ...answers.tokens import Counts, compact_json, tokens_of_text
 from ...audio import (
-    CHARACTER_SAMPLES,
+    CHARACTER_BYTES,
+    CHARACTERS_PER_SECOND,
     GEMINI_CHUNK_BYTES,
     OUTPUT_RATE_HZ,
     SAMPLE_BYTES,
@@ -22,15 +23,15 @@ from ...audio import (
 )
 from ..messages import (
     generation_complete,
+    model_code,
     model_speech,
     model_text,
     model_thought,
-    output_transcription,
     resumption_update,
     tool_call,
-    transcription_finished,
 )
 from ..settings import LiveSettings
+from .transcribing import Scribe
 
 TEXT_PAUSE_S: Final = 0.03
 _WORDS_A_MESSAGE: Final = 3
@@ -123,6 +124,23 @@ def thought_beats(text: str) -> Iterator[Beat]:
     yield Beat(model_thought(text), pause_s=TEXT_PAUSE_S)
 
 
+def code_beats(parts: Iterable[Mapping[str, Any]]) -> Iterator[Beat]:
+    """What the model runs, and what came of it, each in a message of its own."""
+    for part in parts:
+        yield Beat(model_code(part), TEXT_PAUSE_S, text=compact_json(part))
+
+
+def behind_first(beats: Iterable[Beat], late: Iterable[Beat]) -> Iterator[Beat]:
+    """The beats, and behind the first message of the answer, or in front of the end of an empty one, the late ones."""
+    waiting = iter(late)
+    for beat in beats:
+        if beat.ends_turn:
+            yield from waiting
+        yield beat
+        if beat.message:
+            yield from waiting
+
+
 def text_beats(text: str, settings: LiveSettings, then: Iterable[Beat] = ()) -> Iterator[Beat]:
     """An answer in text, a few words a message, what comes `then`, and the end of its turn."""
     words = _words(text)
@@ -138,14 +156,15 @@ def audio_beats(
     settings: LiveSettings,
     *,
     is_vertex: bool,
-    transcribes: bool,
+    scribe: Scribe | None,
     voice: int = 0,
     then: Iterable[Beat] = (),
 ) -> Iterator[Beat]:
     """An answer in audio, each word's transcription behind its audio, what comes `then`, and the end of its turn."""
-    words = _words(text) if transcribes else []
+    words = _words(text) if scribe is not None else []
     size = (settings.chunk_bytes or (VERTEX_CHUNK_BYTES if is_vertex else GEMINI_CHUNK_BYTES)) // SAMPLE_BYTES
     pace = settings.audio_pace
+    late = settings.late_transcriptions
     sent, said, waited_s = 0, 0, 0.0
     for piece in speech_pieces(text, voice, max(size, 1) * SAMPLE_BYTES):
         bytes_now = piece[2] - piece[1]
@@ -153,13 +172,23 @@ def audio_beats(
         pause_s = seconds_of(bytes_now, OUTPUT_RATE_HZ) / pace if pace > 0 else 0.0
         waited_s += pause_s
         yield Beat(model_speech(piece), pause_s, bytes_now)
-        while words and (said + len(words[0])) * CHARACTER_SAMPLES * SAMPLE_BYTES <= sent:
-            said += len(words[0])
-            yield Beat(output_transcription(words[0]), transcribed=words.pop(0))
-    if transcribes and settings.finishes_transcriptions:
-        yield Beat(transcription_finished("outputTranscription"))
+        while words and not late and scribe is not None and (said + len(words[0])) * CHARACTER_BYTES <= sent:
+            yield _written(scribe, words[0], said)
+            said += len(words.pop(0))
+    if scribe is not None:
+        for word in words:
+            yield _written(scribe, word, said)
+            said += len(word)
+        if scribe.finishes:
+            yield Beat(scribe.end)
     yield from then
     yield from ending(settings, max(seconds_of(sent, OUTPUT_RATE_HZ) - waited_s, 0.0))
+
+
+def _written(scribe: Scribe, word: str, said: int) -> Beat:
+    """The transcription of a word that comes after so many characters."""
+    began, ended = (characters / CHARACTERS_PER_SECOND for characters in (said, said + len(word)))
+    return Beat(scribe.written(word, began, ended), transcribed=word)
 
 
 def call_beats(calls: Sequence[OpenCall]) -> Iterator[Beat]:
