@@ -1,5 +1,6 @@
 """The setup of a Live session: read, judged by what model and service take (wire-live 3.1, 5.1, 6). Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ _NOT_LIVE: Final = (
 """Fields of generationConfig that Live sessions do not have (wire-live 3.1)."""
 
 _TRANSCRIPTIONS: Final = ("inputAudioTranscription", "outputAudioTranscription")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _ALPHA: Final = "alpha"
 _COVERAGES: Final[Mapping[str, Coverage]] = {
     "TURN_INCLUDES_ONLY_ACTIVITY": "TURN_INCLUDES_ONLY_ACTIVITY",
@@ -182,7 +184,10 @@ def _refused_config(setup: Setup, family: Family, is_vertex: bool, version: str)
     wrong |= member(config, "thinkingConfig") is not None and not family.thinks
     if member(config, "enableAffectiveDialog") is not None:
         wrong |= not family.is_affective or not (is_vertex or _ALPHA in version)
-    wrong |= (member(config, "translationConfig") is not None) and not family.is_translator
+    translation = member(config, "translationConfig")
+    wrong |= translation is not None and not family.is_translator
+    target = text_in(translation, "targetLanguageCode")
+    wrong |= target is not None and not _LANGUAGE.fullmatch(target)
     return INVALID_ARGUMENT if wrong else None
 
 

@@ -88,6 +88,11 @@ def seconds_in(data: bytes, mime_type: str) -> float:
     return len(data) / _UNHEARD_BYTES_PER_SECOND
 
 
+def bytes_per_second(mime_type: str) -> int:
+    """How many bytes of such audio last a second; of what is no PCM a guess."""
+    return rate_of(mime_type, "client") * SAMPLE_BYTES if is_pcm(mime_type) else _UNHEARD_BYTES_PER_SECOND
+
+
 class ActivityDetector:
     """Listens to one stream of audio."""
 

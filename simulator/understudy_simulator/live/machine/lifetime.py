@@ -18,6 +18,7 @@ from ..settings import LiveSettings
 from ..setup import Admitted
 from .context import Context, compression_of
 from .dialogue import Dialogue, Outcome
+from .interpreting import Interpreter
 from .memory import SessionMemory, Snapshot
 from .speaking import Speaker
 
@@ -69,14 +70,18 @@ class Session:
         )
         self._context = Context(admitted.model.input_limit, self._compression)
         self._speaker = Speaker(self._context, admitted.is_vertex, settings, new_id)
-        self.dialogue = Dialogue(
-            admitted,
-            identity,
-            settings,
-            self._context,
-            self._speaker,
-            self._offer_handle,
-            tells_handles=self._tells_handles,
+        self.dialogue: Dialogue | Interpreter = (
+            Interpreter(admitted, settings, self._context, self._speaker, self._offer_handle)
+            if admitted.family.is_translator
+            else Dialogue(
+                admitted,
+                identity,
+                settings,
+                self._context,
+                self._speaker,
+                self._offer_handle,
+                tells_handles=self._tells_handles,
+            )
         )
         self._update_at_s = math.inf
         self._consumed = 1
