@@ -1,9 +1,11 @@
 """The setup of a Live session: read, judged by what model and service take (wire-live 3.1, 5.1, 6). Pure."""
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 from zlib import crc32
 
@@ -66,6 +68,12 @@ class Setup:
     handle: str | None = None
     is_transparent: bool = False
     is_proactive: bool | None = None
+
+    @property
+    def consent(self) -> str | None:
+        """The signature of the consent that came with a voice of the client's own; None if none came."""
+        replicated = _replicated_voice(self)
+        return None if not text_in(replicated, "consentAudio") else _signature(replicated)
 
     @property
     def voice_number(self) -> int:
@@ -151,6 +159,7 @@ def admit(setup: Setup, place: Place, now: datetime | None = None, trace_id: str
         return VOICE_WITHOUT_AUDIO
     refusal = (
         _refused_speech(setup, family, is_vertex)
+        or _refused_voice(setup)
         or _refused_config(setup, family, is_vertex, place.version)
         or _refused_switches(setup, family, is_vertex)
         or refused_tools(member(setup.members, "tools"), family)
@@ -175,6 +184,30 @@ def _refused_speech(setup: Setup, family: Family, is_vertex: bool) -> Refusal | 
     if language and not is_language(language):
         return unsupported_language(language, setup.model)
     return None
+
+
+def _replicated_voice(setup: Setup) -> Any:
+    speech = member(member(setup.members, "generationConfig"), "speechConfig")
+    return member(member(speech, "voiceConfig"), "replicatedVoiceConfig")
+
+
+def _signature(replicated: Any) -> str:
+    """The signature of the consent to a voice: ours, so that it is good in every later session."""
+    sample = text_in(replicated, "voiceSampleAudio") or ""
+    return urlsafe_b64encode(
+        sha256(b"understudy voice consent\0" + sample.encode("utf-8", "replace")).digest()
+    ).decode()
+
+
+def _refused_voice(setup: Setup) -> Refusal | None:
+    """A voice of the client's own that is no WAV, or whose consent is signed by somebody else."""
+    replicated = _replicated_voice(setup)
+    if replicated is None:
+        return None
+    kind, signed = text_in(replicated, "mimeType"), member(replicated, "voiceConsentSignature")
+    wrong = kind is not None and kind.lower() != "audio/wav"
+    wrong |= signed is not None and text_in(signed, "signature") != _signature(replicated)
+    return INVALID_ARGUMENT if wrong else None
 
 
 def _refused_config(setup: Setup, family: Family, is_vertex: bool, version: str) -> Refusal | None:

@@ -4,7 +4,7 @@ Beside the words: thoughts, runs of code, what searches and pages tell (wire-liv
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -19,14 +19,29 @@ from ...answers.grounding import (
     url_context_metadata,
     urls_in,
 )
+from ...answers.markers import block_reason
 from ...answers.reading import Members, count_in, member
 from ...answers.thinking import thinking_of, thought_about
 from ...answers.turns import Said, said_to
+from ..messages import waiting_for_input
 from ..settings import LiveSettings
 from ..setup import Admitted, kinds_of
 from .speaking import Beside
 from .transcribing import output_scribe
-from .turns import Beat, audio_beats, code_beats, text_beats, thought_beats
+from .turns import TURN_END, Beat, audio_beats, bundled, code_beats, text_beats, thought_beats, trailing_beats
+
+SILENCE_MARKER: Final = "[[understudy:silence]]"
+"""Text that a model which may keep silent does not answer."""
+
+WAITING_MARKER: Final = "[[understudy:wait]]"
+"""Text to which the model says that it waits for more."""
+
+_REASONS: Final[Mapping[str, str]] = {
+    "BLOCKLIST": "BLOCKLIST",
+    "PROHIBITED_CONTENT": "PROHIBITED_INPUT_CONTENT",
+    "OTHER": "RESPONSE_REJECTED",
+}
+"""What `turnCompleteReason` says where `[[understudy:block=...]]` asks for it; other blocks are INPUT_OTHER."""
 
 _CALL_WORD: Final = re.compile(r"\bcall\b", re.IGNORECASE)
 
@@ -77,8 +92,30 @@ class Composer:
             extras["urlContextMetadata"] = url_context_metadata(urls)
         return beats, Beside(thinking.tokens, tool_use, extras, not family.is_transcriber)
 
+    def trailing(self) -> Iterator[Beat]:
+        """What follows a call before its turn ends, where the settings want that and the model speaks."""
+        if self._settings.trails_calls and self._admitted.speaks:
+            yield from trailing_beats(self._admitted.setup.voice_number, self._scribe)
+
+    def unanswered(self, prompt: str) -> tuple[Iterator[Beat], Beside] | None:
+        """The turn of a prompt that is not answered, and says why; None if it is answered."""
+        if self._admitted.may_keep_silent and SILENCE_MARKER in prompt:
+            return iter((TURN_END,)), Beside()
+        if WAITING_MARKER in prompt:
+            told = Beat(waiting_for_input())
+            return iter((told, TURN_END)), Beside(extras={"turnCompleteReason": "NEED_MORE_INPUT"})
+        reason = block_reason(prompt)
+        if reason is None:
+            return None
+        return iter((TURN_END,)), Beside(extras={"turnCompleteReason": _REASONS.get(reason, "INPUT_OTHER")})
+
     def voiced(self, text: str, then: Iterable[Beat] = ()) -> Iterator[Beat]:
         """The text in the modality of the session, what comes `then`, and the end of the turn."""
+        beats = self._in_modality(text, then)
+        # Not around calls: they are open from when they are asked for, which must be when they are sent.
+        return bundled(beats) if self._settings.bundles_speech and then == () else beats
+
+    def _in_modality(self, text: str, then: Iterable[Beat]) -> Iterator[Beat]:
         if not self._admitted.speaks:
             return text_beats(text, self._settings, then)
         return audio_beats(

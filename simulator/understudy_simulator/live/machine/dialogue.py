@@ -7,11 +7,10 @@ answered; only spoken activity cancels it. What the model says comes from `answe
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, assert_never
 
-from ...answers.markers import block_reason
 from ...answers.reading import Members, member, text_in
 from ...answers.tokens import tokens_of_request, tokens_of_text
 from ...answers.turns import Said
@@ -27,7 +26,7 @@ from ..refusals import ACTIVITY_CONTROL, INVALID_ARGUMENT, MEDIA_CHUNKS, Refusal
 from ..settings import LiveSettings
 from ..setup import Admitted, behaviors_of, refused_tools
 from .calling import Call, Calls
-from .composing import Composer
+from .composing import SILENCE_MARKER, Composer
 from .context import Context
 from .detection import Began, Ended
 from .listening import Listener, spoken_words
@@ -35,7 +34,6 @@ from .nudges import is_nudging, without_nudges
 from .speaking import Beside, Speaker
 from .transcribing import INTERIM_S, input_scribe
 from .turns import (
-    TURN_END,
     Beat,
     OpenCall,
     behind_first,
@@ -43,16 +41,6 @@ from .turns import (
     ending,
     with_updates,
 )
-
-SILENCE_MARKER: Final = "[[understudy:silence]]"
-"""Text that a model which may keep silent does not answer."""
-
-_REASONS: Final[Mapping[str, str]] = {
-    "BLOCKLIST": "BLOCKLIST",
-    "PROHIBITED_CONTENT": "PROHIBITED_INPUT_CONTENT",
-    "OTHER": "RESPONSE_REJECTED",
-}
-"""What `turnCompleteReason` says where `[[understudy:block=...]]` asks for it; other blocks are INPUT_OTHER."""
 
 _THINK_WORD: Final = re.compile(r"\bthink\b", re.IGNORECASE)
 _THINKING_ALOUD: Final = "Let me think about that."
@@ -335,12 +323,9 @@ class Dialogue:
             turns.append({"role": "user", "parts": self._results})
             self._results = []
         said, prompt = self._composer.said_to(turns, self._tools)
-        if self._admitted.may_keep_silent and SILENCE_MARKER in prompt:
-            return self._begin(iter((TURN_END,)), Beside())
-        reason = block_reason(prompt)
-        if reason is not None:
-            why = _REASONS.get(reason, "INPUT_OTHER")
-            return self._begin(iter((TURN_END,)), Beside(extras={"turnCompleteReason": why}))
+        unanswered = self._composer.unanswered(prompt)
+        if unanswered is not None:
+            return self._begin(*unanswered)
         if self._family.tells_status and said.call is None and _THINK_WORD.search(prompt):
             self._afterthought = said
             return self._begin(
@@ -365,7 +350,7 @@ class Dialogue:
             names = ", ".join(call.name for call in made)
             beats = self._composer.voiced(f"I am calling {names}; meanwhile we can go on.", beats)
         elif self._family.closes_calling_turn:
-            beats = chain(beats, ending(self._settings))
+            beats = chain(beats, self._composer.trailing(), ending(self._settings))
         extras = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
         return self._begin(beats, Beside(extras=extras))
 
@@ -373,7 +358,7 @@ class Dialogue:
         """The message with the calls, which are open from when it is sent: not if the words before are interrupted."""
         for call in made:
             self._calls.add(call)
-        yield from call_beats(calls)
+        yield from call_beats(calls, self._speaker.usage_so_far if self._settings.usage_on_calls else None)
 
     def _call_id(self) -> str:
         self._calls_made += 1

@@ -65,10 +65,9 @@ class Session:
         self._settings = settings
         self._memory = memory
         self._new_id = new_id
-        self._compression = compression_of(
-            member(admitted.setup.members, "contextWindowCompression"), admitted.model.input_limit
-        )
-        self._context = Context(admitted.model.input_limit, self._compression)
+        window = settings.context_window or admitted.model.input_limit
+        self._compression = compression_of(member(admitted.setup.members, "contextWindowCompression"), window)
+        self._context = Context(window, self._compression)
         self._speaker = Speaker(self._context, admitted.is_vertex, settings, new_id)
         self.dialogue: Dialogue | Interpreter = (
             Interpreter(admitted, settings, self._context, self._speaker, self._offer_handle)
@@ -107,7 +106,7 @@ class Session:
             self._earlier_s = restored.age_s
             self._had_video = restored.has_video
         session_id = self._identity.uuid if self._admitted.is_vertex else None
-        complete = self._speaker.message(setup_complete(session_id))
+        complete = self._speaker.message(setup_complete(session_id, self._admitted.setup.consent))
         return (complete, *self._offer_handle(), self._limit())
 
     def take(self, said: ClientContent | RealtimeInput | ToolResponse | ContextUpdate, at: float) -> Outcome:

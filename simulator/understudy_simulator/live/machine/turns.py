@@ -6,7 +6,7 @@ turn waits until the audio would have been played (wire-live 4, 5.2). Beats are 
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...answers.tokens import Counts, compact_json, tokens_of_text
@@ -23,6 +23,7 @@ from ...audio import (
 )
 from ..messages import (
     generation_complete,
+    is_content,
     model_code,
     model_speech,
     model_text,
@@ -61,6 +62,12 @@ class Spoken:
         if beat.transcribed:
             self._transcribed.append(beat.transcribed)
 
+    def forget(self) -> None:
+        """Begin anew: what was sent is accounted for."""
+        self._text.clear()
+        self._transcribed.clear()
+        self.audio_bytes = 0
+
     @property
     def counts(self) -> Counts:
         """Its tokens by modality, as they join the context: without transcriptions."""
@@ -81,7 +88,8 @@ class Spoken:
 class Beat(NamedTuple):
     """One message (b"": none), what of the answer it is, and the pause after it.
 
-    `ends_turn`: the end of the turn, whose usage is known then; `is_bundled`: with the end of generation on one frame.
+    `ends_turn`: the end of the turn, whose usage is known then; `is_bundled`: with the end of generation on one frame,
+    which has the message, too.
     (A named tuple, since one is made for every 20 ms of every session.)
     """
 
@@ -100,7 +108,9 @@ TURN_END: Final = Beat(ends_turn=True)
 def ending(settings: LiveSettings, unplayed_s: float = 0.0) -> Iterator[Beat]:
     """How an answer ends of which so many seconds are yet to be played."""
     pause_s = unplayed_s if settings.waits_for_playback else 0.0
-    if settings.bundles:
+    if settings.bundles_speech:
+        yield Beat(ends_turn=True, is_bundled=True)
+    elif settings.bundles:
         yield Beat(pause_s=pause_s)
         yield Beat(ends_turn=True, is_bundled=True)
     else:
@@ -191,13 +201,41 @@ def _written(scribe: Scribe, word: str, said: int) -> Beat:
     return Beat(scribe.written(word, began, ended), transcribed=word)
 
 
-def call_beats(calls: Sequence[OpenCall]) -> Iterator[Beat]:
-    """Function calls, all in one message."""
+def bundled(beats: Iterable[Beat]) -> Iterator[Beat]:
+    """The same, the last that is said on the frame of the end of its turn."""
+    held: Beat | None = None
+    for beat in beats:
+        if beat.ends_turn and held is not None:
+            yield held._replace(pause_s=0.0, ends_turn=True, is_bundled=beat.is_bundled)
+        elif beat.ends_turn:
+            yield beat
+        else:
+            if held is not None:
+                yield held
+            held = beat if is_content(beat.message) else None
+            if held is None:
+                yield beat
+    if held is not None:
+        yield held
+
+
+def call_beats(calls: Sequence[OpenCall], usage_of: Callable[[str], Mapping[str, Any]] | None = None) -> Iterator[Beat]:
+    """Function calls, all in one message, with the usage of their wording if that is told there."""
     wording = "".join(
         json.dumps({"name": name, "args": dict(args)}, ensure_ascii=False, separators=(",", ":"))
         for _, name, args in calls
     )
-    yield Beat(tool_call(calls), text=wording)
+    if usage_of is None:
+        yield Beat(tool_call(calls), text=wording)
+    else:
+        yield Beat(tool_call(calls, usage_of(wording)))
+
+
+def trailing_beats(voice: int, scribe: Scribe | None) -> Iterator[Beat]:
+    """What some models send behind a call (wire-live 5.4): a last frame of audio, and that its writing is whole."""
+    yield Beat(model_speech(next(speech_pieces(" ", voice, GEMINI_CHUNK_BYTES))))
+    if scribe is not None:
+        yield Beat(scribe.end)
 
 
 def _words(text: str) -> list[str]:
