@@ -19,6 +19,7 @@ from live_rig import (
     call_of,
     kinds_of,
     pcm_in,
+    shown,
     silence,
     tone,
     user,
@@ -26,7 +27,7 @@ from live_rig import (
     words_of,
 )
 
-from understudy_simulator.cues import CloseWith, Finished
+from understudy_simulator.cues import CloseWith, Elapsed, Finished
 from understudy_simulator.live.settings import LiveSettings
 
 DOOR = {"functionDeclarations": [{"name": "open_door", "behavior": "NON_BLOCKING"}]}
@@ -89,6 +90,21 @@ def test_calls_are_not_put_on_the_frame_of_the_end():
     found = talk.ask("open door")
     assert kinds_of(found)[-3:] == ["toolCall", "generationComplete", "turnComplete"]
     assert len(found[-1]["serverContent"]) == 2
+
+
+def test_a_call_that_was_not_sent_yet_is_not_cancelled():
+    for steps in range(12):
+        talk = with_settings(bundles_speech=True)
+        talk.open(tools=[DOOR])
+        found = talk.start_to_say(clientContent={"turns": [user("open door")], "turnComplete": True})
+        for _ in range(steps):
+            if talk.waiting is not None:
+                wait, talk.waiting = talk.waiting, None
+                found += shown(talk.tell(Elapsed(wait.id, 0.0)))
+        sent = [call["id"] for message in found for call in message.get("toolCall", {}).get("functionCalls", ())]
+        after = talk.say(clientContent={"turns": [user("Stop")], "turnComplete": True})
+        cancelled = [call_id for message in after for call_id in message.get("toolCallCancellation", {}).get("ids", ())]
+        assert set(cancelled) <= set(sent)
 
 
 # ---- calls
