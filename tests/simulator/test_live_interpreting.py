@@ -177,6 +177,43 @@ def test_it_does_not_matter_how_the_client_cuts_its_audio(cuts):
     assert found == hear(interpreter(**both), blob(sound))
 
 
+MESSAGES: Any = st.sampled_from(
+    [
+        *({"realtimeInput": {"audio": sound}} for sound in (tone(0.3), silence(0.9), silence(0.02), blob(b"\x01"))),
+        {"realtimeInput": {"audio": {"data": "AAAAAAAA", "mimeType": "audio/webm"}}},
+        {"realtimeInput": {"audio": silence(0.4, 11_025)}},
+        {"realtimeInput": {"audio": {"data": "!"}}},
+        {"realtimeInput": STREAM_END},
+        {"realtimeInput": {"activityStart": {}}},
+        {"realtimeInput": {"activityEnd": {}}},
+        {"realtimeInput": {}},
+    ]
+)
+
+
+@given(said=st.lists(st.tuples(MESSAGES, st.booleans()), max_size=20), is_manual=st.booleans())
+def test_any_order_of_messages_keeps_the_rules(said, is_manual):
+    memory = SessionMemory(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    detection: Any = {"automaticActivityDetection": {"disabled": is_manual}}
+    talk = interpreter(memory=memory, sessionResumption={}, realtimeInputConfig=detection)
+    found = []
+    for message, is_patient in said:
+        was_over = talk.machine.finished
+        came = talk.start_to_say(**message) + (talk.go_on() if is_patient else [])
+        assert not (was_over and came)
+        found += came
+    found += [] if talk.machine.finished else talk.go_on()
+    messages = [message for message in found if isinstance(message, dict)]
+    kinds = kinds_of(messages)
+    ends = sum(message["realtimeInput"] == STREAM_END for message, _ in said)
+    assert kinds.count("generationComplete") == kinds.count("turnComplete") <= ends
+    assert "interrupted" not in kinds
+    told = [message["usageMetadata"] for message in messages if "usageMetadata" in message]
+    assert len(told) == kinds.count("turnComplete")
+    seconds = len(b"".join(pieces(messages))) / 48_000
+    assert sum(usage["responseTokenCount"] for usage in told) <= seconds * 25 + ends
+
+
 def test_other_languages_and_voices_sound_otherwise():
     def said(target, name):
         voice = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": name}}}
@@ -247,6 +284,33 @@ def test_a_stream_hears_of_its_handles_and_can_go_on_elsewhere():
     assert handle_in(found) != handle
     other = interpreter(memory=memory, sessionResumption={"handle": handle_in(found)})
     assert kinds_of(other.opened)[0] == "setupComplete"
+
+
+def test_what_comes_after_the_end_of_a_stream_is_of_the_next_one():
+    talk = interpreter()
+    found = talk.start_to_say(realtimeInput={"audio": silence(1.0)})
+    for message in (STREAM_END, {"audio": silence(0.5)}, STREAM_END):
+        found += talk.start_to_say(realtimeInput=message)
+    found += talk.go_on()
+    end = ["generationComplete", "turnComplete"]
+    assert kinds_of(found) == ["modelTurn"] * 4 + end + ["modelTurn"] * 2 + end
+    assert found[5]["usageMetadata"]["responseTokenCount"] == 25
+    assert found[-1]["usageMetadata"]["responseTokenCount"] == 13
+    assert found[-1]["usageMetadata"]["promptTokenCount"] == 25 + 25 + 13
+
+
+def test_the_order_of_what_comes_does_not_hang_on_time():
+    def told(is_hurried):
+        memory = SessionMemory(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        talk = interpreter(memory=memory, sessionResumption={}, inputAudioTranscription={})
+        found = []
+        for sound in (tone(1.3), silence(1.9), tone(0.8), silence(1.0)):
+            found += talk.start_to_say(realtimeInput={"audio": sound})
+            found += [] if is_hurried else talk.go_on()
+        return found + talk.go_on()
+
+    assert told(is_hurried=True) == told(is_hurried=False)
+    assert "sessionResumptionUpdate" in kinds_of(told(is_hurried=True))
 
 
 def test_timers_that_nobody_waits_for_change_nothing():

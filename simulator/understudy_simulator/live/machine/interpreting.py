@@ -10,7 +10,7 @@ client's stream ends its one turn, with the usage of the whole.
 import re
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, assert_never
@@ -26,7 +26,7 @@ from ...audio import (
     speech,
     tokens_of_audio,
 )
-from ...cues import Action
+from ...cues import Action, SendMessage
 from ..messages import detection_signal, model_audio, voice_activity
 from ..reading import Blob, ClientContent, ContextUpdate, RealtimeInput, ToolResponse
 from ..refusals import ACTIVITY_CONTROL, INVALID_ARGUMENT, MEDIA_CHUNKS, Refusal
@@ -38,7 +38,7 @@ from .dialogue import Outcome
 from .listening import spoken_words
 from .speaking import Beside, Speaker
 from .transcribing import input_scribe, named_language, output_scribe
-from .turns import Beat, ending
+from .turns import TURN_END, Beat, ending
 
 INTERPRETER_CHUNK_BYTES: Final = 12_000
 _USUAL_TARGET: Final = "en"
@@ -84,6 +84,7 @@ class Interpreter:
         "_admitted",
         "_context",
         "_detector",
+        "_heard_tokens",
         "_hears",
         "_input",
         "_input_type",
@@ -94,7 +95,6 @@ class Interpreter:
         "_said_bytes",
         "_settings",
         "_speaker",
-        "_stream_ends",
         "_translation",
         "_unbilled_s",
         "_writer",
@@ -128,7 +128,7 @@ class Interpreter:
         self._hears: float | None = None
         self._said_bytes = 0
         self._unbilled_s = 0.0
-        self._stream_ends = False
+        self._heard_tokens: deque[int] = deque()
         self.heard_s = 0.0
         self.has_video = False
         self.turns: list[Members] = []
@@ -257,23 +257,31 @@ class Interpreter:
         self._flush()
         for noticed in () if self._detector is None else self._detector.flush():
             self._notice(noticed)
-        self._stream_ends = self._unbilled_s > 0
+        if self._unbilled_s > 0:
+            self._heard_tokens.append(tokens_of_audio(self._unbilled_s))
+            self._unbilled_s = 0.0
+            self._queue.append(TURN_END)
 
     # -- saying
 
+    def tell(self, actions: Iterable[Action]) -> Outcome:
+        """Other messages of the session, which take their place among what is said: so time does not order them."""
+        self._queue.extend(Beat(action.payload) for action in actions if isinstance(action, SendMessage))
+        return self._go_on()
+
     def _waiting(self) -> Iterator[Beat]:
-        while self._queue:
+        """What is to be said, up to the end of a stream."""
+        while self._queue and not self._queue[0].ends_turn:
             yield self._queue.popleft()
 
     def _go_on(self) -> Outcome:
         """Say what waits, unless something is being said: then it comes behind that."""
-        if self._speaker.is_speaking or not (self._queue or self._stream_ends):
+        if self._speaker.is_speaking or not self._queue:
             return ()
-        if self._queue:
+        if not self._queue[0].ends_turn:
             return self._after(self._speaker.begin(self._waiting(), Beside()))
-        self._stream_ends = False
-        self._context.add({"AUDIO": tokens_of_audio(self._unbilled_s)})
-        self._unbilled_s = 0.0
+        self._queue.popleft()
+        self._context.add({"AUDIO": self._heard_tokens.popleft()})
         actions = self._speaker.begin(ending(self._settings), Beside())
         return INVALID_ARGUMENT if self._context.is_full else self._after(actions)
 

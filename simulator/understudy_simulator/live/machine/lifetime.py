@@ -115,7 +115,8 @@ class Session:
         self._consumed += 1
         outcome = self.dialogue.take(said)
         if self.dialogue.heard_s >= self._update_at_s and not isinstance(outcome, Refusal):
-            outcome += self._streamed()
+            streamed = self._streamed()
+            outcome = streamed if isinstance(streamed, Refusal) else outcome + streamed
         if isinstance(outcome, Refusal) or self._had_video or not self.dialogue.has_video:
             return outcome
         self._had_video = True
@@ -169,7 +170,7 @@ class Session:
     def _tells_handles(self) -> bool:
         return self._admitted.setup.resumes and self._memory is not None
 
-    def _streamed(self) -> tuple[Action, ...]:
+    def _streamed(self) -> Outcome:
         """The client streams audio: every other second of it, it hears of its handle (wire-live 5.6).
 
         While the model speaks, that is told between its messages.
@@ -177,7 +178,8 @@ class Session:
         if self.dialogue.is_speaking:
             self._rest_of_handles()
             return ()
-        return self._offer_handle()
+        offered = self._offer_handle()
+        return self.dialogue.tell(offered) if isinstance(self.dialogue, Interpreter) else offered
 
     def _rest_of_handles(self) -> None:
         """No more of handles until the client has streamed on for a while."""
