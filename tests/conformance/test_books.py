@@ -1,7 +1,9 @@
 """The gateway's books as a stranger reads them, and what the wire says that things cost."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -43,6 +45,23 @@ def test_lines_are_read_as_the_file_grows(tmp_path: Path):
         Figure("a", Decimal("0.0000524")),
         Figure("a", Decimal("0.1")),
     )
+
+
+def test_threads_that_ask_at_once_see_every_line_once(tmp_path: Path):
+    path = tmp_path / "spend.jsonl"
+    count, threads = 20_000, 8
+    path.write_text("".join(f'{{"id": "{number}", "cost": "1"}}\n' for number in range(count)))
+    lines, gate = LinesFile(source(path)), Barrier(threads)
+
+    def look(number: int) -> int:
+        gate.wait(timeout=30)
+        return len(lines.figures([str(number)]))
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(look, range(threads))) == [1] * threads
+    with path.open("a") as file:
+        file.write('{"id": "later", "cost": "1"}\n')
+    assert len(lines.figures(["later", *map(str, range(count))])) == count + 1
 
 
 def test_lines_that_are_none_are_passed_over(tmp_path: Path):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import threading
 import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -30,10 +31,15 @@ class LinesFile:
         self._path = Path(source.file)
         self._offset = 0
         self._figures: dict[str, list[Figure]] = {}
+        self._lock = threading.Lock()
 
     def figures(self, ids: Iterable[str]) -> tuple[Figure, ...]:
-        """All figures of these ids so far, in the order of `ids`. Raises ConfigError if the file cannot be read."""
-        self._read_on()
+        """All figures of these ids so far, in the order of `ids`. Raises ConfigError if the file cannot be read.
+
+        Probes ask from threads of their own: one reads on at a time, or a line would count twice and another never.
+        """
+        with self._lock:
+            self._read_on()
         return tuple(figure for id in ids for figure in self._figures.get(id, ()))
 
     def _read_on(self) -> None:
