@@ -93,7 +93,7 @@ class Gateway:
         self._upstream_tls = _upstream_context(config.upstream_ca)
         self._keys = KeyRing(config)
         self.spend: Final = SpendLog(spend_path)
-        self._books = Books(book, self.spend, now)
+        self._books = Books(book, self.spend, now, config.cost_policies)
         self._is_draining = False
         self._is_cutting = False
         self._in_flight = 0

@@ -17,6 +17,7 @@ from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
 from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
+from understudy.usage.policies import DOCUMENTED, Policies
 from understudy.usage.readers import reader_for
 from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
@@ -72,9 +73,12 @@ class _Job:
 class Books:
     """Prices, records, and the video jobs whose cost is still open."""
 
-    def __init__(self, book: PriceBook, log: SpendLog, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, book: PriceBook, log: SpendLog, now: Callable[[], datetime], policies: Policies = DOCUMENTED
+    ) -> None:
         self.book = book
         self.now = now
+        self.policies = policies
         self._log = log
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._booked: OrderedDict[str, None] = OrderedDict()
@@ -104,7 +108,8 @@ class Books:
             return
         delivered = 0 if operation.has_failed else operation.delivered
         provider, model = job.route.upstream.kind, job.route.model or ""
-        cost = cost_of_videos(self.book, provider, model, job.request, delivered, date=job.started.date())
+        day = self.policies.day_of(job.started)
+        cost = cost_of_videos(self.book, provider, model, job.request, delivered, date=day)
         self._settle(operation.name, job, cost if problem is None else unknown(problem), operation)
 
     def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
@@ -112,8 +117,10 @@ class Books:
         if batch.name is None or batch.name in self._booked:
             return
         self._remember(batch.name)
-        upstream, day = call.route.upstream, call.started.date()
-        cost = cost_of_batch(self.book, upstream.kind, batch.model or "", batch, date=day, location=upstream.location)
+        upstream, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
+        cost = cost_of_batch(
+            self.book, upstream.kind, model, batch, date=day, location=upstream.location, policies=self.policies
+        )
         cost = cost if problem is None else unknown(problem)
         usage = {"lines": len(batch.lines), "failed": batch.failed}
         ending = Ending(200, "ok")
@@ -133,7 +140,7 @@ class Books:
 
     def _expire(self, name: str, job: _Job, reason: str) -> None:
         provider, model = job.route.upstream.kind, job.route.model or ""
-        cost = reservation(self.book, provider, model, job.request, date=job.started.date())
+        cost = reservation(self.book, provider, model, job.request, date=self.policies.day_of(job.started))
         cost = Cost(cost.lines, cost.known, reason, cost.remarks)
         self._remember(name)
         self._book(name, job.key_id, job.route, job.route.model, Ending(200, "timeout"), cost, None, job.started)
@@ -215,6 +222,7 @@ class ExchangeMeter:
             (kind or b"").decode("latin-1"),
             (coding or b"").decode("latin-1"),
             with_content=needs_content(route.upstream.kind, route.model or ""),
+            policies=self._books.policies,
         )
 
     def feed(self, data: bytes) -> None:
@@ -260,12 +268,13 @@ class ExchangeMeter:
             route.model or "",
             reading,
             method=_reading_method(route),
-            date=self._call.started.date(),
+            date=self._books.policies.day_of(self._call.started),
             location=route.upstream.location,
             status=self._status or 200,
             complete=ending.outcome == "ok",
             served_tier=self._served_tier,
             request=None if self._text is None else self._text.finish(),
+            policies=self._books.policies,
         )
 
     def _is_free(self) -> bool:
@@ -324,9 +333,14 @@ class LiveMeter:
         was_session = ending.status == 101 and ending.was_sent
         cost = Cost()
         if was_session:
-            where = self._call.route.upstream.location
+            policies = self._books.policies
             cost = cost_of_session(
-                self._books.book, self._provider, session, date=self._call.started.date(), location=where
+                self._books.book,
+                self._provider,
+                session,
+                date=policies.day_of(self._call.started),
+                location=self._call.route.upstream.location,
+                policies=policies,
             )
         if self._unread:
             reason = f"{self._unread} messages were not read"
