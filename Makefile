@@ -27,6 +27,10 @@ interop: $(VENV)/test.stamp ## Google's clients for Python and JavaScript agains
 interop-clients: $(VENV)/test.stamp ## other clients: OpenAI, Anthropic, LangChain, LiteLLM; Live by ADK, pipecat and livekit
 	$(BIN)/python -m pytest -m other_clients tests/interop
 
+.PHONY: second-opinions
+second-opinions: $(VENV)/test.stamp ## ask genai-prices and LiteLLM what the grid of answers costs; write figures and docs
+	PYTHONPATH=tests $(BIN)/python -m second_opinions
+
 client-coverage: $(VENV)/test.stamp ## play all of google-genai, print the table, write docs/reference/client-coverage.md
 	PYTHONPATH=tests $(BIN)/python -m interop.sdk_surface.coverage
 

@@ -107,7 +107,7 @@ class Gateway:
         self._upstream_tls = upstream_context(config.upstream_ca)
         self._keys = KeyRing(config)
         self.spend: Final = SpendLog(spend_path, store)
-        self._books = Books(book, self.spend, now, monotonic)
+        self._books = Books(book, self.spend, now, monotonic, config.cost_policies)
         self._metrics = Metrics(book)
         self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
         self._journal = Journal(self._admission, self._metrics, monotonic)
@@ -158,8 +158,8 @@ class Gateway:
             raise
         return self
 
-    async def reload(self, config: GatewayConfig) -> None:
-        """Take another configuration for the requests that come from now on; those under way end by the old one.
+    async def reload(self, config: GatewayConfig, book: PriceBook) -> None:
+        """Take another configuration and its prices for requests that come from now on; others end by the old one.
 
         Listeners stay as they are, and so do the limits of a request's head. Raises ConfigError, and changes nothing,
         if a file cannot be used or if development mode would change.
@@ -170,6 +170,8 @@ class Gateway:
         await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
         self._admission.adopt(config)
+        self._books.adopt(book, config.cost_policies)
+        self._metrics.book = book
         self._config, self._keys, self._known_route = config, KeyRing(config), _remembered(config)
         self._admin = AdminPort(config, self.spend.store, self._operations.routes)
         if (config.upstream_ca, config.timeouts.connect_s) != (old.upstream_ca, old.timeouts.connect_s):

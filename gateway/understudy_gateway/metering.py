@@ -18,6 +18,7 @@ from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
 from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
+from understudy.usage.policies import DOCUMENTED, Policies
 from understudy.usage.readers import reader_for
 from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
@@ -71,13 +72,19 @@ class Books:
         log: SpendLog,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        policies: Policies = DOCUMENTED,
     ) -> None:
         self.book = book
         self.now = now
         self.monotonic = monotonic
+        self.policies = policies
         self._log = log
         self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
         self.jobs: Final[Jobs] = log.jobs(self._expired, now)
+
+    def adopt(self, book: PriceBook, policies: Policies) -> None:
+        """Price what ends from now on by another book."""
+        self.book, self.policies = book, policies
 
     def record(
         self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
@@ -112,7 +119,7 @@ class Books:
 
     def reserved(self, job: VideoJob) -> Cost:
         """What a job under way is expected to cost."""
-        return reservation(self.book, job.provider, job.model, job.request, date=job.started.date())
+        return reservation(self.book, job.provider, job.model, job.request, date=self.policies.day_of(job.started))
 
     def polled(self, call: Call, operation: OperationReading, problem: str | None) -> None:
         """Settle a job at the first answer that says it is done; later ones change nothing."""
@@ -129,7 +136,8 @@ class Books:
                 cost = unknown("the job was not started through this gateway")
                 return _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
             delivered = 0 if operation.has_failed else operation.delivered
-            cost = cost_of_videos(self.book, job.provider, job.model, job.request, delivered, date=job.started.date())
+            day = self.policies.day_of(job.started)
+            cost = cost_of_videos(self.book, job.provider, job.model, job.request, delivered, date=day)
             return _record_of_job(job, "ok", cost if problem is None else unknown(problem), usage, seen)
 
         self.jobs.finished(name, settle)
@@ -142,8 +150,10 @@ class Books:
         usage = {"lines": len(batch.lines), "failed": batch.failed}
 
         def settle(job: VideoJob | None) -> SpendRecord | None:
-            where, day = call.route.upstream, call.started.date()
-            cost = cost_of_batch(self.book, where.kind, batch.model or "", batch, date=day, location=where.location)
+            where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
+            cost = cost_of_batch(
+                self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
+            )
             cost = cost if problem is None else unknown(problem)
             record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
             return replace(record, model=batch.model)
@@ -227,6 +237,7 @@ class ExchangeMeter:
             (kind or b"").decode("latin-1"),
             (coding or b"").decode("latin-1"),
             with_content=needs_content(route.upstream.kind, route.model or ""),
+            policies=self._books.policies,
         )
 
     def feed(self, data: bytes) -> None:
@@ -273,12 +284,13 @@ class ExchangeMeter:
             route.model or "",
             reading,
             method=_reading_method(route),
-            date=self._call.started.date(),
+            date=self._books.policies.day_of(self._call.started),
             location=route.upstream.location,
             status=self._status or 200,
             complete=ending.outcome == "ok",
             served_tier=self._served_tier,
             request=None if self._text is None else self._text.finish(),
+            policies=self._books.policies,
         )
 
     def _is_free(self) -> bool:
@@ -344,9 +356,14 @@ class LiveMeter:
         was_session = ending.status == 101 and ending.was_sent
         cost = Cost()
         if was_session:
-            where = self._call.route.upstream.location
+            policies = self._books.policies
             cost = cost_of_session(
-                self._books.book, self._provider, session, date=self._call.started.date(), location=where
+                self._books.book,
+                self._provider,
+                session,
+                date=policies.day_of(self._call.started),
+                location=self._call.route.upstream.location,
+                policies=policies,
             )
         if self._unread:
             reason = f"{self._unread} messages were not read"

@@ -60,7 +60,7 @@ class Metrics:
     """The numbers of this process. Called on the event loop alone."""
 
     def __init__(self, book: PriceBook) -> None:
-        self._book = book
+        self.book = book
         self._names: dict[tuple[str, str], str] = {}
         self.counters: dict[str, dict[Labels, float]] = {name: {} for name in COUNTERS}
         self.histograms: dict[str, dict[Labels, Histogram]] = {name: {} for name in HISTOGRAMS}
@@ -132,7 +132,7 @@ class Metrics:
             return "none"
         found = self._names.get((provider, model))
         if found is None:
-            found = model if self._book.entry(provider, model) is not None else OTHER
+            found = model if self.book.entry(provider, model) is not None else OTHER
             if len(self._names) < _MOST_NAMES:
                 self._names[provider, model] = found
             else:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from understudy.pricing.book import Layer
 from understudy.secret import Secret
+from understudy.usage.policies import Policies
 
 Provider = Literal["gemini", "vertex_ai"]
 
@@ -142,7 +143,8 @@ class GatewayConfig:
     """Everything the gateway needs to know; nothing is read from the environment after this was made.
 
     `key_header` is a further header that may carry the gateway key (lower case). `upstream_ca` is the path of a PEM
-    bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path; `model_prices` lie over it.
+    bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path; `model_prices` lie over it,
+    `cost_policies` say how cost is computed where Google leaves room.
     `development`: any key is accepted, on loopback only. `client_credentials`: where no provider credential is
     configured, the client's own Google credential passes (AUTH-7). `admin_key` opens the admin port in place of the
     master key. `notices` are words of the file that have no effect, one line each.
@@ -156,6 +158,7 @@ class GatewayConfig:
     upstream_ca: str | None = None
     price_book: str = "shipped"
     model_prices: Layer = field(default_factory=lambda: Layer("config", {}))
+    cost_policies: Policies = field(default_factory=Policies)
     development: bool = False
     client_credentials: bool = False
     response_cost_header: bool = False

@@ -20,10 +20,10 @@ CHARACTERS_PER_SECOND: Final = 15
 """How fast the voice speaks; every character takes the same time, so that a text's bytes can be told beforehand."""
 
 CHARACTER_SAMPLES: Final = OUTPUT_RATE_HZ // CHARACTERS_PER_SECOND
+CHARACTER_BYTES: Final = CHARACTER_SAMPLES * SAMPLE_BYTES
 GEMINI_CHUNK_BYTES: Final = 1920
 VERTEX_CHUNK_BYTES: Final = 12_000
 
-_SYLLABLE_BYTES: Final = CHARACTER_SAMPLES * SAMPLE_BYTES
 _AMPLITUDE: Final = 8192
 _LOWEST: Final = 8
 _PITCHES: Final = 24
@@ -45,11 +45,11 @@ Piece = tuple[tuple[int, ...], int, int]
 def speech_pieces(text: str, voice: int, size: int) -> Iterator[Piece]:
     """`speech` in pieces of `size` bytes; the last may be shorter. Pieces that are equal sound the same."""
     pitches = tuple(-1 if char.isspace() else (ord(char) + voice) % _PITCHES for char in text)
-    whole = len(pitches) * _SYLLABLE_BYTES
+    whole = len(pitches) * CHARACTER_BYTES
     for start in range(0, whole, size):
-        first = start // _SYLLABLE_BYTES
-        begin, end = start - first * _SYLLABLE_BYTES, min(start + size, whole)
-        yield pitches[first : -(-end // _SYLLABLE_BYTES)], begin, begin + end - start
+        first = start // CHARACTER_BYTES
+        begin, end = start - first * CHARACTER_BYTES, min(start + size, whole)
+        yield pitches[first : -(-end // CHARACTER_BYTES)], begin, begin + end - start
 
 
 def piece_pcm(piece: Piece) -> bytes:

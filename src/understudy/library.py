@@ -247,6 +247,9 @@ def price_book(name_or_path: str | Path = "shipped", over: Iterable[Layer] = ())
     folder = Path(__file__).parent / "_prices"
     layers = [_layer(folder / f"{name}.json", name) for name in _SHIPPED]
     if name_or_path != "shipped":
+        near = "" if Path(name_or_path).exists() else did_you_mean(str(name_or_path), ("frozen", "shipped"))
+        if near:
+            raise PriceError(f"{name_or_path}: no such price book, and no such file{near}")
         layers.append(_layer(Path(name_or_path), str(name_or_path), strict=True))
     return PriceBook.from_layers([*layers, *over])
 

@@ -1,6 +1,7 @@
 """The gateway's books as a stranger reads them, and what the wire says that things cost."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from understudy.conformance.target import CostSource
 from understudy.errors import ConfigError
 from understudy.library import load, price_book
 from understudy.messages import Chunk, Exchange, Frame, Request, Response, Session, Transcript
+from understudy.pricing.book import Layer, PriceBook
+from understudy.surfaces import Surface
 
 SOURCE = CostSource("json-lines")
 
@@ -127,3 +130,45 @@ def test_a_refusal_costs_nothing_by_any_book():
 def test_what_the_book_does_not_price_has_no_expected_cost():
     probe = http_probe("x", "x", Ask(GENERATE), model="no-such-model", expect={"cost": "1"})
     assert cost_by(price_book("shipped"), probe, Transcript((answered(body=compact(ANSWER)),))) is None
+
+
+def test_a_video_is_priced_once_by_the_answer_that_says_it_is_done():
+    probe = library_probe(load("veo/partly-filtered"))
+    model = "/v1/projects/p/locations/l/publishers/google/models/veo-3.1-generate-001"
+    name = b'{"name": "models/m/operations/o"'
+    asked_for = b'{"instances": [{}], "parameters": {"durationSeconds": 6, "sampleCount": 4}}'
+    start = answered(body=name + b"}", path=f"{model}:predictLongRunning")
+    start = replace(start, request=replace(start.request, body=asked_for))
+    running = answered(body=name + b"}", path=f"{model}:fetchPredictOperation")
+    videos = b'"response": {"videos": [{"gcsUri": "gs://b/1"}, {"gcsUri": "gs://b/2"}]}'
+    done = answered(body=name + b', "done": true, ' + videos + b"}", path=f"{model}:fetchPredictOperation")
+    # of 4 asked for 2 came: 2 x 6 seconds x 0.40, by either book
+    for book in ("frozen", "shipped"):
+        assert cost_by(price_book(book), probe, Transcript((start, running, done, done))) == Decimal("4.80")
+    assert cost_by(price_book("shipped"), probe, Transcript((start, running))) is None
+
+
+@pytest.mark.parametrize(("location", "tier", "cost"), [
+    ("global", None, "0.000036"),  # 8 x 0.00000075 + 8 x 0.00000375
+    ("us-central1", None, "0.0000396"),  # 1.1 times that
+    ("global", "flex", "0.000018"),  # half
+])  # fmt: skip
+def test_place_and_tier_are_those_of_the_wire(location: str, tier: str | None, cost: str):
+    probe = http_probe("x", "x", Ask(GENERATE), model="gemini-3.8-flash", surface=Surface.VERTEX, expect={"cost": "1"})
+    usage = {"promptTokenCount": 8, "candidatesTokenCount": 8}
+    path = f"/v1/projects/p/locations/{location}/publishers/google/models/gemini-3.8-flash:generateContent"
+    headers = {} if tier is None else {"x_gemini_service_tier": tier}
+    upstream = Transcript((answered(body=compact({**ANSWER, "usageMetadata": usage}), path=path, **headers),))
+    book = PriceBook.from_layers([Layer("test", PRICES)])
+    assert cost_by(book, probe, upstream) == Decimal(cost)
+
+
+PRICES = {
+    "vertex_ai/gemini-3.8-flash": {
+        "input_cost_per_token": "0.00000075",
+        "output_cost_per_token": "0.00000375",
+        "input_cost_per_token_flex": "0.000000375",
+        "output_cost_per_token_flex": "0.000001875",
+        "regional_endpoint_uplift_multiplier": "1.1",
+    }
+}

@@ -47,3 +47,14 @@ def test_a_dry_run_plays_nothing(tmp_path: Path):
     result = understudy("check", "--dry-run", "--target", "direct", "--check", "HDR-4", home=tmp_path)
     assert result.returncode == 0
     assert "HDR-4/x-pass-host" in result.stdout and "x-pass" in result.stdout
+
+
+def test_our_own_gateway_has_the_price_book_that_is_named(tmp_path: Path):
+    words = ("--simulator-port", "0", "--report", "json=report.json")
+    arguments = ("check", "probe/cost/thoughts", "probe/cost/live-gemini", "--check", "COST")
+    for more, passed, skipped in (((), 2, 0), (("--price-book", "shipped"), 1, 1)):
+        # Google's prices do not know the model of the Live probe any more.
+        result = understudy(*arguments, *words, *more, home=tmp_path)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert f"{passed} passed" in result.stderr + result.stdout
+        assert ("the price book does not say what it costs" in result.stdout + result.stderr) == bool(skipped)

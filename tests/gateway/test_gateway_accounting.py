@@ -100,3 +100,8 @@ def test_a_batch_job_is_settled_once_when_its_results_are_first_read():
     booked = [(record.id, record.cost, record.model) for record in records if record.cost]
     assert booked == [("batches/b", Decimal("0.000004"), "llama")]  # 20 x 2e-7: no batch price
     assert len(records) == 4  # three polls, each free, and the job
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "GET"])
+def test_what_is_done_to_a_cached_content_later_is_free_and_leaves_its_record_as_it_is(method):
+    assert booked("/gemini/v1beta/cachedContents/c", CREATED, method=method).cost == 0

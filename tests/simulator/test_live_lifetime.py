@@ -18,6 +18,7 @@ from live_rig import (
     call_of,
     end,
     kinds_of,
+    silence,
     words_of,
 )
 
@@ -260,3 +261,78 @@ def test_handles_are_the_same_for_the_same_session(time):
         return talk.open(sessionResumption={}) + talk.ask("Hello")
 
     assert run() == run()
+
+
+# ---- handles while something streams
+
+
+def stream(talk, seconds):
+    """Silence in pieces of 100 ms; what comes of it."""
+    piece = {"audio": silence(0.1)}
+    return [message for _ in range(round(seconds * 10)) for message in talk.start_to_say(realtimeInput=piece)]
+
+
+def test_a_client_that_streams_hears_of_its_handle_every_two_seconds_of_audio(memory):
+    talk = Talk(memory=memory)
+    talk.open(sessionResumption={})
+    assert stream(talk, 1.9) == []
+    first = handle_in(stream(talk, 0.1))
+    found = stream(talk, 4.0)
+    assert kinds_of(found) == ["sessionResumptionUpdate"] * 2
+    assert handle_in(found) != first
+    assert kinds_of(again(memory, handle_in(found))[1])[0] == "setupComplete"
+
+
+def test_the_end_of_a_turn_tells_of_the_handle_in_place_of_the_stream(memory):
+    talk = Talk(memory=memory)
+    talk.open(sessionResumption={})
+    stream(talk, 1.0)
+    assert kinds_of(talk.ask("Hello"))[-1] == "sessionResumptionUpdate"
+    assert stream(talk, 1.9) == []
+    assert kinds_of(stream(talk, 0.1)) == ["sessionResumptionUpdate"]
+
+
+def test_who_wants_no_handles_streams_without_them(memory):
+    talk = Talk(memory=memory)
+    talk.open()
+    assert stream(talk, 5.0) == []
+    talk = Talk(settings=LiveSettings(handle_every_s=0), memory=memory)
+    talk.open(sessionResumption={})
+    assert stream(talk, 5.0) == []
+
+
+def test_while_the_model_speaks_there_is_no_handle_for_it(memory):
+    talk = Talk(memory=memory, settings=LiveSettings(audio_pace=1, waits_for_playback=False))
+    talk.open(NATIVE, "AUDIO", sessionResumption={})
+    found = talk.ask("Hello")
+    assert len(kinds_of(found)) > 100
+    spoken_s = sum(wait.seconds for wait in talk.waits)
+    updates = [message for message in found if "sessionResumptionUpdate" in message]
+    assert updates[:-1] == [{"sessionResumptionUpdate": {}}] * int(spoken_s / 2)
+    assert found[50] == updates[0]
+    assert handle_in(found[-1:])
+
+
+def test_speech_over_a_speaking_model_is_not_told_twice(memory):
+    talk = Talk(memory=memory)
+    keeps = {"activityHandling": "NO_INTERRUPTION"}
+    talk.open(NATIVE, "AUDIO", sessionResumption={}, realtimeInputConfig=keeps)
+    talk.start_to_say(clientContent={"turns": [{"role": "user", "parts": [{"text": "Hello"}]}], "turnComplete": True})
+    assert stream(talk, 5.0) == []
+
+
+def test_while_a_call_is_open_a_stream_hears_that_there_is_no_handle(memory):
+    talk = Talk(memory=memory)
+    talk.open(tools=[LAMP], sessionResumption={})
+    talk.ask("switch lamp")
+    assert stream(talk, 2.0) == [{"sessionResumptionUpdate": {}}]
+
+
+def test_handles_of_one_long_stream_do_not_crowd_out_others(memory):
+    quiet, talk = Talk(identity=Identity(0, "", 9), memory=memory), Talk(memory=memory)
+    kept = handle_in(quiet.open(sessionResumption={}))
+    first = handle_in(talk.open(sessionResumption={}))
+    newest = handle_in(stream(talk, 2.0 * 100))
+    assert again(memory, first)[1][0] == CloseWith(1008, "BidiGenerateContent session not found")
+    assert kinds_of(again(memory, newest)[1])[0] == "setupComplete"
+    assert kinds_of(again(memory, kept, 3)[1])[0] == "setupComplete"

@@ -30,7 +30,7 @@ from understudy.messages import TEXT
 from understudy.scenario.json_subset import LazyJson
 from understudy_simulator.audio import speech
 from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished, SendMessage
-from understudy_simulator.live.machine.dialogue import SILENCE_MARKER
+from understudy_simulator.live.machine.composing import SILENCE_MARKER
 from understudy_simulator.live.settings import LiveSettings
 
 PICTURE = {"data": "AAAA", "mimeType": "image/jpeg"}

@@ -258,6 +258,24 @@ async def test_fifty_parallel_sessions_get_the_same_bytes_as_before_a_reset():
         assert await lives(running, clock, 1) == first[:1]
 
 
+@pytest.mark.parametrize(("target", "credentials", "end"), [(GEMINI, KEY, "response"), (VERTEX, BEARER, "candidates")])
+async def test_a_stream_is_interpreted_in_step(target, credentials, end):
+    model = "gemini-3.5-live-translate-preview"
+    name = f"models/{model}" if target is GEMINI else f"projects/p/locations/l/publishers/google/models/{model}"
+    config = {"responseModalities": ["AUDIO"], "translationConfig": {"targetLanguageCode": "fr"}}
+    async with simulator() as running, session(running, target, credentials) as client, asyncio.timeout(WAIT_S):
+        await say(client, {"setup": {"model": name, "generationConfig": config, "sessionResumption": {}}})
+        await hear(client)
+        await hear_handle(client)
+        for sound in [tone(0.1)] * 10 + [silence(0.1)] * 10:
+            await say(client, {"realtimeInput": {"audio": sound}})
+        await say(client, {"realtimeInput": {"audioStreamEnd": True}})
+        found = await hear_turn(client)
+        assert sum("modelTurn" in message.get("serverContent", {}) for message in found) == 8
+        assert sum("newHandle" in message.get("sessionResumptionUpdate", {}) for message in found) == 1
+        assert found[-1]["usageMetadata"][f"{end}TokenCount"] == 50
+
+
 async def test_any_body_lets_unknown_fields_pass_in_live_messages():
     setup = {"setup": {"model": MODEL, "newest": True, "generationConfig": {"responseModalities": ["TEXT"]}}}
     async with simulator(any_body=True) as running, session(running, GEMINI, KEY) as client:

@@ -4,7 +4,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from understudy.library import load, price_book, scenario_ids
 from understudy.pricing.cost import Cost, combined
 from understudy.pricing.explain import explain
 from understudy.pricing.sessions import cost_of_session
-from understudy.pricing.videos import cost_of_videos
 from understudy.scenario.json_subset import LazyJson
 from understudy.scenario.match import Facts, Hit, Matcher
 from understudy.scenario.model import (
@@ -25,6 +24,7 @@ from understudy.scenario.model import (
     Poll,
     Scenario,
     Start,
+    StartOperation,
     StreamChunk,
     Videos,
 )
@@ -44,6 +44,8 @@ from understudy_simulator.cues import (
     Unexpected,
     Wait,
 )
+from understudy_simulator.operations import VideoSource, operation_answer
+from understudy_simulator.operations import begun as begun_operation
 from understudy_simulator.playback import Playback
 from understudy_simulator.validation.rules import request_rules
 
@@ -234,5 +236,23 @@ def test_a_veo_scenario_is_played_to_its_end_and_costs_what_it_says(name: str):
     request = veo_request(body)
     wanted = outcome.count + outcome.filtered if isinstance(outcome, Videos) else request.sample_count
     assert request.sample_count == wanted
-    cost = cost_of_videos(BOOK, scenario.surface.provider, scenario.model, request, delivered, date=DAY)
+    seen_done = answer_of_the_last_poll(scenario, begun.operation, polls[-1].at_most if is_over else 0)
+    cost = explain(
+        *(BOOK, scenario.surface.provider, scenario.model, "fetchPredictOperation", seen_done, "application/json"),
+        date=DAY,
+        request=body,
+    )
     assert cost.total == scenario.expect.cost
+
+
+def answer_of_the_last_poll(scenario: Scenario, start: StartOperation, polls: int) -> bytes:
+    """What the wire carries when the client has polled so often."""
+    files = tuple(f"file{at}" for at in range(start.outcome.count if isinstance(start.outcome, Videos) else 0))
+    is_vertex = scenario.surface.is_vertex
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    operation = begun_operation(
+        start, name="models/m/operations/o", scope="", is_vertex=is_vertex, files=files, now=now, speed=0
+    )
+    for _ in range(polls + start.failing_polls):
+        operation = operation.polled(now)
+    return json.dumps(operation_answer(operation, VideoSource(lambda film, mark: b"film", "h", "v1"))).encode()

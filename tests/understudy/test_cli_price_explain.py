@@ -4,6 +4,8 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
+
 from command_line import understudy
 
 TOTAL = "0.0000524"  # 8 x 0.0000003 + 20 x 0.0000025
@@ -38,3 +40,24 @@ def test_a_finished_video_is_explained_by_what_was_asked_for(tmp_path: Path) -> 
     assert (found["cost"], found["known"], found["formula"]) == ("6", "exact", "12 x 0.5 = 6")
     found = json.loads(understudy(*words, home=tmp_path).stdout)
     assert (found["cost"], found["known"]) == ("8", "estimated")  # 2 videos of 8 s, for want of a request
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--method", "generateContnt"), "--method generateContnt: unknown method (did you mean 'generateContent'?)"),
+        (("--prices", "shpped"), "shpped: no such price book, and no such file (did you mean 'shipped'?)"),
+        (("--prices", "mine.yaml"), "mine.yaml: cannot be read: No such file or directory"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_with_the_nearest_word(tmp_path: Path, words: tuple[str, str], told: str) -> None:
+    (tmp_path / "answer").write_text("{}")
+    command = ("price", "explain", "answer", "--model", "gemini/gemini-2.5-flash", *words)
+    done = understudy(*command, home=tmp_path)
+    assert (done.returncode, told in done.stderr) == (2, True)
+
+
+def test_of_what_is_unknown_no_sum_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text("{}")
+    done = understudy("price", "explain", "answer", "--model", "gemini/gemini-2.5-flash", home=tmp_path)
+    assert done.stdout.splitlines()[-2:] == ["unknown", "unknown: the answer carried no usage"]

@@ -9,7 +9,7 @@ import pytest
 from understudy.errors import PriceError, TargetError
 from understudy.messages import Frame, Request, Session, Transcript
 from understudy.pricing.book import Layer, PriceBook
-from understudy.pricing.cost import Cost, Part, line_of, unknown
+from understudy.pricing.cost import Cost, Known, Part, line_of, unknown
 from understudy.pricing.explain import BATCH, LIVE_METHOD, explain, formula, kind_of, recording_of
 from understudy.transcript_json import to_json
 
@@ -77,6 +77,7 @@ def test_a_transcript_in_no_known_form_is_an_error_and_so_is_a_model_without_pri
 
 def test_the_formula_of_nothing_and_of_the_unknown():
     assert formula(Cost()) == "0 = 0"
-    assert formula(unknown("why")) == "0 = unknown"
+    assert formula(unknown("why")) == "unknown"
     line = line_of(Part.OTHER, "x", Decimal("1.50"), "hour", Decimal("1e-7"))
     assert formula(Cost((line,))) == "1.5 x 0.0000001 = 0.00000015"
+    assert formula(Cost((line,), Known.UNKNOWN, "why")) == "1.5 x 0.0000001 + ? = unknown"

@@ -12,6 +12,7 @@ from ..limits.windows import Period
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
+from .policies import read_policies
 from .prices import read_prices
 from .reading import Block, Check, Reading, checked
 from .words import (
@@ -96,6 +97,7 @@ def parse_config(
         upstream_ca=_upstream_ca(reading, ours, check_file),
         price_book=_price_book(reading, ours, check_file),
         model_prices=read_prices(reading, top),
+        cost_policies=read_policies(reading, ours, _OURS),
         development=development,
         client_credentials=reading.flag(ours, _OURS, "client_credentials"),
         response_cost_header=reading.flag(ours, _OURS, "response_cost_header"),

@@ -169,7 +169,7 @@ PARAMS_IGNORED: Final = frozenset(
 OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
-        *("vertex_api_key", "vertex_adc", "client_credentials", "timeouts", "limits", "admin_key"),
+        *("vertex_api_key", "vertex_adc", "client_credentials", "cost_policies", "timeouts", "limits", "admin_key"),
     }
 )
 KEY: Final = frozenset(

@@ -29,6 +29,7 @@ class Family:
     functions beside them. `proactivity` "always": may keep silent unasked, and refuses to have it switched off.
     `tells_status`: ends of turns say `interactionStatus`. `checks_voices`: an unknown voice is refused on the Gemini
     API, too. `tells_traces`: it refuses some things in the words of its backend.
+    `tells_language`: transcriptions name their language unasked; `drafts`: there are interim transcriptions.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Family:
     tells_status: bool = False
     checks_voices: bool = False
     tells_traces: bool = False
+    tells_language: bool = False
+    drafts: bool = False
     is_translator: bool = False
     is_transcriber: bool = False
 
@@ -97,10 +100,21 @@ _THINKING: Final = Family(
     checks_voices=True,
 )
 _TRANSLATOR: Final = Family(
-    "3.5 translate", takes_media_chunks=False, tools=frozenset(), takes_history=False, is_translator=True
+    "3.5 translate",
+    takes_media_chunks=False,
+    tools=frozenset(),
+    takes_history=False,
+    tells_language=True,
+    is_translator=True,
 )
 _TRANSCRIBER: Final = Family(
-    "3.5 transcribe", takes_media_chunks=False, tools=frozenset(), takes_history=False, is_transcriber=True
+    "3.5 transcribe",
+    takes_media_chunks=False,
+    tools=frozenset(),
+    takes_history=False,
+    tells_language=True,
+    drafts=True,
+    is_transcriber=True,
 )
 
 _BY_START: Final = (

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..answers.tokens import Counts, details_of
 from ..audio import OUTPUT_RATE_HZ, Piece, piece_pcm
+from .settings import Traffic
 
 _AUDIO_HEAD: Final = (
     b'{"serverContent":{"modelTurn":{"role":"model","parts":[{"inlineData":{"mimeType":"audio/pcm;rate='
@@ -18,13 +19,27 @@ _AUDIO_HEAD: Final = (
     + b'","data":"'
 )
 _AUDIO_TAIL: Final = b'"}}]}}}'
+_CONTENT_HEAD: Final = b'{"serverContent":{'
+_CONTENT_TAIL: Final = b"}}"
+_TRAFFIC: Final[Mapping[Traffic, tuple[str | None, str | None]]] = {
+    "usual": (None, "ON_DEMAND"),
+    "on-demand": ("standard", "ON_DEMAND"),
+    "flex": ("flex", "ON_DEMAND_FLEX"),
+    "priority": ("priority", "ON_DEMAND_PRIORITY"),
+    "provisioned": (None, "PROVISIONED_THROUGHPUT"),
+}
+"""How a turn was served, as `serviceTier` of the Gemini API and as `trafficType` of Vertex AI."""
+
 _SHORT_BYTES: Final = 2048
 """Messages of speech up to this size are kept: those of 20 ms, and of the 40 ms that the Gemini API sends."""
 
 
-def setup_complete(session_id: str | None) -> bytes:
-    """The answer to `setup`; Vertex gives a session id."""
-    return _message({"setupComplete": {} if session_id is None else {"sessionId": session_id}})
+def setup_complete(session_id: str | None, consent: str | None = None) -> bytes:
+    """The answer to `setup`; Vertex gives a session id. `consent`: the signature of a consent that was checked."""
+    complete: dict[str, Any] = {} if session_id is None else {"sessionId": session_id}
+    if consent is not None:
+        complete["voiceConsentSignature"] = {"signature": consent}
+    return _message({"setupComplete": complete})
 
 
 def model_text(text: str) -> bytes:
@@ -52,14 +67,28 @@ def _kept_speech(piece: Piece) -> bytes:
     return model_audio(piece_pcm(piece))
 
 
-def output_transcription(text: str) -> bytes:
-    """What the audio beside it says."""
-    return _content({"outputTranscription": {"text": text}})
+def transcription(
+    name: str,
+    text: str,
+    *,
+    language: str | None = None,
+    speaker: str | None = None,
+    span: tuple[float, float] | None = None,
+    words: Sequence[tuple[str, float, float]] = (),
+) -> bytes:
+    """What audio says, as the member of that name; `span` and `words` tell from which second to which."""
+    written: dict[str, Any] = {"text": text}
+    if language is not None:
+        written["languageCode"] = language
+    if speaker is not None:
+        written["speakerLabel"] = speaker
+    if words:
+        written["words"] = [{"word": word} | _offsets(began, ended) for word, began, ended in words]
+    return _content({name: written | (_offsets(*span) if span is not None else {})})
 
 
-def input_transcription(text: str) -> bytes:
-    """What the client's audio said."""
-    return _content({"inputTranscription": {"text": text}})
+def _offsets(began_s: float, ended_s: float) -> dict[str, str]:
+    return {"startOffset": _duration(began_s), "endOffset": _duration(ended_s)}
 
 
 def transcription_finished(name: str) -> bytes:
@@ -67,9 +96,19 @@ def transcription_finished(name: str) -> bytes:
     return _content({name: {"finished": True}})
 
 
+def model_code(part: Mapping[str, Any]) -> bytes:
+    """Code that the model runs, or what came of it."""
+    return _model_part(part)
+
+
 def generation_complete() -> bytes:
     """The answer is whole."""
     return _content({"generationComplete": True})
+
+
+def waiting_for_input() -> bytes:
+    """The model expects the user to go on."""
+    return _content({"waitingForInput": True})
 
 
 def interrupted() -> bytes:
@@ -86,15 +125,25 @@ def turn_complete(
     return _message({"serverContent": content} | ({} if usage is None else {"usageMetadata": usage}))
 
 
+def is_content(message: bytes) -> bool:
+    """Whether it is `serverContent`."""
+    return message.startswith(_CONTENT_HEAD)
+
+
+def with_end(said: bytes, end: bytes) -> bytes:
+    """One message of two: `serverContent` that says something, and that of the end of its turn."""
+    return said.removesuffix(_CONTENT_TAIL) + b"," + end.removeprefix(_CONTENT_HEAD)
+
+
 def usage_alone(usage: Mapping[str, Any]) -> bytes:
     """Usage in a frame of its own."""
     return _message({"usageMetadata": usage})
 
 
-def tool_call(calls: Sequence[tuple[str, str, Mapping[str, Any]]]) -> bytes:
-    """Function calls: id, name and arguments of each."""
+def tool_call(calls: Sequence[tuple[str, str, Mapping[str, Any]]], usage: Mapping[str, Any] | None = None) -> bytes:
+    """Function calls: id, name and arguments of each; the usage beside them, if it is told there."""
     entries = [{"id": call_id, "name": name, "args": dict(args)} for call_id, name, args in calls]
-    return _message({"toolCall": {"functionCalls": entries}})
+    return _message({"toolCall": {"functionCalls": entries}} | ({} if usage is None else {"usageMetadata": usage}))
 
 
 def tool_call_cancellation(ids: Sequence[str]) -> bytes:
@@ -140,15 +189,27 @@ def filtered_prompt(text: str, reason: str) -> bytes:
 
 
 def usage_metadata(
-    prompt: Counts, response: Counts, is_vertex: bool, *, thoughts: int = 0, tool_use: int = 0, omits: bool = False
+    prompt: Counts,
+    response: Counts,
+    is_vertex: bool,
+    *,
+    thoughts: int = 0,
+    tool_use: int = 0,
+    cached: Counts | None = None,
+    traffic: Traffic = "usual",
+    omits: bool = False,
 ) -> dict[str, Any]:
     """`usageMetadata` of one turn in the names of the service (wire-live 4).
 
-    Thoughts stand outside the total on the Gemini API (pricing 8). `omits`: a single entry of details has no count.
+    Thoughts stand outside the total on the Gemini API (pricing 8). `cached` is the part of
+    the prompt that was cached. `omits`: a single entry of details has no count.
     """
     asked, said = sum(prompt.values()), sum(response.values())
     side = "candidates" if is_vertex else "response"
     usage: dict[str, Any] = {"promptTokenCount": asked}
+    kept = sum((cached or {}).values())
+    if kept:
+        usage["cachedContentTokenCount"] = kept
     if said:
         usage[f"{side}TokenCount"] = said
     if tool_use:
@@ -156,9 +217,12 @@ def usage_metadata(
     if thoughts:
         usage["thoughtsTokenCount"] = thoughts
     usage["totalTokenCount"] = asked + said + tool_use + (thoughts if is_vertex else 0)
-    if is_vertex:
-        usage["trafficType"] = "ON_DEMAND"
+    served = _TRAFFIC[traffic][is_vertex]
+    if served is not None:
+        usage["trafficType" if is_vertex else "serviceTier"] = served
     usage["promptTokensDetails"] = _details(prompt, omits)
+    if kept:
+        usage["cacheTokensDetails"] = _details(cached or {}, omits)
     if said:
         usage[f"{side}TokensDetails"] = _details(response, omits)
     if tool_use:

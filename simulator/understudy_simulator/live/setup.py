@@ -1,8 +1,11 @@
 """The setup of a Live session: read, judged by what model and service take (wire-live 3.1, 5.1, 6). Pure."""
 
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 from zlib import crc32
 
@@ -30,6 +33,8 @@ _NOT_LIVE: Final = (
 )
 """Fields of generationConfig that Live sessions do not have (wire-live 3.1)."""
 
+_TRANSCRIPTIONS: Final = ("inputAudioTranscription", "outputAudioTranscription")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _ALPHA: Final = "alpha"
 _COVERAGES: Final[Mapping[str, Coverage]] = {
     "TURN_INCLUDES_ONLY_ACTIVITY": "TURN_INCLUDES_ONLY_ACTIVITY",
@@ -63,6 +68,12 @@ class Setup:
     handle: str | None = None
     is_transparent: bool = False
     is_proactive: bool | None = None
+
+    @property
+    def consent(self) -> str | None:
+        """The signature of the consent that came with a voice of the client's own; None if none came."""
+        replicated = _replicated_voice(self)
+        return None if not text_in(replicated, "consentAudio") else _signature(replicated)
 
     @property
     def voice_number(self) -> int:
@@ -148,6 +159,7 @@ def admit(setup: Setup, place: Place, now: datetime | None = None, trace_id: str
         return VOICE_WITHOUT_AUDIO
     refusal = (
         _refused_speech(setup, family, is_vertex)
+        or _refused_voice(setup)
         or _refused_config(setup, family, is_vertex, place.version)
         or _refused_switches(setup, family, is_vertex)
         or refused_tools(member(setup.members, "tools"), family)
@@ -174,6 +186,30 @@ def _refused_speech(setup: Setup, family: Family, is_vertex: bool) -> Refusal | 
     return None
 
 
+def _replicated_voice(setup: Setup) -> Any:
+    speech = member(member(setup.members, "generationConfig"), "speechConfig")
+    return member(member(speech, "voiceConfig"), "replicatedVoiceConfig")
+
+
+def _signature(replicated: Any) -> str:
+    """The signature of the consent to a voice: ours, so that it is good in every later session."""
+    sample = text_in(replicated, "voiceSampleAudio") or ""
+    return urlsafe_b64encode(
+        sha256(b"understudy voice consent\0" + sample.encode("utf-8", "replace")).digest()
+    ).decode()
+
+
+def _refused_voice(setup: Setup) -> Refusal | None:
+    """A voice of the client's own that is no WAV, or whose consent is signed by somebody else."""
+    replicated = _replicated_voice(setup)
+    if replicated is None:
+        return None
+    kind, signed = text_in(replicated, "mimeType"), member(replicated, "voiceConsentSignature")
+    wrong = kind is not None and kind.lower() != "audio/wav"
+    wrong |= signed is not None and text_in(signed, "signature") != _signature(replicated)
+    return INVALID_ARGUMENT if wrong else None
+
+
 def _refused_config(setup: Setup, family: Family, is_vertex: bool, version: str) -> Refusal | None:
     """Fields of generationConfig that Live sessions, the model or the version of the API do not have."""
     config = member(setup.members, "generationConfig")
@@ -181,7 +217,10 @@ def _refused_config(setup: Setup, family: Family, is_vertex: bool, version: str)
     wrong |= member(config, "thinkingConfig") is not None and not family.thinks
     if member(config, "enableAffectiveDialog") is not None:
         wrong |= not family.is_affective or not (is_vertex or _ALPHA in version)
-    wrong |= (member(config, "translationConfig") is not None) and not family.is_translator
+    translation = member(config, "translationConfig")
+    wrong |= translation is not None and not family.is_translator
+    target = text_in(translation, "targetLanguageCode")
+    wrong |= target is not None and not _LANGUAGE.fullmatch(target)
     return INVALID_ARGUMENT if wrong else None
 
 
@@ -194,7 +233,14 @@ def _refused_switches(setup: Setup, family: Family, is_vertex: bool) -> Refusal 
     if setup.is_proactive is not None:
         wrong |= family.proactivity == "never" or (family.proactivity == "always" and not setup.is_proactive)
     wrong |= setup.takes_history and not family.takes_history
+    wrong |= any(map(_is_overdone, (member(setup.members, name) for name in _TRANSCRIPTIONS)))
     return INVALID_ARGUMENT if wrong else None
+
+
+def _is_overdone(transcription: Any) -> bool:
+    """Whether a transcription is to be SMART and to have times or speakers: they do not go together."""
+    is_smart = (text_in(transcription, "mode") or "").upper() == "SMART"
+    return is_smart and (flag_in(transcription, "wordTimestamp") or flag_in(transcription, "diarization"))
 
 
 def refused_tools(tools: Any, family: Family) -> Refusal | None:

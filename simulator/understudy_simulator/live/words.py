@@ -9,7 +9,10 @@ from understudy.errors import ConfigError, did_you_mean
 from .settings import LiveSettings
 
 _SWITCH: Final[Mapping[str, bool]] = {"on": True, "true": True, "off": False, "false": False}
-_FRAMES: Final = ("binary", "text")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "frames": ("binary", "text"),
+    "traffic": ("usual", "on-demand", "flex", "priority", "provisioned"),
+}
 _LARGEST: Final = 1e9
 
 
@@ -32,19 +35,20 @@ def live_settings(texts: Iterable[str]) -> LiveSettings:
         name = WORDS.get(word)
         if name is None:
             raise ConfigError(f"--live {text}: {word!r} is none of {', '.join(WORDS)}{did_you_mean(word, WORDS)}")
-        found[name] = _value(text, value, getattr(usual, name))
+        found[name] = _value(text, name, value, getattr(usual, name))
     return LiveSettings(**found)
 
 
-def _value(text: str, value: str, usual: object) -> object:
+def _value(text: str, name: str, value: str, usual: object) -> object:
     """The value of a field whose usual value says which kind it is."""
     if isinstance(usual, bool):
         if value not in _SWITCH:
             raise ConfigError(f"--live {text}: wanted on or off, not {value!r}")
         return _SWITCH[value]
     if isinstance(usual, str):
-        if value not in _FRAMES:
-            raise ConfigError(f"--live {text}: {value!r} is none of {', '.join(_FRAMES)}{did_you_mean(value, _FRAMES)}")
+        choices = _CHOICES[name]
+        if value not in choices:
+            raise ConfigError(f"--live {text}: {value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}")
         return value
     try:
         number = float(value.removesuffix("s"))

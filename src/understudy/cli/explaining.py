@@ -6,10 +6,10 @@ import zlib
 from dataclasses import dataclass
 from datetime import date
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..pricing.book import PriceBook
 from ..pricing.cost import Cost, lines_json, plain
-from ..pricing.explain import LIVE_METHOD, explain, formula, kind_of, recording_of
+from ..pricing.explain import KINDS, LIVE_METHOD, explain, formula, kind_of, recording_of
 from ..pricing.sessions import session_log_line
 from .tables import print_rows
 
@@ -29,7 +29,12 @@ class Asked:
 
 
 def print_explanation(book: PriceBook, asked: Asked, as_json: bool) -> None:
-    """Print the explanation, as a table or as JSON. Raises PriceError for a model without an entry."""
+    """Print the explanation, as a table or as JSON. Raises PriceError for a model without an entry.
+
+    Raises ConfigError for a method that is none.
+    """
+    if asked.method is not None and asked.method not in KINDS:
+        raise ConfigError(f"--method {asked.method}: unknown method{did_you_mean(asked.method, KINDS)}")
     body = _inflated(asked.body)
     kind, content_type = kind_of(body)
     kind = asked.method or kind

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UnderstudyError
+from ..library import price_book
+from ..pricing.book import PriceBook
 
 _log = logging.getLogger(__name__)
 
@@ -15,8 +17,8 @@ _log = logging.getLogger(__name__)
 class Reloadable(Protocol):
     """A gateway that runs."""
 
-    async def reload(self, config: Any) -> None:
-        """Take another configuration."""
+    async def reload(self, config: Any, book: PriceBook) -> None:
+        """Take another configuration, and its prices."""
         ...
 
 
@@ -52,7 +54,9 @@ def reloading(server: Reloadable, path: Path) -> Callable[[], Awaitable[None]]:
 
     async def reload() -> None:
         try:
-            await server.reload(await asyncio.to_thread(load_config, path, os.environ))
+            settings = await asyncio.to_thread(load_config, path, os.environ)
+            book = await asyncio.to_thread(price_book, settings.price_book, [settings.model_prices])
+            await server.reload(settings, book)
         except UnderstudyError as error:
             for line in str(error).splitlines():
                 _log.error("%s", line)

@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -126,10 +127,19 @@ def cost_by(book: PriceBook, probe: Probe, upstream: Transcript) -> Decimal | No
     if probe.scenario.expect.cost == 0:
         return Decimal(0)
     provider, model = probe.surface.provider, probe.scenario.model
-    bodies = list(_bodies(probe, upstream))
+    priced = list(_priced(upstream))
     today = datetime.now(UTC).date()
     try:
-        totals = [explain(book, provider, model, *body, date=today).total for body in bodies]
+        totals = [
+            explain(
+                *(book, provider, model, one.method, one.body, one.content_type),
+                date=today,
+                location=one.location,
+                request=one.request,
+                served_tier=one.tier,
+            ).total
+            for one in priced
+        ]
     except PriceError:
         return None
     if not totals or None in totals:
@@ -137,18 +147,47 @@ def cost_by(book: PriceBook, probe: Probe, upstream: Transcript) -> Decimal | No
     return added(total for total in totals if total is not None)
 
 
-def _bodies(probe: Probe, upstream: Transcript) -> Iterable[tuple[str, bytes, str]]:
-    """Method, body and content type of all that is priced."""
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """An answer, or a session, that is priced: as `explain` takes it."""
+
+    method: str
+    body: bytes
+    content_type: str = ""
+    location: str | None = None
+    tier: str | None = None
+    request: bytes | None = None
+
+
+def _priced(upstream: Transcript) -> Iterable[_Priced]:
+    """All that is priced: a video job by the first answer that says it is done."""
+    started: dict[str, tuple[bytes, str | None]] = {}
     for session in upstream.sessions:
-        yield LIVE_METHOD, b"\n".join(frame.payload for frame in session.sent_by("server")), ""
+        yield _Priced(LIVE_METHOD, b"\n".join(frame.payload for frame in session.sent_by("server")))
     for exchange in upstream.exchanges:
         place, response = place_of(exchange.request.path), exchange.response
         if place is None or response is None or response.status >= 400:
             continue
+        body = _inflated(response)
         if place.method == "predictLongRunning":
-            yield place.method, exchange.request.body, ""
-        elif place.operation is None and place.method not in ("countTokens", "fetchPredictOperation", "download"):
-            yield place.method, _inflated(response), _type(response.headers)
+            started[_named(body)] = exchange.request.body, place.location
+        elif place.operation is not None or place.method == "fetchPredictOperation":
+            job = started.pop(_named(body), None) if b'"done"' in body else None
+            if job is not None:
+                yield _Priced("fetchPredictOperation", body, "application/json", location=job[1], request=job[0])
+        elif place.method not in ("countTokens", "download"):
+            tier = header_value(response.headers, b"x-gemini-service-tier")
+            words = None if tier is None else tier.decode("latin-1")
+            yield _Priced(place.method, body, _type(response.headers), place.location, words)
+
+
+def _named(body: bytes) -> str:
+    """The name of the operation that an answer is about; empty if it is about none."""
+    try:
+        value: Any = json.loads(body)
+        return str(value["name"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _inflated(response: Response) -> bytes:

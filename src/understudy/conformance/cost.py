@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from ..pricing.cost import plain
 from ..scenario.model import Scenario
 from ..surfaces import Surface
 from .errors import google_error
@@ -295,8 +296,11 @@ def _figure_line(figure: Figure) -> str:
     return f"{figure.id}: {amount}" + (" (estimated)" if figure.is_estimated else "")
 
 
-def _evidence(books: Books, wanted: Decimal | None = None) -> tuple[str, ...]:
-    lines = () if wanted is None else (f"wanted: {wanted:f}",)
+def _evidence(case: Case, wanted: Decimal | None = None) -> tuple[str, ...]:
+    """What should have been booked, and by which prices, beside what was."""
+    books = _books(case)
+    by = "our engine, Google's prices" if case.target.price_book == "shipped" else "the scenario's sum, frozen prices"
+    lines = () if wanted is None else (f"wanted: {plain(wanted)} ({by})",)
     return (*lines, *(_figure_line(figure) for figure in books.figures[:6]))
 
 
@@ -320,18 +324,18 @@ def _exact(case: Case) -> Iterator[Finding]:
     elif not books.figures:
         yield _missing(case)
     elif books.total is None:
-        yield Finding("The cost is called unknown.", _evidence(books, wanted))
+        yield Finding("The cost is called unknown.", _evidence(case, wanted))
     elif books.total != wanted:
-        yield Finding("The cost is wrong.", _evidence(books, wanted))
+        yield Finding("The cost is wrong.", _evidence(case, wanted))
 
 
 def _free(case: Case) -> Iterator[Finding]:
     """What is free may be booked with 0 or not at all."""
     books = _books(case)
     if any(figure.amount is None for figure in books.figures):
-        yield Finding("The cost of what is free is called unknown.", _evidence(books, Decimal(0)))
+        yield Finding("The cost of what is free is called unknown.", _evidence(case, Decimal(0)))
     elif books.total:
-        yield Finding("What is free was billed.", _evidence(books, Decimal(0)))
+        yield Finding("What is free was billed.", _evidence(case, Decimal(0)))
 
 
 def _unknown(case: Case) -> Iterator[Finding]:
@@ -340,7 +344,7 @@ def _unknown(case: Case) -> Iterator[Finding]:
     if not books.figures and case.target.cost.kind != "header":
         yield _missing(case)
     if any(figure.amount is not None for figure in books.figures):
-        yield Finding("A model without a price was given a cost.", _evidence(books))
+        yield Finding("A model without a price was given a cost.", _evidence(case))
 
 
 def _not_exact(case: Case) -> Iterator[Finding]:
@@ -350,9 +354,9 @@ def _not_exact(case: Case) -> Iterator[Finding]:
         yield _missing(case)
     for figure in books.figures:
         if figure.amount == 0:
-            yield Finding("A stream that was cut short is booked as free.", _evidence(books))
+            yield Finding("A stream that was cut short is booked as free.", _evidence(case))
         elif figure.amount is not None and not figure.is_estimated:
-            yield Finding("The cost of a stream that was cut short is passed off as exact.", _evidence(books))
+            yield Finding("The cost of a stream that was cut short is passed off as exact.", _evidence(case))
 
 
 def _has_cost(scenario: Scenario) -> bool:

@@ -21,7 +21,9 @@ KEY_VARIABLE: Final = "UNDERSTUDY_CHECK_KEY"
 SETTINGS: Final[Mapping[str, object]] = MappingProxyType(
     {"price_book": "frozen", "keys": [{"id": "check", "key": f"os.environ/{KEY_VARIABLE}"}]}
 )
-"""Our own gateway under test: one key, and the price book against which the scenarios' costs are worked out."""
+"""Our own gateway under test: one key, and the price book against which the scenarios' costs are worked out.
+
+`understudy check --price-book` puts another in its place."""
 
 _OPTIONS: Final = ("--strict", "--auth", "any")
 
@@ -50,7 +52,8 @@ def own_stand(target: Target, home: Path) -> Generator[Stand, None, None]:
                 spend = folder / "spend.jsonl"
                 play, pass_on = (*Ports().options(), *_OPTIONS), (*Ports().options(), "--spend", str(spend))
                 environ[KEY_VARIABLE] = key
-                with wired(folder, environ, play, pass_on, key_file, quiet=True, settings=SETTINGS) as pair:
+                settings = {**SETTINGS, "price_book": target.price_book}
+                with wired(folder, environ, play, pass_on, key_file, quiet=True, settings=settings) as pair:
                     simulator, gateway = pair.simulator.ready, pair.gateway.ready
                     known = replace(
                         target,
@@ -58,7 +61,6 @@ def own_stand(target: Target, home: Path) -> Generator[Stand, None, None]:
                         project=PROJECT,
                         location=LOCATION,
                         cost=replace(target.cost, file=str(spend)),
-                        price_book="frozen",
                     )
                     yield Stand(gateway.http, simulator.admin or "", known, simulator.http, gateway.pid)
             case "direct":

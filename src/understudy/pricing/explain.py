@@ -17,13 +17,16 @@ from ..usage.wire_json import as_array, as_object, decoded, is_object
 from .batches import cost_of_batch
 from .book import PriceBook
 from .cost import Cost, estimated, plain
-from .exchanges import cost_of
+from .exchanges import FREE_METHODS, PRICED_METHODS, cost_of
 from .sessions import cost_of_session
 from .videos import cost_of_videos, reservation
 
 LIVE_METHOD: Final = "bidiGenerateContent"
 BATCH: Final = "batch"
 """The kind of a file of results, one JSON object a line; it is no method."""
+
+KINDS: Final = PRICED_METHODS | FREE_METHODS | {LIVE_METHOD, BATCH}
+"""All that can be explained."""
 
 _EVENTS: Final = "text/event-stream"
 _JSON: Final = "application/json"
@@ -185,7 +188,11 @@ def _kind_of_object(value: dict[str, Any]) -> str:
 
 
 def formula(cost: Cost) -> str:
-    """The sum as people write it: `8 x 0.0000003 + 20 x 0.0000025 = 0.0000524`; `unknown` behind it if it is."""
+    """The sum as people write it: `8 x 0.0000003 + 20 x 0.0000025 = 0.0000524`.
+
+    Of an unknown cost what is known of it, and `? = unknown` behind that; `unknown` alone where there is nothing.
+    """
     terms = " + ".join(f"{plain(line.quantity)} x {plain(line.unit_price)}" for line in cost.lines)
-    total = "unknown" if cost.total is None else plain(cost.total)
-    return f"{terms or '0'} = {total}"
+    if cost.total is None:
+        return f"{terms} + ? = unknown" if terms else "unknown"
+    return f"{terms or '0'} = {plain(cost.total)}"

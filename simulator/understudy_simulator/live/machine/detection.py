@@ -11,7 +11,6 @@ Rules (wire-live 3.1, 5.3; thresholds and defaults are ours, Google publishes no
 
 import sys
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,15 +87,32 @@ def seconds_in(data: bytes, mime_type: str) -> float:
     return len(data) / _UNHEARD_BYTES_PER_SECOND
 
 
+def bytes_per_second(mime_type: str) -> int:
+    """How many bytes of such audio last a second; of what is no PCM a guess."""
+    return rate_of(mime_type, "client") * SAMPLE_BYTES if is_pcm(mime_type) else _UNHEARD_BYTES_PER_SECOND
+
+
 class ActivityDetector:
     """Listens to one stream of audio."""
 
-    __slots__ = ("_at_ms", "_began_ms", "_last_loud_ms", "_loud_ms", "_quiet_ms", "_rate", "_rest", "_sense", "hears")
+    __slots__ = (
+        "_at_ms",
+        "_began_ms",
+        "_last_loud_ms",
+        "_loud_ms",
+        "_quiet_ms",
+        "_rate",
+        "_rest",
+        "_sense",
+        "_windows",
+        "hears",
+    )
 
     def __init__(self, sensitivity: Sensitivity) -> None:
         self._sense = sensitivity
         self._rate = 0
         self._rest = b""
+        self._windows = 0
         self._at_ms = 0.0
         self._loud_ms = 0
         self._quiet_ms = 0
@@ -119,15 +135,25 @@ class ActivityDetector:
             return found
         rate = rate_of(mime_type, "client")
         if rate != self._rate:
-            self._rate, self._rest = rate, b""
-        size = max(rate * WINDOW_MS // 1000, 1) * SAMPLE_BYTES
+            self._rate, self._rest, self._windows = rate, b"", 0
         if self._rest:
             data = self._rest + data
-        whole = len(data) // size * size
-        self._rest = data[whole:]
-        for level in _levels(data[:whole], size // SAMPLE_BYTES):
-            self._judge(level, found)
+        values = array("h", data[: len(data) // SAMPLE_BYTES * SAMPLE_BYTES])
+        if sys.byteorder == "big":
+            values.byteswap()
+        start = 0
+        while start + (samples := self._next_samples()) <= len(values):
+            self._windows += 1
+            # The mean amplitude of the window.
+            self._judge(sum(map(abs, values[start : start + samples])) // samples, found)
+            start += samples
+        self._rest = data[start * SAMPLE_BYTES :]
         return found
+
+    def _next_samples(self) -> int:
+        """The length of the next window: at rates like 11025 Hz some have a sample more, so that none drifts."""
+        begin = self._windows * self._rate * WINDOW_MS // 1000
+        return max((self._windows + 1) * self._rate * WINDOW_MS // 1000 - begin, 1)
 
     def flush(self) -> list[Began | Ended]:
         """The stream pauses: speech that goes on has ended (`audioStreamEnd`)."""
@@ -162,12 +188,3 @@ class ActivityDetector:
         self.hears = False
         self._loud_ms = 0
         return Ended(self._last_loud_ms / 1000, (self._last_loud_ms - self._began_ms) / 1000)
-
-
-def _levels(pcm: bytes, samples: int) -> Iterator[int]:
-    """The mean amplitude of each window of so many samples."""
-    values = array("h", pcm)
-    if sys.byteorder == "big":
-        values.byteswap()
-    for start in range(0, len(values), samples):
-        yield sum(map(abs, values[start : start + samples])) // samples

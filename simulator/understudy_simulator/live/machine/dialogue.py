@@ -5,50 +5,43 @@ interrupts it, unless NO_INTERRUPTION says that the next turn follows. A blockin
 answered; only spoken activity cancels it. What the model says comes from `answers`, as over HTTP.
 """
 
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, assert_never
 
-from understudy.scenario.json_subset import last_text
-
-from ...answers.grounding import TOKENS_OF_SEARCH, grounding_metadata, grounds
-from ...answers.markers import block_reason
-from ...answers.reading import Members, count_in, member, members_in, text_in
-from ...answers.thinking import thinking_of, thought_about
+from ...answers.reading import Members, member, text_in
 from ...answers.tokens import tokens_of_request, tokens_of_text
-from ...answers.turns import Said, said_to
+from ...answers.turns import Said
 from ...cues import Action
 from ...ids import Identity
 from ..messages import (
     detection_signal,
-    input_transcription,
     tool_call_cancellation,
-    transcription_finished,
     voice_activity,
 )
 from ..reading import ClientContent, ContextUpdate, RealtimeInput, ToolResponse
 from ..refusals import ACTIVITY_CONTROL, INVALID_ARGUMENT, MEDIA_CHUNKS, Refusal
 from ..settings import LiveSettings
-from ..setup import Admitted, behaviors_of, kinds_of, refused_tools
+from ..setup import Admitted, behaviors_of, refused_tools
 from .calling import Call, Calls
+from .composing import SILENCE_MARKER, Composer
 from .context import Context
 from .detection import Began, Ended
-from .listening import Listener
+from .listening import Listener, spoken_words
+from .nudges import is_nudging, without_nudges
 from .speaking import Beside, Speaker
-from .turns import TURN_END, Beat, OpenCall, audio_beats, call_beats, ending, text_beats, thought_beats
+from .transcribing import INTERIM_S, input_scribe
+from .turns import (
+    Beat,
+    OpenCall,
+    behind_first,
+    call_beats,
+    ending,
+    with_updates,
+)
 
-SILENCE_MARKER: Final = "[[understudy:silence]]"
-"""Text that a model which may keep silent does not answer."""
-
-_REASONS: Final[Mapping[str, str]] = {
-    "BLOCKLIST": "BLOCKLIST",
-    "PROHIBITED_CONTENT": "PROHIBITED_INPUT_CONTENT",
-    "OTHER": "RESPONSE_REJECTED",
-}
-"""What `turnCompleteReason` says where `[[understudy:block=...]]` asks for it; other blocks are INPUT_OTHER."""
-
-_CALL_WORD: Final = re.compile(r"\bcall\b", re.IGNORECASE)
 _THINK_WORD: Final = re.compile(r"\bthink\b", re.IGNORECASE)
 _THINKING_ALOUD: Final = "Let me think about that."
 _THINKING_S: Final = 1.0
@@ -57,28 +50,36 @@ Outcome = tuple[Action, ...] | Refusal
 
 
 class Dialogue:
-    """One session's turns. `on_turn_end` is asked what else is to be sent whenever a turn has ended."""
+    """One session's turns. `on_turn_end` is asked what else is to be sent whenever a turn has ended.
+
+    `tells_handles`: while the model speaks the client hears from time to time that there is no handle for it now.
+    """
 
     __slots__ = (
         "_admitted",
         "_afterthought",
         "_calls",
         "_calls_made",
+        "_composer",
         "_context",
+        "_draft_at_s",
         "_family",
         "_history_taken",
         "_identity",
         "_instruction",
+        "_late",
         "_listener",
         "_on_turn_end",
         "_owes_answer",
         "_results",
+        "_scribe",
         "_settings",
         "_setup",
         "_speaker",
         "_tools",
         "_transcribed",
         "_turns_begun",
+        "_update_every_s",
         "has_video",
         "turns",
     )
@@ -91,6 +92,8 @@ class Dialogue:
         context: Context,
         speaker: Speaker,
         on_turn_end: Callable[[], tuple[Action, ...]],
+        *,
+        tells_handles: bool = False,
     ) -> None:
         self._admitted = admitted
         self._setup = admitted.setup
@@ -101,6 +104,10 @@ class Dialogue:
         self._speaker = speaker
         self._on_turn_end = on_turn_end
         self._listener = Listener(admitted)
+        self._composer = Composer(admitted, settings)
+        self._scribe = input_scribe(admitted, settings)
+        self._draft_at_s = math.inf
+        self._late: list[Beat] = []
         self._calls = Calls()
         self._calls_made = 0
         self._turns_begun = 0
@@ -108,6 +115,7 @@ class Dialogue:
         self._instruction: Any = member(self._setup.members, "systemInstruction")
         self._history_taken = not self._setup.takes_history
         self._results: list[Members] = []
+        self._update_every_s = settings.handle_every_s if tells_handles else 0.0
         self._transcribed = ""
         self._owes_answer = False
         self._afterthought: Said | None = None
@@ -119,6 +127,16 @@ class Dialogue:
     def can_resume(self) -> bool:
         """Whether a handle may be given now: nothing is being said, no call is open that blocks (wire-live 4)."""
         return not self._calls.is_blocked and not self._speaker.is_in_turn
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the client's audio so far."""
+        return self._listener.at_s
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the model speaks, or what it said is still being played."""
+        return self._speaker.is_speaking
 
     # -- listening
 
@@ -178,7 +196,9 @@ class Dialogue:
             if isinstance(told, Refusal):
                 return told
             actions += told
-        if heard.text is None or (self._speaker.is_speaking and _is_nudging(heard.text)):
+        if self._listener.at_s >= self._draft_at_s:
+            actions += self._write_draft()
+        if heard.text is None or (self._speaker.is_speaking and is_nudging(heard.text)):
             return actions
         if not self._setup.keeps_talking:
             actions += self._interrupt(self._speaker.is_speaking)
@@ -189,20 +209,43 @@ class Dialogue:
     def _notice(self, noticed: Began | Ended) -> Outcome:
         """Spoken activity began: it interrupts. It ended: it is a turn of its own."""
         if isinstance(noticed, Began):
+            if self._scribe is not None and self._scribe.drafts:
+                self._draft_at_s = noticed.at_s + INTERIM_S - 1e-6
             signals = self._signals("SOS", "ACTIVITY_START", noticed.at_s)
             return signals if self._setup.keeps_talking else signals + self._interrupt_by_speech()
         actions = self._signals("EOS", "ACTIVITY_END", noticed.at_s)
         if self._setup.is_manual and not self._listener.activity_s:
             return actions
-        words = f"({self._listener.activity_s:.1f} seconds of audio)"
+        words = spoken_words(self._listener.activity_s)
         is_cough = self._listener.is_cough and self._admitted.may_keep_silent
         self._add_text(SILENCE_MARKER if is_cough else words)
-        if self._setup.transcribes_input:
-            self._transcribed += words
-            actions += (self._speaker.message(input_transcription(words)),)
-            if self._settings.finishes_transcriptions:
-                actions += (self._speaker.message(transcription_finished("inputTranscription")),)
+        actions += self._write_down(words, noticed)
         return self._then_answer(actions, is_spoken=True)
+
+    def _write_down(self, words: str, noticed: Ended) -> tuple[Action, ...]:
+        """The transcription of an activity; what is to come late comes behind the beginning of the answer."""
+        scribe = self._scribe
+        if scribe is None:
+            return ()
+        self._transcribed += words
+        payloads = [scribe.written(words, noticed.at_s - noticed.lasted_s, noticed.at_s)]
+        if scribe.finishes:
+            payloads.append(scribe.end)
+        if self._settings.late_transcriptions:
+            self._late.extend(map(Beat, payloads))
+            return ()
+        return tuple(map(self._speaker.message, payloads))
+
+    def _write_draft(self) -> tuple[Action, ...]:
+        """The user has spoken on: a draft of what will be written down."""
+        listener, scribe = self._listener, self._scribe
+        if scribe is None or not listener.is_in_activity:
+            self._draft_at_s = math.inf
+            return ()
+        self._draft_at_s = listener.at_s + INTERIM_S - 1e-6
+        began_s = listener.began_s
+        words = spoken_words(listener.at_s - began_s)
+        return (self._speaker.message(scribe.draft(words, began_s, listener.at_s)),)
 
     def _signals(self, signal: str, kind: str, at_s: float) -> tuple[Action, ...]:
         if not self._setup.signals_activity:
@@ -275,65 +318,22 @@ class Dialogue:
             self._owes_answer = True
             return ()
         self._owes_answer = False
-        turns, self.turns = _without_nudges(self.turns), []
+        turns, self.turns = without_nudges(self.turns), []
         if self._results:
             turns.append({"role": "user", "parts": self._results})
             self._results = []
-        said, prompt = self._said_to(turns)
-        if self._admitted.may_keep_silent and SILENCE_MARKER in prompt:
-            return self._begin(iter((TURN_END,)), Beside())
-        reason = block_reason(prompt)
-        if reason is not None:
-            why = _REASONS.get(reason, "INPUT_OTHER")
-            return self._begin(iter((TURN_END,)), Beside(extras={"turnCompleteReason": why}))
+        said, prompt = self._composer.said_to(turns, self._tools)
+        unanswered = self._composer.unanswered(prompt)
+        if unanswered is not None:
+            return self._begin(*unanswered)
         if self._family.tells_status and said.call is None and _THINK_WORD.search(prompt):
             self._afterthought = said
-            return self._begin(self._voiced(_THINKING_ALOUD), Beside(extras={"interactionStatus": "IN_PROGRESS"}))
-        return self._say(said, prompt)
-
-    def _said_to(self, turns: list[Members]) -> tuple[Said, str]:
-        """What is said to these turns, and the text that it answers."""
-        most = count_in(member(self._setup.members, "generationConfig"), "maxOutputTokens")
-        body: dict[str, Any] = {"contents": turns, "tools": self._tools}
-        if most is not None:
-            body["generationConfig"] = {"maxOutputTokens": most}
-        prompt = last_text(body) or ""
-        said = said_to(body)
-        if said.call is None and _CALL_WORD.search(prompt):
-            said = said_to(body | {"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}})
-        if self._family.is_transcriber and said.call is None:
-            said = Said(prompt)
-        return said, prompt
-
-    def _say(self, said: Said, prompt: str) -> Outcome:
+            return self._begin(
+                self._composer.voiced(_THINKING_ALOUD), Beside(extras={"interactionStatus": "IN_PROGRESS"})
+            )
         if said.calls:
             return self._call(said)
-        config = member(self._setup.members, "generationConfig")
-        thinking = thinking_of(config, self._family.thinks)
-        beats = self._voiced(said.text)
-        if thinking.is_told:
-            beats = chain(thought_beats(thought_about(prompt)), beats)
-        extras: dict[str, Any] = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
-        kinds = kinds_of(self._tools)
-        tool_use = 0
-        if grounds(kinds):
-            tool_use = TOKENS_OF_SEARCH
-            extras["groundingMetadata"] = grounding_metadata(kinds, prompt, said.text, self._admitted.is_vertex)
-        has_usage = not self._family.is_transcriber
-        return self._begin(beats, Beside(thinking.tokens, tool_use, extras, has_usage))
-
-    def _voiced(self, text: str, then: Iterable[Beat] = ()) -> Iterator[Beat]:
-        if not self._admitted.speaks:
-            return text_beats(text, self._settings, then)
-        setup = self._setup
-        return audio_beats(
-            text,
-            self._settings,
-            is_vertex=self._admitted.is_vertex,
-            transcribes=setup.transcribes_output,
-            voice=setup.voice_number,
-            then=then,
-        )
+        return self._begin(*self._composer.answer(said, prompt, self._tools))
 
     def _call(self, said: Said) -> Outcome:
         """Call functions. If one of them blocks, the model waits; else it speaks, calls, and the conversation goes on.
@@ -348,9 +348,9 @@ class Dialogue:
         beats = self._opened(made, calls)
         if not any(call.blocks for call in made):
             names = ", ".join(call.name for call in made)
-            beats = self._voiced(f"I am calling {names}; meanwhile we can go on.", beats)
+            beats = self._composer.voiced(f"I am calling {names}; meanwhile we can go on.", beats)
         elif self._family.closes_calling_turn:
-            beats = chain(beats, ending(self._settings))
+            beats = chain(beats, self._composer.trailing(), ending(self._settings))
         extras = {"interactionStatus": "IDLE"} if self._family.tells_status else {}
         return self._begin(beats, Beside(extras=extras))
 
@@ -358,7 +358,7 @@ class Dialogue:
         """The message with the calls, which are open from when it is sent: not if the words before are interrupted."""
         for call in made:
             self._calls.add(call)
-        yield from call_beats(calls)
+        yield from call_beats(calls, self._speaker.usage_so_far if self._settings.usage_on_calls else None)
 
     def _call_id(self) -> str:
         self._calls_made += 1
@@ -369,6 +369,10 @@ class Dialogue:
         if not self._speaker.is_in_turn:
             self._turns_begun += 1
         transcribed, self._transcribed = self._transcribed, ""
+        if self._late:
+            beats, self._late = behind_first(beats, self._late), []
+        if self._update_every_s:
+            beats = with_updates(beats, self._update_every_s)
         actions = self._speaker.begin(beats, beside, transcribed)
         if self._context.is_full:
             return INVALID_ARGUMENT
@@ -382,7 +386,9 @@ class Dialogue:
         if self._afterthought is not None:
             said, self._afterthought = self._afterthought, None
             pause = iter((Beat(pause_s=_THINKING_S),))
-            more = self._begin(chain(pause, self._voiced(said.text)), Beside(extras={"interactionStatus": "IDLE"}))
+            more = self._begin(
+                chain(pause, self._composer.voiced(said.text)), Beside(extras={"interactionStatus": "IDLE"})
+            )
         else:
             more = self._answer() if self._owes_answer else ()
         return more if isinstance(more, Refusal) else actions + more
@@ -410,24 +416,3 @@ class Dialogue:
             return self._interrupt(is_busy=True)
         ids = self._calls.cancel(0, blocking=True)
         return (self._speaker.message(tool_call_cancellation(ids)),) if ids else ()
-
-
-def _without_nudges(turns: list[Members]) -> list[Members]:
-    """The turns without those at the end by which clients ask for an answer to what was said before.
-
-    ADK and livekit say a full stop, pipecat a blank. Where nothing was said before, they are all there is to answer.
-    """
-    end = len(turns)
-    while end and _is_nudge(turns[end - 1]):
-        end -= 1
-    return turns[:end] if any(text_in(turn, "role") != "model" for turn in turns[:end]) else turns
-
-
-def _is_nudge(turn: Members) -> bool:
-    parts = members_in(turn, "parts")
-    words = "".join(text_in(part, "text") or "" for part in parts)
-    return all(list(part) == ["text"] for part in parts) and _is_nudging(words)
-
-
-def _is_nudging(words: str) -> bool:
-    return words.strip() in ("", ".")

@@ -4,6 +4,7 @@ Limits: wire-live 5.5, 5.6. A session without context-window compression ends af
 pictures came, counted over all its connections; every connection ends after about 10 minutes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -17,10 +18,13 @@ from ..settings import LiveSettings
 from ..setup import Admitted
 from .context import Context, compression_of
 from .dialogue import Dialogue, Outcome
+from .interpreting import Interpreter
 from .memory import SessionMemory, Snapshot
 from .speaking import Speaker
 
 _HANDLE_LENGTH: Final = 96
+_MOST_HANDLES: Final = 100
+"""How many handles of one session are kept: those of the last three minutes, if it streams."""
 
 
 class Session:
@@ -43,6 +47,7 @@ class Session:
         "_new_id",
         "_settings",
         "_speaker",
+        "_update_at_s",
         "_warning",
         "dialogue",
     )
@@ -60,12 +65,24 @@ class Session:
         self._settings = settings
         self._memory = memory
         self._new_id = new_id
-        self._compression = compression_of(
-            member(admitted.setup.members, "contextWindowCompression"), admitted.model.input_limit
-        )
-        self._context = Context(admitted.model.input_limit, self._compression)
+        window = settings.context_window or admitted.model.input_limit
+        self._compression = compression_of(member(admitted.setup.members, "contextWindowCompression"), window)
+        self._context = Context(window, self._compression)
         self._speaker = Speaker(self._context, admitted.is_vertex, settings, new_id)
-        self.dialogue = Dialogue(admitted, identity, settings, self._context, self._speaker, self._offer_handle)
+        self.dialogue: Dialogue | Interpreter = (
+            Interpreter(admitted, settings, self._context, self._speaker, self._offer_handle)
+            if admitted.family.is_translator
+            else Dialogue(
+                admitted,
+                identity,
+                settings,
+                self._context,
+                self._speaker,
+                self._offer_handle,
+                tells_handles=self._tells_handles,
+            )
+        )
+        self._update_at_s = math.inf
         self._consumed = 1
         self._earlier_s = 0.0
         self._at = 0.0
@@ -89,7 +106,7 @@ class Session:
             self._earlier_s = restored.age_s
             self._had_video = restored.has_video
         session_id = self._identity.uuid if self._admitted.is_vertex else None
-        complete = self._speaker.message(setup_complete(session_id))
+        complete = self._speaker.message(setup_complete(session_id, self._admitted.setup.consent))
         return (complete, *self._offer_handle(), self._limit())
 
     def take(self, said: ClientContent | RealtimeInput | ToolResponse | ContextUpdate, at: float) -> Outcome:
@@ -97,6 +114,9 @@ class Session:
         self._at = at
         self._consumed += 1
         outcome = self.dialogue.take(said)
+        if self.dialogue.heard_s >= self._update_at_s and not isinstance(outcome, Refusal):
+            streamed = self._streamed()
+            outcome = streamed if isinstance(streamed, Refusal) else outcome + streamed
         if isinstance(outcome, Refusal) or self._had_video or not self.dialogue.has_video:
             return outcome
         self._had_video = True
@@ -146,18 +166,47 @@ class Session:
             seconds = max(abort_s - self._at, 0.0)
         return Alarm(seconds, id)
 
+    @property
+    def _tells_handles(self) -> bool:
+        return self._admitted.setup.resumes and self._memory is not None
+
+    def _streamed(self) -> Outcome:
+        """The client streams audio: every other second of it, it hears of its handle (wire-live 5.6).
+
+        While the model speaks, that is told between its messages.
+        """
+        if self.dialogue.is_speaking:
+            self._rest_of_handles()
+            return ()
+        offered = self._offer_handle()
+        return self.dialogue.tell(offered) if isinstance(self.dialogue, Interpreter) else offered
+
+    def _rest_of_handles(self) -> None:
+        """No more of handles until the client has streamed on for a while."""
+        every_s = self._settings.handle_every_s
+        if self._tells_handles and every_s > 0:
+            # A hair earlier: sums of seconds may be off by one.
+            self._update_at_s = self.dialogue.heard_s + every_s - 1e-6
+
     def _offer_handle(self) -> tuple[Action, ...]:
         """A handle for what was said so far, if handles are wanted; an update without one while none can be given."""
         setup = self._admitted.setup
         if not setup.resumes or self._memory is None:
             return ()
+        self._rest_of_handles()
         message = self._speaker.message
         if not self.dialogue.can_resume:
             return (message(resumption_update(None, None)),)
         self._handles += 1
-        handle = self._identity.urlsafe(f"handle {self._handles}", _HANDLE_LENGTH)
+        if self._handles > _MOST_HANDLES:
+            # Who streams for long does not crowd out the handles of others.
+            self._memory.drop(self._identity.scope, self._handle(self._handles - _MOST_HANDLES))
+        handle = self._handle(self._handles)
         self._memory.keep(self._identity.scope, handle, self._snapshot())
         return (message(resumption_update(handle, self._consumed - 1 if setup.is_transparent else None)),)
+
+    def _handle(self, number: int) -> str:
+        return self._identity.urlsafe(f"handle {number}", _HANDLE_LENGTH)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(

@@ -21,29 +21,39 @@ _COUGH_S: Final = 0.3
 """Speech below it is not meant for the model, if the model may keep silent; the figure is ours."""
 
 
+def spoken_words(seconds: float) -> str:
+    """What is taken to have been said in so much speech: its length."""
+    return f"({seconds:.1f} seconds of audio)"
+
+
 class Listener:
-    """Hears one session's input; `activity_s` is the speech that no turn has included yet."""
+    """Hears one session's input; `at_s`: seconds of its audio, `activity_s`: of speech that no turn included yet.
+
+    `began_s`: when the last activity began; `is_in_activity`: it goes on.
+    """
 
     __slots__ = (
         "_admitted",
-        "_at_s",
         "_detector",
-        "_in_activity",
         "_pictures",
         "_pictures_apart",
         "_sound_s",
         "activity_s",
+        "at_s",
+        "began_s",
+        "is_in_activity",
     )
 
     def __init__(self, admitted: Admitted) -> None:
         self._admitted = admitted
         self._detector = None if admitted.setup.is_manual else ActivityDetector(admitted.sensitivity)
-        self._in_activity = False
-        self._at_s = 0.0
+        self.is_in_activity = False
+        self.at_s = 0.0
         self._sound_s = 0.0
         self._pictures: dict[str, int] = {}
         self._pictures_apart: dict[str, int] = {}
         self.activity_s = 0.0
+        self.began_s = 0.0
 
     @property
     def is_manual(self) -> bool:
@@ -53,9 +63,10 @@ class Listener:
     def hear(self, heard: RealtimeInput) -> list[Began | Ended]:
         """Take one message in; where activity began and ended in it, in order."""
         found: list[Began | Ended] = []
-        if heard.activity_start and not self._in_activity:
-            self._in_activity = True
-            found.append(Began(self._at_s))
+        if heard.activity_start and not self.is_in_activity:
+            self.is_in_activity = True
+            self.began_s = self.at_s
+            found.append(Began(self.at_s))
         for blob in heard.media:
             if modality_of(blob.mime_type) == "AUDIO":
                 found += self._hear_audio(blob)
@@ -63,32 +74,34 @@ class Listener:
                 self._see(blob)
         if heard.audio_stream_end and self._detector is not None:
             found += self._noted(self._detector.flush())
-        if heard.activity_end and self._in_activity:
-            self._in_activity = False
-            found.append(Ended(self._at_s, self.activity_s))
+        if heard.activity_end and self.is_in_activity:
+            self.is_in_activity = False
+            found.append(Ended(self.at_s, self.activity_s))
         return found
 
     def _hear_audio(self, blob: Blob) -> Sequence[Began | Ended]:
         seconds = seconds_in(blob.data, blob.mime_type)
         self._sound_s += seconds
-        self._at_s += seconds
+        self.at_s += seconds
         if self._detector is not None:
             return self._noted(self._detector.feed(blob.data, blob.mime_type))
-        if self._in_activity:
+        if self.is_in_activity:
             self.activity_s += seconds
         return ()
 
     def _noted(self, found: Sequence[Began | Ended]) -> Sequence[Began | Ended]:
         for one in found:
-            self._in_activity = isinstance(one, Began)
+            self.is_in_activity = isinstance(one, Began)
             if isinstance(one, Ended):
                 self.activity_s += one.lasted_s
+            else:
+                self.began_s = one.at_s
         return found
 
     def _see(self, blob: Blob) -> None:
         config = member(self._admitted.setup.members, "generationConfig")
         is_low = text_in(config, "mediaResolution") == "MEDIA_RESOLUTION_LOW"
-        kept = self._pictures if self._in_activity else self._pictures_apart
+        kept = self._pictures if self.is_in_activity else self._pictures_apart
         modality = modality_of(blob.mime_type)
         kept[modality] = kept.get(modality, 0) + (_LOW_PICTURE if is_low else _PICTURE)
 

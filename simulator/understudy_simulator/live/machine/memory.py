@@ -49,6 +49,10 @@ class SessionMemory:
         while len(self._snapshots) > _MOST_HANDLES:
             del self._snapshots[next(iter(self._snapshots))]
 
+    def drop(self, scope: str, handle: str) -> None:
+        """Forget one handle."""
+        self._snapshots.pop((scope, handle), None)
+
     def end(self, scope: str, session: str) -> None:
         """A session's connection is over: from now on its handles grow old."""
         self._ended[scope, session] = self.now()

@@ -16,7 +16,7 @@ from understudy.messages import BINARY, TEXT
 
 from ...answers.tokens import Counts
 from ...cues import Action, SendMessage, Wait
-from ..messages import interrupted, turn_complete, usage_alone, usage_metadata
+from ..messages import interrupted, turn_complete, usage_alone, usage_metadata, with_end
 from ..settings import LiveSettings
 from .context import Context
 from .turns import Beat, Spoken
@@ -39,6 +39,7 @@ class Speaker:
         "_beats",
         "_beside",
         "_context",
+        "_earlier",
         "_is_vertex",
         "_new_id",
         "_opcode",
@@ -58,6 +59,7 @@ class Speaker:
         self._beats: Iterator[Beat] | None = None
         self._prompt: Counts | None = None
         self._spoken = Spoken()
+        self._earlier: Counts = {}
         self._beside = Beside()
         self._timer: int | None = None
         self.ended_turn = False
@@ -110,9 +112,10 @@ class Speaker:
         for beat in self._beats or ():
             if beat.message:
                 spoken.add(beat)
-                actions.append(SendMessage(self._opcode, beat.message))
+                if not beat.ends_turn:
+                    actions.append(SendMessage(self._opcode, beat.message))
             if beat.ends_turn:
-                actions.extend(self._end_turn(also_generation=beat.is_bundled))
+                actions.extend(self._end_turn(beat.message, also_generation=beat.is_bundled))
                 return tuple(actions)
             if beat.pause_s > 0:
                 self._timer = self._new_id()
@@ -121,22 +124,39 @@ class Speaker:
         self._beats = None
         return tuple(actions)
 
-    def _end_turn(self, *, also_generation: bool) -> tuple[Action, ...]:
-        """The end of the turn; what was said joins the context of the next."""
-        spoken, beside, settings = self._spoken, self._beside, self._settings
-        usage = usage_metadata(
-            self._prompt or {},
-            spoken.billed,
+    def usage_so_far(self, wording: str) -> dict[str, Any]:
+        """The usage up to now, with a call of that wording, told with the call: what follows is counted apart."""
+        self._spoken.add(Beat(text=wording))
+        usage = self._usage()
+        self._context.add(self._spoken.counts)
+        self._spoken.forget()
+        self._beside = replace(self._beside, thoughts=0, tool_use=0, has_usage=False)
+        return usage
+
+    def _usage(self) -> dict[str, Any]:
+        prompt, settings = self._prompt or {}, self._settings
+        earlier = self._earlier
+        if settings.caches_context:
+            self._earlier = prompt
+        return usage_metadata(
+            prompt,
+            self._spoken.billed,
             self._is_vertex,
-            thoughts=beside.thoughts,
-            tool_use=beside.tool_use,
+            thoughts=self._beside.thoughts,
+            tool_use=self._beside.tool_use,
+            cached={name: min(tokens, prompt.get(name, 0)) for name, tokens in earlier.items()},
+            traffic=settings.traffic,
             omits=settings.omits_single_count,
         )
-        self._context.add(spoken.counts)
+
+    def _end_turn(self, last: bytes = b"", *, also_generation: bool) -> tuple[Action, ...]:
+        """The end of the turn, on the frame of what was said `last`; what was said joins the context of the next."""
+        beside, usage = self._beside, self._usage()
+        self._context.add(self._spoken.counts)
         self._beats = self._timer = self._prompt = None
         self._spoken, self._beside = Spoken(), Beside()
         self.ended_turn = True
-        if not beside.has_usage or settings.usage_apart:
-            end = self.message(turn_complete(None, beside.extras, also_generation=also_generation))
-            return (self.message(usage_alone(usage)), end) if beside.has_usage else (end,)
-        return (self.message(turn_complete(usage, beside.extras, also_generation=also_generation)),)
+        is_apart = self._settings.usage_apart or not beside.has_usage
+        end = turn_complete(None if is_apart else usage, beside.extras, also_generation=also_generation)
+        ended = self.message(with_end(last, end) if last else end)
+        return (self.message(usage_alone(usage)), ended) if is_apart and beside.has_usage else (ended,)
