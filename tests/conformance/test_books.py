@@ -157,8 +157,10 @@ def test_place_and_tier_are_those_of_the_wire(location: str, tier: str | None, c
     probe = http_probe("x", "x", Ask(GENERATE), model="gemini-3.8-flash", surface=Surface.VERTEX, expect={"cost": "1"})
     usage = {"promptTokenCount": 8, "candidatesTokenCount": 8}
     path = f"/v1/projects/p/locations/{location}/publishers/google/models/gemini-3.8-flash:generateContent"
-    headers = {} if tier is None else {"x_gemini_service_tier": tier}
-    upstream = Transcript((answered(body=compact({**ANSWER, "usageMetadata": usage}), path=path, **headers),))
+    said = tier or "standard"
+    upstream = Transcript(
+        (answered(body=compact({**ANSWER, "usageMetadata": usage}), path=path, x_gemini_service_tier=said),)
+    )
     book = PriceBook.from_layers([Layer("test", PRICES)])
     assert cost_by(book, probe, upstream) == Decimal(cost)
 

@@ -200,13 +200,8 @@ def _generated() -> Iterator[Case]:
         blocked = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": tokens(1000, 0)}
         yield Case(provider, model, "a blocked prompt", body={**blocked, "modelVersion": model}, **_place(provider))
     prepaid = tokens(1000, 200, trafficType="PROVISIONED_THROUGHPUT")
-    yield Case(
-        "vertex_ai",
-        "gemini-2.5-flash",
-        "provisioned throughput",
-        body=answer_of("gemini-2.5-flash", prepaid),
-        location="global",
-    )
+    body = answer_of("gemini-2.5-flash", prepaid)
+    yield Case("vertex_ai", "gemini-2.5-flash", "provisioned throughput", body=body, location="global")
     for model in ("gemini-2.5-flash", "gemini-3.8-flash"):
         plain = answer_of(model, tokens(1000, 200))
         yield Case("vertex_ai", model, "text", body=plain, location="us-central1")
