@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from typing import Any
 
 from gateway_process import MASTER, ask, process, written_config
 from gateway_stand import KEY, Client, request
@@ -60,6 +61,26 @@ async def test_a_hangup_changes_keys_and_limits_and_drops_nothing(tmp_path):
         for _, writer in streams:
             writer.close()
         assert await running.ended() == 0
+
+
+async def test_a_hangup_changes_prices(tmp_path):
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(ANSWER)
+
+    def priced(rate: str) -> dict[str, Any]:
+        prices = {"gemini/gemini-2.5-flash": {"input_cost_per_token": rate, "output_cost_per_token": "0"}}
+        (tmp_path / "prices.json").write_text(json.dumps(prices))
+        return {"price_book": str(tmp_path / "prices.json"), "response_cost_header": True}
+
+    async with double(script) as up, process(tmp_path, up.url, **priced("1e-6")) as running:
+        costs = []
+        for number, rate in enumerate(("1e-6", "2e-6")):
+            if number:
+                written_config(tmp_path, up.url, **priced(rate))
+                await reloaded(running, number)
+            reply = await ask(running.http, request())
+            costs.append(reply.value(b"x-litellm-response-cost"))
+    assert costs == [b"0.001", b"0.002"]  # 1000 x 1e-6, 1000 x 2e-6
 
 
 async def test_a_live_session_goes_on_through_a_hangup_and_is_closed_at_the_end(tmp_path):
