@@ -27,6 +27,22 @@ def test_a_budget_for_one_lets_one_through():
     assert [budget.reserve(str(n), D("1")) for n in range(100)].count(True) == 1
 
 
+def test_the_last_of_a_budget_can_be_spent_by_one_alone():
+    budget = Budget(D("1"), spent=D("0.9"))
+    assert budget.reserve("a", D("0.5"))
+    assert not budget.reserve("b", D("0.01"))
+    assert budget.settle("a", D("0.3")) == Standing(D("1"), D("1.2"), D(0))
+    assert not budget.reserve("b", D(0))
+
+
+def test_another_limit_leaves_what_is_spent_and_held():
+    budget = Budget(D("1"), spent=D("0.5"))
+    budget.hold("job", D("3"))
+    budget.allow(D("5"))
+    assert budget.standing == Standing(D("5"), D("0.5"), D("3"))
+    assert budget.standing.left == D("1.5")
+
+
 def test_an_unknown_cost_keeps_its_reservation_and_a_release_does_not():
     budget = Budget(D("1"))
     assert budget.reserve("a", D("0.25"))
@@ -82,7 +98,7 @@ class BudgetMachine(RuleBasedStateMachine):
         others = sum((held for other, held in self.held.items() if other != id), Fraction(0))
         room = 3 - self.spent() - others
         before = self.held.get(id)
-        fits = Fraction(amount) <= max(room, before or 0)
+        fits = Fraction(amount) <= max(room, before or 0) or others == 0
         open_at_all = before is not None or room > 0
         assert self.budget.reserve(id, amount) == (fits and open_at_all)
         if fits and open_at_all:

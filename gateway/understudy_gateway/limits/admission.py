@@ -183,7 +183,7 @@ class LocalAdmission:
             budget = Budget(key.max_budget, Period(key.budget_duration))
             budget.begin(spent, moment)
         elif key.max_budget is not None and budget is not None:
-            budget.most = key.max_budget
+            budget.allow(key.max_budget)
         return _Key(_gate(old.gate if old else None, key.rates), budget, key.budget_duration)
 
     def admit(self, key_id: str, http_method: str, route: Route) -> Lease | Refusal:

@@ -58,19 +58,29 @@ class Budget:
         """What is reserved, by id."""
         return MappingProxyType(self._reserved)
 
+    def allow(self, limit: Decimal | None) -> None:
+        """Another limit from now on; what is spent and held stays."""
+        self._limit = None if limit is None else _amount(limit)
+
     def reserve(self, id: str, estimate: Decimal) -> bool:
         """Hold an estimate for `id`, in place of one that was held before. False, and nothing changes, if it is over.
 
-        An estimate of zero is let through while anything is left; a used-up budget refuses it, too.
+        While nothing else is held whatever is left suffices: an estimate may be too high, and a budget could otherwise
+        not be spent to its end. Beside others only what fits is let through: of many at once on a budget for one, one.
         """
-        wanted = ARITHMETIC.subtract(_amount(estimate), self._reserved.get(id, ZERO))
-        left = self.standing.left
-        if left is not None and wanted > ZERO and wanted > left:
-            return False
-        if left is not None and left <= ZERO and id not in self._reserved:
-            return False
-        self._hold(id, estimate)
+        mine = self._reserved.get(id, ZERO)
+        wanted, left = ARITHMETIC.subtract(_amount(estimate), mine), self.standing.left
+        if left is not None:
+            if left <= ZERO and id not in self._reserved:
+                return False
+            if wanted > max(left, ZERO) and self._held > mine:
+                return False
+        self.hold(id, estimate)
         return True
+
+    def hold(self, id: str, amount: Decimal) -> None:
+        """Hold an amount for `id` without a question: a job that was accepted costs what it costs."""
+        self._hold(id, _amount(amount))
 
     def charge(self, id: str, amount: Decimal) -> Standing:
         """Book a part of the cost of `id` as it becomes known; it is taken out of what `id` holds."""
