@@ -127,6 +127,15 @@ async def test_a_request_that_is_no_http_is_one_line_without_its_bytes(is_admin,
     assert "AIza" not in caplog.text and "Traceback" not in caplog.text
 
 
+async def test_a_client_that_speaks_tls_to_the_plain_port_is_told_of_the_other(caplog):
+    async with simulator() as running:
+        url = urlsplit(running.http_url)
+        with pytest.raises(ssl.SSLError):
+            await asyncio.open_connection(url.hostname, url.port, ssl=ssl.create_default_context())
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("a client spoke TLS to the port without it; give it the https address")
+
+
 async def test_a_client_that_leaves_the_control_api_is_one_line(caplog):
     async with simulator() as running:
         url = urlsplit(running.admin_url)

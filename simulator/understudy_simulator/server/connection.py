@@ -36,8 +36,8 @@ class Host(Protocol):
         """A request's head is there; its body is not."""
         ...
 
-    def malformed(self, connection: "Connection") -> None:
-        """The client sent what is no HTTP; an answer may be written, then the connection ends."""
+    def malformed(self, connection: "Connection", data: bytes) -> None:
+        """The client sent what is no HTTP, `data` or what came before; an answer may be written, then it ends."""
         ...
 
     def takes_over(self, head: bytes) -> Callable[[], asyncio.Protocol] | None:
@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
             return b""
         except httptools.HttpParserError:
             if not self._is_deaf:
-                self._refuse_malformed()
+                self._refuse_malformed(data)
             return b""
         if self._is_ambiguous or (self._reading is None and not rest and self._head_size > HEAD_LIMIT):
             self._refuse_malformed()
@@ -377,7 +377,7 @@ class Connection(asyncio.Protocol):
             if self._answering is None:
                 self._answer(following)
         elif self._refuses_next:
-            self._host.malformed(self)
+            self._host.malformed(self, b"")
             self._finish(linger=True)
         else:
             self._outlet.resume_reading()
@@ -411,7 +411,7 @@ class Connection(asyncio.Protocol):
         else:
             self._run(task)
 
-    def _refuse_malformed(self) -> None:
+    def _refuse_malformed(self, data: bytes = b"") -> None:
         self._is_deaf = True
         is_cut = self._pieces is not None
         if self._pieces is not None:
@@ -426,7 +426,7 @@ class Connection(asyncio.Protocol):
             # Those before it are whole, and answered first.
             self._refuses_next = True
         elif not self.is_gone:
-            self._host.malformed(self)
+            self._host.malformed(self, data)
             self._finish(linger=True)
 
     def _broke_off(self, incoming: Incoming | None, why: str) -> None:

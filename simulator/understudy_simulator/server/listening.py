@@ -16,6 +16,11 @@ from .exchange import Exchange
 logger = logging.getLogger("understudy_simulator.wire")
 
 _BACKLOG: Final = 512
+_TLS_HANDSHAKE: Final = b"\x16\x03"
+_SPOKE_TLS: Final = (
+    "a client spoke TLS to the port without it; give it the https address "
+    "(google-genai for Python always speaks TLS in Live sessions)"
+)
 
 
 class Side(Protocol):
@@ -88,8 +93,9 @@ class _Port:
     def begin(self, connection: Connection, request: Request) -> Exchange:
         return self._server.side.begin(connection, request, self._scheme)
 
-    def malformed(self, connection: Connection) -> None:
-        logger.warning("a request that is no HTTP was refused")
+    def malformed(self, connection: Connection, data: bytes) -> None:
+        is_tls = data.startswith(_TLS_HANDSHAKE)
+        logger.warning("%s", _SPOKE_TLS if is_tls else "a request that is no HTTP was refused")
         connection.write(self._server.side.malformed())
 
     def takes_over(self, head: bytes) -> Callable[[], asyncio.Protocol] | None:
