@@ -1,7 +1,7 @@
 """Each broken gateway fails the checks that it should and no other; each check is failed by a broken gateway.
 
 A suite that was never seen to fail proves nothing. What each should fail is played against it over real sockets, and a
-third of all else; `make mutants` plays all of it.
+share of all else; `make mutants` plays all of it.
 """
 
 from collections.abc import Iterator
