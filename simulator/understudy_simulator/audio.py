@@ -25,6 +25,7 @@ GEMINI_CHUNK_BYTES: Final = 1920
 VERTEX_CHUNK_BYTES: Final = 12_000
 
 _AMPLITUDE: Final = 8192
+_LOWEST_RATE_HZ: Final = 8000
 _LOWEST: Final = 8
 _PITCHES: Final = 24
 _RATE: Final = re.compile(r"rate\s*=\s*([0-9]{4,6})\b")
@@ -77,9 +78,12 @@ def tokens_of_audio(seconds: float) -> int:
 
 
 def rate_of(mime_type: str, sender: Sender) -> int:
-    """The rate in `audio/pcm;rate=16000`, in Hz; without one 16 kHz from clients, 24 kHz from the service."""
+    """The rate in `audio/pcm;rate=16000`, in Hz; without one 16 kHz from clients, 24 kHz from the service.
+
+    A rate below telephone quality is none: a few bytes of it would last for ever.
+    """
     found = _RATE.search(mime_type)
-    if found and int(found[1]):
+    if found and int(found[1]) >= _LOWEST_RATE_HZ:
         return int(found[1])
     return INPUT_RATE_HZ if sender == "client" else OUTPUT_RATE_HZ
 

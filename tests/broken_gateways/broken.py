@@ -1,7 +1,7 @@
 """How a broken gateway is written down: its name, what it does wrong, and which checks must see it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
 
 from .books import Books
@@ -12,11 +12,15 @@ from .wire import Fields, Head, head_bytes, read_body
 G = TypeVar("G", bound=Gateway)
 
 
-def broken(name: str, sentence: str, *kills: str) -> Callable[[type[G]], type[G]]:
-    """Mark a gateway as broken: it must fail the checks `kills`, and no other."""
+def broken(name: str, sentence: str, *kills: str, may_fail: Iterable[str] = ()) -> Callable[[type[G]], type[G]]:
+    """Mark a gateway as broken: it must fail the checks `kills`, and no other.
+
+    Whether it fails those of `may_fail` is up to chance, such as which of two messages comes first.
+    """
 
     def mark(gateway: type[G]) -> type[G]:
         gateway.name, gateway.sentence, gateway.kills = name, sentence, frozenset(kills)
+        gateway.may_fail = frozenset(may_fail)
         return gateway
 
     return mark

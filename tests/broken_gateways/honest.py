@@ -83,6 +83,7 @@ class Honest:
     name: ClassVar[str] = "honest"
     sentence: ClassVar[str] = "It does what it should."
     kills: ClassVar[frozenset[str]] = frozenset()
+    may_fail: ClassVar[frozenset[str]] = frozenset()
     books_type: ClassVar[type[Books]] = Books
     refused_heads: ClassVar[frozenset[Rule]] = ALL_RULES
     methods: ClassVar[frozenset[str]] = METHODS

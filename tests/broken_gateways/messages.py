@@ -76,7 +76,9 @@ class SwallowsUnknownMessages(ChangesMessages):
 @broken(
     "speaks-up",
     "It says something by itself after a tool call.",
-    *("WS-15/unknown-messages", "WS-5/library-frames", "COST-1/library"),
+    *("WS-15/unknown-messages", "WS-5/library-frames"),
+    # A client that takes the extra message for the answer may leave before the last usage comes.
+    may_fail=["COST-1/library"],
 )
 class SpeaksUp(Gateway):
     def passed_frames(self, talk: Talk, source: Side, frame: Frame) -> Iterable[Frame]:

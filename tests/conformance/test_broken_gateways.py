@@ -1,7 +1,7 @@
 """Each broken gateway fails the checks that it should and no other; each check is failed by a broken gateway.
 
 A suite that was never seen to fail proves nothing. What each should fail is played against it over real sockets, and a
-third of all else; `make mutants` plays all of it.
+share of all else; `make mutants` plays all of it.
 """
 
 from collections.abc import Iterator
@@ -76,6 +76,11 @@ def test_what_is_not_as_it_should_be_is_told():
     assert Outcome("merges-slashes", {}, 1.0).deviations() == ("did not fail URL-1/double-slash",)
     more = Outcome("merges-slashes", {**right.failed, "URL-3/encodings": "so"}, 1.0)
     assert more.deviations() == ("failed URL-3/encodings: so",)
+    by_chance = GATEWAYS["speaks-up"].may_fail
+    sure = dict.fromkeys(GATEWAYS["speaks-up"].kills, "seen")
+    assert by_chance and not by_chance & sure.keys()
+    assert not Outcome("speaks-up", sure, 1.0).deviations()
+    assert not Outcome("speaks-up", {**sure, **dict.fromkeys(by_chance, "seen")}, 1.0).deviations()
     assert Outcome("honest", {}, 1.0, "no connection").deviations() == ("could not be judged: no connection",)
     by_check = killers([right, more])
     assert by_check["URL-1/double-slash"] == ["merges-slashes"] * 2 and by_check["URL-3/encodings"] == []

@@ -78,3 +78,8 @@ def test_messages_of_long_pieces_are_made_anew():
     (piece,) = speech_pieces("a", 0, 4000)
     assert model_speech(piece) == model_audio(speech("a"))
     assert model_speech(piece) is not model_speech(piece)
+
+
+@pytest.mark.parametrize(("rate", "meant"), [("8000", 8000), ("7999", 16_000), ("0001", 16_000), ("48000", 48_000)])
+def test_a_rate_below_telephone_quality_is_none(rate, meant):
+    assert rate_of(f"audio/pcm;rate={rate}", "client") == meant

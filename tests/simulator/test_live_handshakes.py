@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 
 import pytest
 from simulator_rig import simulator, until
@@ -24,12 +24,14 @@ def at_handshake(**fault):
     return over({"fault": fault, "at": "handshake", "first": 1}, **LIVE)
 
 
-@contextmanager
-def dialled(running):
+@asynccontextmanager
+async def dialled(running):
     host, _, port = running.http_url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as sock:
         sock.setblocking(False)
-        yield Wire(sock)
+        wire = Wire(sock)
+        yield wire
+        await wire.leave()
 
 
 def seen(running):
@@ -40,7 +42,7 @@ def seen(running):
 async def test_a_handshake_ends_without_an_answer(kind, end):
     async with simulator() as running:
         running.stage.arm(at_handshake(**{kind: True}))
-        with dialled(running) as wire:
+        async with dialled(running) as wire:
             await wire.say(request_of("session"))
             await wire.more()
             assert (wire.data, wire.end) == (b"", end)
@@ -58,7 +60,7 @@ async def test_a_handshake_ends_without_an_answer(kind, end):
 async def test_a_handshake_is_never_answered():
     async with simulator() as running:
         running.stage.arm(at_handshake(stop=True))
-        with dialled(running) as wire:
+        async with dialled(running) as wire:
             await wire.say(request_of("session"))
             await until(lambda: running.stage.recorder.transcript().sessions)
             assert not await wire.more(0.03)
@@ -69,7 +71,7 @@ async def test_a_handshake_is_never_answered():
 async def test_a_simulator_stops_while_a_handshake_is_held():
     async with asyncio.timeout(20), simulator() as running:
         running.stage.arm(at_handshake(stop=True))
-        with dialled(running) as wire:
+        async with dialled(running) as wire:
             await wire.say(request_of("session"))
             await until(lambda: running.stage.recorder.transcript().sessions)
             await running._live.stop()
@@ -82,7 +84,7 @@ async def test_a_handshake_is_answered_late(kind):
     clock = ManualClock()
     async with simulator(clock=clock, speed=1.0) as running:
         running.stage.arm(at_handshake(**{kind: "30s"}))
-        with dialled(running) as wire:
+        async with dialled(running) as wire:
             await wire.say(request_of("session"))
             await until(lambda: running.stage.recorder.transcript().sessions and seen(running).origin.faults)
             assert not await wire.more(0.02)
@@ -103,7 +105,7 @@ async def test_a_handshake_is_refused_late():
     async with simulator(clock=clock) as running:
         refusal = {"reply": {"status": 503, "text": "no"}}
         running.stage.arm(over({"fault": {"latency": "30s"}, "at": "handshake"}, refusal, **LIVE))
-        with dialled(running) as wire:
+        async with dialled(running) as wire:
             await wire.say(request_of("session"))
             assert not await wire.more(0.02)
             clock.advance(30)
@@ -146,7 +148,7 @@ def test_what_cannot_come_over_a_handshake(entry, words, why):
 async def test_the_shipped_ones_give_no_answer(name, end):
     async with simulator() as running:
         running.stage.arm(load(f"faults/{name}"))
-        with dialled(running) as wire:
+        async with dialled(running) as wire:
             await wire.say(request_of("session"))
             await until(lambda: running.stage.recorder.transcript().sessions and seen(running).origin.faults)
             await wire.more(0.05)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from live_rig import COMPLETE, GEMINI, REFUSED, VERTEX, Talk, blob, kinds_of, pcm_in, silence, tone
 
 from understudy_simulator.cues import Wait
+from understudy_simulator.live.machine.interpreting import resampled
 from understudy_simulator.live.machine.memory import SessionMemory
 from understudy_simulator.live.settings import LiveSettings
 
@@ -318,3 +319,7 @@ def test_timers_that_nobody_waits_for_change_nothing():
     hear(talk, silence(1.0))
     talk.waiting = Wait(1.0, 4711)
     assert talk.go_on() == []
+
+
+def test_half_a_sample_is_silence():
+    assert resampled(b"\x01", 16_000, 8) == bytes(8)

@@ -348,3 +348,10 @@ def test_there_is_time_to_follow():
     seen.ask(0, 302, method="GET", target="/v1beta/files/x:download?alt=media", answer_headers=REDIRECT, body=b"")
     assert judge(seen.transcript, now=1.0) == ()
     assert len(judge(seen.transcript, now=6.0)) == 1
+
+
+@pytest.mark.parametrize("target", ["//[x/v1/models", "/v1/models?upload_id=%zz#["])
+def test_a_target_that_is_no_url_breaks_no_verdict(target):
+    seen = History()
+    seen.ask(0, target=target, status=404)
+    assert seen.verdicts() == ()

@@ -557,11 +557,11 @@ def oracle(prices: dict[str, str], tier: str, prompt, cached, tools, answer, tho
     def text_rate(base):
         short = standing(base) if standing(base) is not None else table.get(base)
         long = base + "_above_1k_tokens"
-        if not is_long or long not in table:
-            return short
-        own = first([long + s for s in suffixes])
+        own = first([long + s for s in suffixes]) if is_long else None  # counts even where the plain key is missing
         if own is not None:
             return own
+        if not is_long or long not in table:
+            return short
         bends = standing(base) is not None and table.get(base)
         return table[long] * (short / table[base] if bends and short is not None else 1)
 
@@ -584,9 +584,9 @@ def oracle(prices: dict[str, str], tier: str, prompt, cached, tools, answer, tho
         found = text_rate(base) if own is None else own
         return rate("input", modality) if found is None else found
 
-    bent = (is_long and "output_cost_per_token_above_1k_tokens" in table) or standing(
-        "output_cost_per_token"
-    ) is not None
+    long = "output_cost_per_token_above_1k_tokens"
+    is_bent_by_length = is_long and first([long, *(long + s for s in suffixes)]) is not None
+    bent = is_bent_by_length or standing("output_cost_per_token") is not None
     thinking = table.get("output_cost_per_reasoning_token")
     bill = [cache_rate(token) if hit else rate("input", token) for token, hit in take_cached(prompt, cached)]
     bill += [rate("input", token) for token in tools] + [rate("output", token) for token in answer]

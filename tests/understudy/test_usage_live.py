@@ -135,3 +135,36 @@ def test_garbage_never_raises(messages):
 def test_long_and_deep_garbage_never_raises():
     for message in (b"[" * 300_000, b'"' * 20_001, b'{"serverContent":' * 100_000, b"\\" * 20_000):
         session(client=[message], server=[message])
+
+
+@pytest.mark.parametrize("number", ["1e9999999", "-1e9999999", "1e-9999999"])
+def test_a_number_out_of_all_bounds_is_no_count(number):
+    live = LiveReader("gemini")
+    live.server_message(f'{{"usageMetadata": {{"promptTokenCount": {number}}}}}'.encode())
+    assert len(live.finish().turns) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"{" + b'"webSearchQueries":1,' * 10_000 + b'"a":1}',
+        b'{"setup":{"webSearchQueries":' + b" " * 100_000 + b"1}}",
+        b'{"setup":{"a":[' + b'"' + b"x" * 2000 + b'",' * 2000 + b"1]}}",
+    ],
+)
+def test_a_long_message_is_searched_for_cut_texts_in_one_pass(message):
+    """Where a search began anew at each key these took seconds; the clock of the run is the judge."""
+    live = LiveReader("gemini")
+    for _ in range(20):
+        live.client_message(message)
+    live.finish()
+
+
+@pytest.mark.parametrize("spelling", ["webSearchQueries", "web_search_queries"])
+def test_a_query_that_a_skeleton_would_cut_is_read_whole(spelling):
+    queries = ["short", "q" * 5000, "r" * 5000]  # two that differ in letters and not in length
+    live = LiveReader("gemini")
+    grounding = {"serverContent": {"groundingMetadata": {spelling: queries}}, "more": "m" * 9000}
+    live.server_message(json.dumps(grounding).encode())
+    live.server_message(b'{"usageMetadata": {"promptTokenCount": 1}}')
+    assert live.finish().turns[0].grounding.search_queries == 3

@@ -145,13 +145,21 @@ def _dense(exchanges: list[Exchange]) -> list[Exchange]:
 # ---- redirects
 
 
+def _path_of(location: str) -> str:
+    """The path of a Location; empty if it is no URL."""
+    try:
+        return urlsplit(location).path
+    except ValueError:
+        return ""
+
+
 def _redirect_not_followed(seen: Seen) -> Iterator[Finding]:
     for exchange in seen.calls:
         response = exchange.response
         if response is None or response.status not in _REDIRECTS or exchange.failure == UNDER_WAY:
             continue
         location = (header_value(response.headers, b"location") or b"").decode("latin-1")
-        path = urlsplit(location).path
+        path = _path_of(location)
         if not path or seen.now - exchange.ended < FOLLOW_S:
             continue
         if not _was_followed(seen, exchange, path):

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from ..messages import Exchange, header_value
 from .endings import BROKE_OFF, CLIENT_LEFT, INJECTED
@@ -66,7 +66,8 @@ def _uploads(seen: Seen) -> list[_Upload]:
 
 
 def _id(url: str) -> str:
-    return dict(parse_qsl(urlsplit(url).query)).get("upload_id", "")
+    query = url.partition("#")[0].partition("?")[2]
+    return dict(parse_qsl(query)).get("upload_id", "")
 
 
 def _is_broken(exchange: Exchange) -> bool:

@@ -16,7 +16,7 @@ from ..usage.resources import batch_lines
 from ..usage.wire_json import as_array, as_object, decoded, is_object
 from .batches import cost_of_batch
 from .book import PriceBook
-from .cost import Cost, estimated, plain
+from .cost import Cost, estimated, plain, unknown
 from .exchanges import FREE_METHODS, PRICED_METHODS, cost_of
 from .sessions import cost_of_session
 from .videos import cost_of_videos, reservation
@@ -90,6 +90,8 @@ def explain(
         reader.feed(body)
         reading = reader.finish()
     if reading.batch is not None:
+        if reading.problem is not None:
+            return unknown(reading.problem)
         cost = cost_of_batch(book, provider, model, reading.batch, date=date, location=location, policies=policies)
         return cost if reading.is_whole else estimated(cost, "the results ended early")
     if reading.operation is not None and reading.operation.is_done and reading.problem is None:

@@ -26,8 +26,11 @@ MOST_TURNS: Final = 20_000
 
 _RATE: Final = re.compile(r";\s*rate=([0-9]{3,6})")
 _MOST_RATES: Final = 8
-_LOST_TEXT: Final = re.compile(rb'(?:"text"\s*:|"web_?[Ss]earch_?[Qq]ueries"\s*:[^\]]*?)\s*"\[[0-9]{4,15} bytes\]"')
-"""A text or a search query that a skeleton has cut: its length, or its identity, is needed."""
+_CUT: Final = re.compile(rb'"\[[0-9]{4,15} bytes\]"')
+_TEXT_KEY: Final = re.compile(rb'"text"\s*:\s*\Z')
+_QUERIES_KEY: Final = re.compile(rb'"web_?[Ss]earch_?[Qq]ueries"\s*:\s*\[?\s*\Z')
+_NEAR: Final = 64
+"""Bytes before a string in which its key is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +171,22 @@ def _message(payload: bytes) -> dict[str, Any]:
     """The message, or its skeleton if it is long; the whole of a long one only if a text of it would be lost."""
     if len(payload) > SMALL_FRAME:
         skeleton = skeleton_of(payload)
-        if _LOST_TEXT.search(skeleton) is None:
+        if not _has_lost_text(skeleton):
             payload = skeleton
     return as_object(decoded(payload))
+
+
+def _has_lost_text(skeleton: bytes) -> bool:
+    """Whether a text or a search query was cut out: its length, or its identity, is needed."""
+    for cut in _CUT.finditer(skeleton):
+        start = cut.start()
+        if _TEXT_KEY.search(skeleton, max(0, start - _NEAR), start):
+            return True
+        opened = skeleton.rfind(b"[", 0, start) + 1
+        for end in (start, opened):
+            if _QUERIES_KEY.search(skeleton, max(0, end - _NEAR), end):
+                return True
+    return False
 
 
 def _count_audio(by_rate: dict[int, int], kind: str, default: int, data: str) -> None:

@@ -67,7 +67,7 @@ class VeoRequestReader:
 def _first_duration(values: Iterable[object]) -> Decimal:
     for value in values:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            value = format(value, "f") if abs(value) < 10**6 else ""
+            value = format(value, "f") if -(10**6) < value < 10**6 else ""
         found = _SECONDS.fullmatch(as_text(value))
         if found:
             return Decimal(found[1])

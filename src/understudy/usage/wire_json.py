@@ -58,7 +58,8 @@ def as_count(value: object) -> int | None:
         digits = value.removeprefix("-")
         value = int(value) if digits.isascii() and digits.isdecimal() and len(digits) <= 16 else None
     elif isinstance(value, Decimal):
-        value = int(value) if abs(value) <= LARGEST_COUNT and value == value.to_integral_value() else None
+        # Compared, not computed with: an exponent of millions would overflow.
+        value = int(value) if -LARGEST_COUNT <= value <= LARGEST_COUNT and value == value.to_integral_value() else None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_COUNT:
         return value
     return None

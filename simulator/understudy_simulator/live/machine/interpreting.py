@@ -187,11 +187,11 @@ class Interpreter:
         if blob.mime_type != self._input_type:
             self._flush()
             self._input_type = blob.mime_type
-        self._input += blob.data
-        size = self._input_bytes
-        while len(self._input) >= size:
-            piece, self._input = self._input[:size], self._input[size:]
-            self._interpret(piece, self._piece_bytes)
+        heard, size = self._input + blob.data, self._input_bytes
+        whole = len(heard) // size * size
+        for start in range(0, whole, size):
+            self._interpret(heard[start : start + size], self._piece_bytes)
+        self._input = heard[whole:]
 
     @property
     def _input_bytes(self) -> int:
@@ -296,6 +296,8 @@ class Interpreter:
 def resampled(pcm: bytes, rate_hz: int, size: int) -> bytes:
     """PCM16 at another rate as `size` bytes of 24 kHz: each sample is the nearest one before it."""
     heard: Any = array("h", pcm[: len(pcm) // SAMPLE_BYTES * SAMPLE_BYTES])
+    if not heard:
+        return bytes(size)
     last = len(heard) - 1
     said = [heard[min(at * rate_hz // OUTPUT_RATE_HZ, last)] for at in range(size // SAMPLE_BYTES)]
     return array("h", said).tobytes()

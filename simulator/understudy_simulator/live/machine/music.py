@@ -150,10 +150,12 @@ class MusicSession:
                 is_good = isinstance(value, str)
             else:
                 return unknown_field(written[:60], "music_generation_config")
-            if value is not None and not is_good:
+            if value is None:
+                continue
+            if not is_good:
                 return INVALID_ARGUMENT
             kept.append((name, value))
-        self._config = tuple(sorted(kept))
+        self._config = tuple(sorted(kept, key=lambda word: word[0]))
         return ()
 
     def _control(self, control: Any) -> tuple[Action, ...] | Refusal:
