@@ -159,6 +159,9 @@ class LiveSession:
             self._be_patient(FIRST_WITHIN_S)
             try:
                 await self._listen(cast)
+                if self._watch is not None:
+                    # The client has closed: what the simulator does on purpose from here on takes its time.
+                    self._watch.cancel()
                 await self._settle()
                 await self._connection.linger()
             except asyncio.CancelledError:
@@ -225,7 +228,9 @@ class LiveSession:
 
     def _happened(self, event: Event) -> None:
         """Tell the machine, and do what it wants."""
-        self._latest = time.monotonic()
+        if not self._connection.is_closing:
+            # Who talks on after a close does not put off its end.
+            self._latest = time.monotonic()
         self._events.append(event)
         if self._worker is None:
             action = self._go_on()
@@ -315,7 +320,7 @@ class LiveSession:
         """Close, if nobody did, and let the client answer the close."""
         if not self._connection.is_closing:
             self._connection.close(code, reason)
-        self._be_patient(HOLD_S if self._connection.is_held else CLOSE_WITHIN_S)
+            self._be_patient(HOLD_S if self._connection.is_held else CLOSE_WITHIN_S)
 
     # -- time
 
