@@ -324,6 +324,49 @@ async def test_bandwidth_paces_the_bytes_of_frames():
                 assert await client.reader.readexactly(10) == b"x" * 10
 
 
+async def test_a_ping_is_answered_behind_a_message_that_goes_out_slowly():
+    """One pong for the last of the pings (RFC 6455 sections 5.4, 5.5.3)."""
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        running.stage.arm(live(send("x" * 98, bandwidth=1000), HOLD))
+        async with session(running) as client:
+            assert await client.reader.readexactly(50) == wire_frame(0x82, b"x" * 98)[:50]
+            client.send(b"one", PING)
+            client.send(b"two", PING)
+            assert await client.is_silent()
+            clock.advance(0.05)
+            assert await client.reader.readexactly(50) == b"x" * 50
+            assert await client.frame() == (0x8A, False, b"two")
+            client.send(b"three", PING)
+            assert await client.frame() == (0x8A, False, b"three")
+
+
+@pytest.mark.parametrize("last", [HOLD, {"pause": "0s"}])
+async def test_a_close_is_answered_behind_a_message_that_goes_out_slowly(last):
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        running.stage.arm(live(send("x" * 98, bandwidth=1000), last))
+        async with session(running) as client:
+            assert await client.reader.readexactly(50) == wire_frame(0x82, b"x" * 98)[:50]
+            client.send(struct.pack("!H", 1000), CLOSE)
+            assert await client.is_silent()
+            clock.advance(0.05)
+            assert await client.rest() == (b"x" * 50 + wire_frame(0x88, struct.pack("!H", 1000)), "fin")
+
+
+async def test_no_control_frame_comes_behind_a_message_that_is_cut_off():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        running.stage.arm(over({"fault": {"bandwidth": 1000}}, surface="gemini-live"))
+        running.stage.arm(live(send("x" * 98, truncate=48), HOLD))
+        async with session(running) as client:
+            assert await client.reader.readexactly(50) == wire_frame(0x82, b"x" * 98)[:50]
+            client.send(b"one", PING)
+            assert await client.is_silent()
+            clock.advance(0.05)
+            assert await client.rest() == (b"", "fin")
+
+
 # ---- laid over
 
 

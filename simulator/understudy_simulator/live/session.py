@@ -210,8 +210,8 @@ class LiveSession:
         self._happened(Arrived(found.message or message, self._age_s))
 
     async def _settle(self) -> None:
-        """The client is gone: the machine comes to its end, as far as it still waits for time."""
-        while not self._is_over:
+        """The client is gone: the machine comes to its end, as far as it still waits for time or sends a message."""
+        while not self._is_over or self._connection.is_in_frame:
             if self._worker is not None:
                 await asyncio.wait({self._worker})
             elif self._timer is not None and self._timer.is_pending:
