@@ -127,7 +127,7 @@ class Conversation:
             return None
         found = "unknown"
         if self._memory is not None:
-            found = self._memory.find(self._identity.scope, setup.handle, self._settings.handle_s)
+            found = self._memory.find(self._identity.scope, setup.handle)
         if isinstance(found, str):
             return MALFORMED_HANDLE if found == "malformed" else UNKNOWN_HANDLE
         return found if found.model == admitted.model.id else INVALID_ARGUMENT
