@@ -742,7 +742,7 @@ async def test_a_client_that_talks_on_after_a_close_is_let_go(monkeypatch, steps
         reader, writer = await raw_session(running)
         writer.write(masked(TEXT, json.dumps(SETUP).encode()))
         await reader.readuntil(b"\x88\x02\x0f\xa0")
-        while not reader.at_eof():
+        while not writer.transport.is_closing():
             writer.write(masked(TEXT, b"{}"))
             await asyncio.sleep(0.01)
         writer.transport.abort()

@@ -69,12 +69,15 @@ class LiveConnection:
         return self.disturber is not None and self.disturber.is_mute and not self._is_over
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the TCP connection is there, as far as is known."""
+        transport = self._request.transport
+        return transport is not None and not transport.is_closing()
+
+    @property
     def is_in_frame(self) -> bool:
         """Whether a message is going out in pieces, and the client is still there to get the rest."""
-        transport = self._request.transport
-        if self.disturber is None or transport is None:
-            return False
-        return self.disturber.is_in_frame and not transport.is_closing()
+        return self.disturber is not None and self.disturber.is_in_frame and self.is_connected
 
     @property
     def is_closing(self) -> bool:

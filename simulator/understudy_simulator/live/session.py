@@ -68,6 +68,11 @@ class Machine(Protocol):
         """Whether it wants nothing any more."""
         ...
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be said that the client has to wait, too."""
+        ...
+
     def on(self, event: Event) -> tuple[Action, ...]:
         """What is to be done now that `event` happened."""
         ...
@@ -181,9 +186,19 @@ class LiveSession:
         while True:
             if not self._take(await connection.receive(), cast):
                 return
-            while self._worker is not None and len(self._events) >= _UNREAD_LIMIT and not self._is_over:
-                # The client has to wait; `_work` makes room.
-                await asyncio.wait({self._worker}, timeout=_ROOM_WITHIN_S)
+            while self._is_behind and connection.is_connected:
+                if self._worker is None:
+                    await asyncio.sleep(_ROOM_WITHIN_S)
+                else:
+                    await asyncio.wait({self._worker}, timeout=_ROOM_WITHIN_S)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the client has to wait, until `_work` or time makes room."""
+        machine = self._machine
+        if machine is None or machine.finished:
+            return False
+        return machine.is_behind or (self._worker is not None and len(self._events) >= _UNREAD_LIMIT)
 
     def _take(self, event: Arrived | Gone, cast: Callable[[LazyJson], Cast | Refusal]) -> bool:
         """What came; whether there is more to come. (A function, so that nobody holds the message while waiting.)"""

@@ -76,6 +76,11 @@ class Conversation:
         """Whether the session is over."""
         return self._finished
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be said that the client has to wait, too."""
+        return self._session is not None and self._session.dialogue.is_behind
+
     def on(self, event: Event) -> tuple[Action, ...]:
         """What is to be done now that `event` happened, in order."""
         if self._finished:

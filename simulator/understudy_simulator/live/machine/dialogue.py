@@ -129,6 +129,11 @@ class Dialogue:
         return not self._calls.is_blocked and not self._speaker.is_in_turn
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the client has to wait: never, new input interrupts."""
+        return False
+
+    @property
     def heard_s(self) -> float:
         """Seconds of the client's audio so far."""
         return self._listener.at_s

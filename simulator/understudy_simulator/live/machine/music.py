@@ -71,6 +71,11 @@ class MusicSession:
         """Whether the session is over."""
         return self._finished
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has to wait: never, one chunk follows the other."""
+        return False
+
     def on(self, event: Event) -> tuple[Action, ...]:
         """What is to be done now that `event` happened, in order."""
         if self._finished:
