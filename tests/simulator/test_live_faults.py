@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from raw_rig import Raw, opened
 from simulator_rig import scenario, simulator, until
 from test_layers import over
 
@@ -32,12 +33,10 @@ class Frame(tuple):
     payload = property(lambda self: self[2])
 
 
-class Client:
+class Client(Raw):
     """A WebSocket client that takes frames apart and judges none."""
 
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
-        self.status = 0
+    status = 0
 
     async def shake(self, path=PATH):
         key = b64encode(b"0123456789abcdef").decode()
@@ -64,29 +63,11 @@ class Client:
             return Frame((first, True, bytes(byte ^ key[at % 4] for at, byte in enumerate(data))))
         return Frame((first, False, await self.reader.readexactly(size)))
 
-    async def rest(self):
-        """What still comes, and how it ends."""
-        parts = []
-        try:
-            while data := await self.reader.read(65536):
-                parts.append(data)
-        except ConnectionResetError:
-            return b"".join(parts), "reset"
-        return b"".join(parts), "fin"
-
-    async def is_silent(self, seconds=0.05):
-        try:
-            async with asyncio.timeout(seconds):
-                return await self.reader.read(1) is None
-        except TimeoutError:
-            return True
-
 
 @asynccontextmanager
 async def session(running, path=PATH, *, setup=True):
-    host, _, port = running.http_url.removeprefix("http://").partition(":")
     async with asyncio.timeout(20):
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await opened(running)
         client = Client(reader, writer)
         try:
             await client.shake(path)
