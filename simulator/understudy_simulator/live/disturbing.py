@@ -13,9 +13,6 @@ from ..pacing import LivePace, UnderWay
 from ..recorder import SessionEntry
 from .wire_faults import Deed, End, Note, Put, Quit, Rest, WireFaults
 
-HOLD_S: Final = 3600.0
-"""How long a connection on which nothing more is said is held for a client that does not leave."""
-
 _UNSENT: Final = 1024 * 1024
 """Bytes that may wait for a client that reads slowly."""
 

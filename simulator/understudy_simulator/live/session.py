@@ -35,9 +35,10 @@ from ..cues import (
     Unexpected,
     Wait,
 )
+from ..faults import HOLD_S
 from ..timetable import Timer, Timetable
 from .connection import LiveConnection
-from .disturbing import HOLD_S, Disturber
+from .disturbing import Disturber
 from .refusals import DEADLINE, Refusal, own_refusal
 
 FIRST_WITHIN_S: Final = 60.0
