@@ -375,6 +375,12 @@ def test_8_without_usage_media_are_estimated_unrounded():
     assert (found.total, found.known) == (Decimal("0.001299"), Known.ESTIMATED)
 
 
+@pytest.mark.parametrize("usage", [{}, {"trafficType": "ON_DEMAND"}])
+def test_8_usage_that_counts_nothing_is_no_usage(usage):
+    found = session_cost(live(SPOKEN["server"] | {"usageMetadata": usage}, client=SPOKEN["client"]))
+    assert (found.total, found.known) == (Decimal("0.001299"), Known.ESTIMATED)
+
+
 def test_8_per_second_prices_count_only_without_token_prices():
     found = session_cost(live(SPOKEN["server"], client=SPOKEN["client"][:1], model="clock"))
     assert found.total == Decimal("0.004")  # 1 s x 0.001 + 1.5 s x 0.002

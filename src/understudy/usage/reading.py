@@ -23,7 +23,7 @@ _FIELDS: Final = {spelling: name for name in (*_COUNTS, *_DETAILS, *_WORDS) for 
     spelling: name for singular, name in _SINGULAR.items() for spelling in (singular, snake(singular))
 }
 _COUNT_NAMES: Final = frozenset(_COUNTS)
-_COUNTING_NAMES: Final = frozenset((*_COUNTS, *_DETAILS))
+_COUNTING_NAMES: Final = (*_COUNTS, *_DETAILS)
 _MOST_DETAILS: Final = 32
 _LONGEST_WORD: Final = 64
 _MOST_QUERIES: Final = 1000
@@ -124,7 +124,12 @@ class Reading:
         """Whether any count came; Vertex sends a bare `trafficType` early in a stream."""
         if self.form is not Form.GENERATE:
             return bool(self.usage)
-        return self.usage is not None and not _COUNTING_NAMES.isdisjoint(self.usage)
+        return _has_counts(self.usage)
+
+
+def _has_counts(usage: Mapping[str, Any] | None) -> bool:
+    """Whether a merged `usageMetadata` counts anything, be it 0; words and empty lists do not."""
+    return usage is not None and any(usage.get(name, []) != [] for name in _COUNTING_NAMES)
 
 
 class Reader(Protocol):
@@ -149,6 +154,11 @@ class UsageFold:
         self._persists = persists
         self.merged: dict[str, Any] | None = None
         self.problem: str | None = None
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether any count came, even an unreadable one."""
+        return self.problem is not None or _has_counts(self.merged)
 
     def take(self, metadata: object) -> None:
         """Merge one `usageMetadata`; anything but an object is no usage."""
