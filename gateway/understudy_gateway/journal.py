@@ -51,7 +51,7 @@ class Journal:
             self._metrics.booked(method, record, facts_of(meter, seconds, started))
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say({"method": method, **_in_brief(record), "tags": list(record.tags)}, seconds)
+        self._say(LogLine({"method": method}, seconds * 1000, record))
 
     def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
         """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
@@ -64,11 +64,38 @@ class Journal:
             "outcome": "rejected",
             "reason": refusal.reason.name,
         }
-        self._say(line, self._monotonic() - started)
+        self._say(LogLine(line, (self._monotonic() - started) * 1000))
 
-    def _say(self, line: dict[str, Any], seconds: float) -> None:
-        """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
-        _log.info("%s", _json({**line, "ms": round(seconds * 1000, 1)}))
+    def _say(self, line: "LogLine") -> None:
+        """The one line of an exchange. Who logs otherwise looks for the caller and writes the text, here and now."""
+        if _log.isEnabledFor(logging.INFO):
+            _log.handle(logging.LogRecord(_log.name, logging.INFO, "", 0, line, None, None))
+
+
+class LogLine:
+    """What a line of the log says, as JSON once somebody reads it: that is done by the log's thread, not by traffic's.
+
+    A client cannot forge or break it (S-67): it is ASCII, so that no letter of a client's can trick a terminal.
+    """
+
+    __slots__ = ("_line", "_ms", "_record")
+
+    def __init__(self, line: dict[str, Any], ms: float, record: SpendRecord | None = None) -> None:
+        """`line` and the milliseconds are said beside what `record` says."""
+        self._line = line
+        self._ms = ms
+        self._record = record
+
+    def __str__(self) -> str:
+        line = self._line if self._record is None else {**self._line, **_in_brief(self._record)}
+        if self._record is not None:
+            line["tags"] = self._record.tags
+        line["ms"] = round(self._ms, 1)
+        try:
+            data = msgspec.json.encode(line)  # the faster writer
+        except (ValueError, OverflowError):  # a lone surrogate, a number beyond 64 bits
+            return json.dumps(line)
+        return data.decode("ascii") if data.isascii() else json.dumps(line)
 
 
 def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -> Facts:
@@ -84,12 +111,6 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
     return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
-
-
-def _json(line: dict[str, Any]) -> str:
-    """A line as JSON in ASCII, so that no letter of a client's can trick a terminal; msgspec is the faster writer."""
-    data = msgspec.json.encode(line)
-    return data.decode("ascii") if data.isascii() else json.dumps(line)
 
 
 def _in_brief(record: SpendRecord) -> dict[str, Any]:

@@ -4,15 +4,16 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
-from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
+from understudy.pricing.cost import Cost, Known, estimated, unknown
 from understudy.pricing.exchanges import cost_of
 from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
@@ -38,8 +39,7 @@ _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How an exchange ended. `was_sent`: the provider may have executed it; `reason` in words, if it has one."""
 
     status: int
@@ -48,8 +48,7 @@ class Ending:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """Who asks for what: the request id, the key's id, the HTTP method, the route, the start (UTC) and the tags."""
 
     id: str
@@ -101,7 +100,7 @@ class Books:
             cost=cost.total,
             known=cost.known.value,
             reason=ending.reason or cost.reason,
-            lines=tuple(lines_json(cost)),
+            lines=cost.lines,
             started=call.started,
             ended=self.now(),
             kind="session" if call.route.is_live else "exchange",
@@ -156,7 +155,7 @@ class Books:
             )
             cost = cost if problem is None else unknown(problem)
             record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            return replace(record, model=batch.model)
+            return msgspec.structs.replace(record, model=batch.model)
 
         self.jobs.finished(name, settle)
 
@@ -192,7 +191,7 @@ def _record_of_job(
         cost=cost.total,
         known=cost.known.value,
         reason=cost.reason,
-        lines=tuple(lines_json(cost)),
+        lines=cost.lines,
         started=job.started,
         ended=ended,
         kind="operation",

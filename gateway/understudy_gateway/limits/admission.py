@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast
 
+import msgspec
+
 from understudy.pricing.cost import ZERO
 from understudy.pricing.exchanges import FREE_METHODS
 
@@ -37,8 +39,7 @@ _GUESS_FADES: Final = Decimal("0.9")
 """By how much the guess falls with each cheaper request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """What one exchange or session holds while it runs; given back by `Admission.ended`."""
 
     key_id: str
