@@ -86,9 +86,15 @@ class Books:
         self.book, self.policies = book, policies
 
     def record(
-        self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
+        self,
+        call: Call,
+        model: str | None,
+        ending: Ending,
+        cost: Cost,
+        usage: Mapping[str, Any] | None,
+        ended: datetime | None = None,
     ) -> SpendRecord:
-        """Book one exchange or session."""
+        """Book one exchange or session; it ended now if `ended` (UTC) says nothing else."""
         record = SpendRecord(
             id=call.id,
             key_id=call.key_id,
@@ -102,7 +108,7 @@ class Books:
             reason=ending.reason or cost.reason,
             lines=cost.lines,
             started=call.started,
-            ended=self.now(),
+            ended=ended or self.now(),
             kind="session" if call.route.is_live else "exchange",
             provider=call.route.upstream.kind,
             tags=call.tags,
@@ -255,8 +261,13 @@ class ExchangeMeter:
         """The cost of an answer that has been taken whole."""
         return self._price(Ending(self._status, "ok"))[1]
 
-    def finish(self, ending: Ending) -> SpendRecord:
-        """Book the exchange."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but its own record comes of the exchange, so that the booking may wait a moment."""
+        return self._asked is None and self._call.route.operation is None
+
+    def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """Book the exchange; it ended now if `ended` (UTC) says nothing else."""
         reading, cost = self._price(ending)
         operation = reading.operation
         if operation is not None and ending.outcome == "ok" and self._status < 300:
@@ -265,7 +276,7 @@ class ExchangeMeter:
             self._books.polled(self._call, operation, reading.problem)
             if reading.batch is not None:
                 self._books.batch_read(self._call, reading.batch, reading.problem)
-        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage)
+        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage, ended)
 
     def _price(self, ending: Ending) -> tuple[Reading, Cost]:
         if self._priced is None:

@@ -47,6 +47,11 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     budget: Budget | None = None
     reserved: Reserved | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to give back."""
+        return not self.gates and self.reserved is None
+
 
 class Admission(Protocol):
     """Decides who may begin. All but `admit` never refuse; none of them waits."""
@@ -211,7 +216,7 @@ class LocalAdmission:
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """Give back what the lease holds, and charge what was spent; unknown costs what was reserved (S-74)."""
-        if not lease.gates and lease.reserved is None:
+        if lease.is_empty:
             return
         with self._lock:
             now = self._monotonic()
