@@ -67,7 +67,7 @@ IMPURE_IMPORTS = {"aiohttp", "asyncio", "socket", "ssl", "time", "random", "os",
 DOORS = ("understudy.cli", "understudy.pytest_plugin", "understudy.demo", "understudy.__main__")
 ONLY_IN = {
     "google": ("understudy_gateway.credentials", "understudy._clients"),
-    "yaml": ("understudy.library", "understudy_gateway.config"),
+    "yaml": ("understudy.documents", "understudy_gateway.config"),
     "locust": (),
     "pytest": ("understudy.pytest_plugin",),
 }

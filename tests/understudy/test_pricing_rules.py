@@ -114,7 +114,7 @@ def test_text_in_and_out():
 
 def test_lines_say_what_was_paid_and_sum_up():
     found = cost(count(8, 20, thoughtsTokenCount=4))
-    assert lines_json(found)[2] == {
+    assert lines_json(found.lines)[2] == {
         "part": "output",
         "what": "thinking",
         "quantity": "4",

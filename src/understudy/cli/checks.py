@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..environment import traps
 from ..errors import ConfigError
 from ..home import home_of, prepared_home
-from .servers import BUNDLE_FILE
+from .certificates import BUNDLE_FILE
 
 State = Literal["ok", "note", "wrong"]
 

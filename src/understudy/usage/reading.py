@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from .tokens import Form
 from .wire_json import LARGEST_COUNT, as_array, as_count, as_object, as_text, field, is_object, snake
 
@@ -30,8 +32,7 @@ _MOST_QUERIES: Final = 1000
 _MOST_CANDIDATES: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Grounding:
+class Grounding(msgspec.Struct, frozen=True, gc=False):
     """Which grounding one request, or one Live turn, used: distinct queries, and whether Maps took part."""
 
     search_queries: int = 0
@@ -44,8 +45,7 @@ class Grounding:
         return self.search_queries > 0 or self.has_maps
 
 
-@dataclass(frozen=True, slots=True)
-class OperationReading:
+class OperationReading(msgspec.Struct, frozen=True, gc=False):
     """One answer about a long-running operation.
 
     `delivered` and `filtered` count videos; they mean something only if `is_done` and not `has_failed`.
@@ -96,8 +96,7 @@ class Batch:
     is_elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """All that a body told about what is to be paid.
 
     `usage` is what the wire said, ready for JSON; None if it said nothing. Its `form` says whose words these are: the
