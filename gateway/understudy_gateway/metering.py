@@ -24,7 +24,7 @@ from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
 
 from .routes import Route
-from .spend.jobs import Jobs, VideoJob
+from .spend.jobs import Done, Jobs, VideoJob
 from .spend.log import SpendLog
 from .spend.record import Outcome, SpendRecord
 
@@ -80,7 +80,7 @@ class Books:
         self.policies = policies
         self._log = log
         self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
-        self.jobs: Final[Jobs] = log.jobs(self._expired, now)
+        self.jobs: Final[Jobs] = log.jobs(self._settled, self._expired, now)
 
     def adopt(self, book: PriceBook, policies: Policies) -> None:
         """Price what ends from now on by another book."""
@@ -128,41 +128,34 @@ class Books:
             return
         seen = self.now()
         usage = {"videos": operation.delivered, "filtered": operation.filtered}
-
-        def settle(job: VideoJob | None) -> SpendRecord | None:
-            if job is None:
-                if not _MODEL_JOB.match(name):
-                    return None
-                cost = unknown("the job was not started through this gateway")
-                return _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            delivered = 0 if operation.has_failed else operation.delivered
-            day = self.policies.day_of(job.started)
-            cost = cost_of_videos(self.book, job.provider, job.model, job.request, delivered, date=day)
-            return _record_of_job(job, "ok", cost if problem is None else unknown(problem), usage, seen)
-
-        self.jobs.finished(name, settle)
+        stranger = None
+        if _MODEL_JOB.match(name):
+            cost = unknown("the job was not started through this gateway")
+            stranger = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
+        videos = 0 if operation.has_failed else operation.delivered
+        self.jobs.finished(Done(name, videos, usage, problem, seen, stranger))
 
     def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
         """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
-        name, seen = batch.name, self.now()
-        if name is None:
+        if batch.name is None:
             return
+        where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
+        cost = cost_of_batch(
+            self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
+        )
+        cost = cost if problem is None else unknown(problem)
         usage = {"lines": len(batch.lines), "failed": batch.failed}
-
-        def settle(job: VideoJob | None) -> SpendRecord | None:
-            where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
-            cost = cost_of_batch(
-                self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
-            )
-            cost = cost if problem is None else unknown(problem)
-            record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            return replace(record, model=batch.model)
-
-        self.jobs.finished(name, settle)
+        record = _record_of_job(_job_of(call, batch.name, VeoRequest()), "ok", cost, usage, self.now())
+        self.jobs.once(replace(record, model=batch.model))
 
     def close(self) -> None:
         """The gateway ends: jobs that are kept in memory alone are booked as estimates."""
         self.jobs.close()
+
+    def _settled(self, job: VideoJob, done: Done) -> SpendRecord:
+        day = self.policies.day_of(job.started)
+        cost = cost_of_videos(self.book, job.provider, job.model, job.request, done.videos, date=day)
+        return _record_of_job(job, "ok", cost if done.problem is None else unknown(done.problem), done.usage, done.seen)
 
     def _expired(self, job: VideoJob, reason: str) -> SpendRecord:
         cost = self.reserved(job)
