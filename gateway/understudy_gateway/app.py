@@ -20,7 +20,7 @@ from .credentials import Credentials, credentials_for
 from .dispatch import HEALTH, Dispatcher, Serving, raw_target
 from .http import HttpPassthrough
 from .journal import Journal
-from .limits.books import admission_of
+from .limits.books import admission_of, adopted
 from .listeners import Listen, Listeners
 from .live import LiveSessions
 from .metering import Books, utc_now
@@ -122,9 +122,8 @@ class Gateway:
         if config.development != self._config.development:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
         context = upstream_context(config.upstream_ca)
-        await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
-        self._admission.adopt(config)
+        await adopted(self._admission, self.spend, config)
         self._books.adopt(book, config.cost_policies)
         self._metrics.book = book
         self._config = config

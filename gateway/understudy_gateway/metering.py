@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
 from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
 from understudy.pricing.exchanges import cost_of
-from understudy.pricing.sessions import cost_of_session, session_log_line
+from understudy.pricing.sessions import cost_of_session, cost_of_turn, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
-from understudy.usage.live import LiveReader
+from understudy.usage.live import LiveReader, Turn
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.policies import DOCUMENTED, Policies
 from understudy.usage.readers import reader_for
@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 """Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
+
+POLICY: Final = 1008
+"""The close code of a session whose key's budget is used up (WS-17)."""
 
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
@@ -313,10 +316,23 @@ def _needs_text(route: Route) -> bool:
     return needs_request(route.upstream.kind, route.method, route.model or "")
 
 
-class LiveMeter:
-    """Reads copies of one session's messages."""
+class Endable(Protocol):
+    """A session that can be ended from outside."""
 
-    def __init__(self, books: Books, call: Call) -> None:
+    def shut_down(self, code: int, reason: str) -> None:
+        """Close it with this code."""
+        ...
+
+
+class LiveMeter:
+    """Reads copies of one session's messages.
+
+    `use` is told what each usage message bills, and says whether the budget is used up by that; None: nobody asks.
+    """
+
+    def __init__(self, books: Books, call: Call, use: Callable[[Decimal], bool] | None = None) -> None:
+        self._use = use
+        self._session: Endable | None = None
         self._books = books
         self._call = call
         self._provider = call.route.upstream.kind
@@ -336,7 +352,26 @@ class LiveMeter:
         """Take a message of the provider."""
         self.server_messages += 1
         self.server_bytes += len(payload)
-        self._reader.server_message(payload)
+        turn = self._reader.server_message(payload)
+        if turn is not None and self._use is not None:
+            self._charge(turn)
+
+    def begun(self, session: Endable) -> None:
+        """Told which session this is, to end it where the budget does."""
+        self._session = session
+
+    def _charge(self, turn: Turn) -> None:
+        policies, where = self._books.policies, self._call.route.upstream
+        day = policies.day_of(self._call.started)
+        cost = cost_of_turn(
+            *(self._books.book, self._provider, self._reader.model, turn),
+            date=day,
+            location=where.location,
+            policies=policies,
+        ).total
+        if cost is not None and self._use is not None and self._use(cost) and self._session is not None:
+            self._use = None
+            self._session.shut_down(POLICY, "budget exceeded")
 
     def ended(self, *, duration_s: float, unread: int, code: int | None = None) -> None:
         """Told at the end: the length in seconds, of how many messages there was no copy, and the close code."""

@@ -64,6 +64,8 @@ class Reason(Enum):
     UPSTREAM_BROKE = 502, "The provider closed the connection before it answered."
     UPSTREAM_MALFORMED = 502, "The provider's answer is not HTTP."
     CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
+    TOO_MANY_SESSIONS = 503, "The gateway holds as many Live sessions as it may."
+    STORE_DOWN = 503, "The gateway cannot write what requests cost, and is set to take none then."
     STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."

@@ -25,6 +25,7 @@ GROUPS: Final[Mapping[str, str]] = {
 """What sums can be made by, and the expression of each. A record counts under each of its tags; days are UTC."""
 
 MOST_RECORDS: Final = 1000
+_MOST_FOREIGN: Final = 20_000
 FILTERS: Final = ("since", "until", "key_id", "model", "tag")
 
 _COLUMNS: Final = (
@@ -128,8 +129,9 @@ def summary_json(path: Path, by: str, wanted: Wanted) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What matters to a budget of a record that another process has written."""
+    """What matters to a budget of a record that another process has written, and the record's place."""
 
+    place: int
     id: str
     is_operation: bool
     key_id: str | None
@@ -142,19 +144,37 @@ def newest_place(path: Path) -> int:
     return _rows(path, "SELECT coalesce(max(seq), 0) FROM spend", {})[0][0]
 
 
+def spent_by(path: Path, key_id: str, since: datetime | None) -> tuple[Decimal, int]:
+    """What a key's records that began since a time (None: all) cost, and the place up to which they were read.
+
+    Raises ConfigError if the store cannot be read.
+    """
+    place = newest_place(path)
+    clause, values = Wanted(since=since, key_id=key_id).clause()
+    text = f"SELECT exact_sum(cost) FROM spend WHERE seq <= :place AND {clause}"  # noqa: S608 - as above
+    return Decimal(_rows(path, text, {**values, "place": place})[0][0] or 0), place
+
+
 def foreign_records(path: Path, origin: str, after: int) -> tuple[list[Foreign], int]:
-    """The records behind a place that the process of that origin has not written, and the place behind all.
+    """The records behind a place that the process of that origin has not written, and the place to go on from.
 
     Operations are among them whoever settled them. Raises ConfigError if the store cannot be read.
     """
-    text = "SELECT seq, uid, id, kind, key_id, cost, started FROM spend WHERE seq > :after ORDER BY seq"
-    found: list[Foreign] = []
-    for seq, uid, id, kind, key_id, cost, started in _rows(path, text, {"after": after}):
-        after = seq
-        if not uid.startswith(f"{origin}-"):
-            amount = None if cost is None else Decimal(cost)
-            found.append(Foreign(id, kind == "operation", key_id, amount, datetime.fromisoformat(started)))
-    return found, after
+    place = min(newest_place(path), after + _MOST_FOREIGN)
+    text = (
+        "SELECT seq, id, kind, key_id, cost, started FROM spend WHERE seq > :after AND seq <= :place "
+        "AND uid NOT GLOB :own ORDER BY seq"
+    )
+    found = [
+        Foreign(
+            *(seq, id, kind == "operation", key_id, None if cost is None else Decimal(cost)),
+            datetime.fromisoformat(started),
+        )
+        for seq, id, kind, key_id, cost, started in _rows(
+            path, text, {"after": after, "place": place, "own": f"{origin}-*"}
+        )
+    ]
+    return found, max(place, after)
 
 
 def pending_jobs(path: Path) -> int:
@@ -198,6 +218,6 @@ def _value(name: str, value: Any) -> Any:
 def _moment(word: str, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the second: a time zone that leads out of all years
         raise ConfigError(f"{word}: a day or a time such as 2026-01-31 or 2026-01-31T12:00:00Z is wanted") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -57,6 +57,11 @@ class SpendStore:
         """How many records wait for the disk."""
         return self._writer.waiting
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the last try to write failed, and what it should have written waits."""
+        return self._writer.is_failing
+
     def add(self, record: SpendRecord) -> None:
         """Take a record; returns at once."""
         self._writer.put(Kept(self._uid(), record))
