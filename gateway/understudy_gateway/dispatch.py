@@ -22,7 +22,8 @@ from .ids import ids_of
 from .journal import Journal
 from .keys import Caller, KeyRing
 from .limits.admission import Admission, Lease
-from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .live_metering import LiveMeter
+from .metering import Books, Call, Ending, ExchangeMeter, utc_now
 from .metrics import Metrics
 from .query import parameters, split_target, without
 from .refusals import Reason, Refusal

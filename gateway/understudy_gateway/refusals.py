@@ -66,6 +66,7 @@ class Reason(Enum):
     CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
     TOO_MANY_SESSIONS = 503, "The gateway holds as many Live sessions as it may."
     STORE_DOWN = 503, "The gateway cannot write what requests cost, and is set to take none then."
+    ADMIN_BUSY = 503, "The admin port has as many questions as it may."
     STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."

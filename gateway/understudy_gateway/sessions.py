@@ -16,7 +16,8 @@ from .headers import for_client, for_live_upstream
 from .http import CredentialsMissing, Progress, credential_of
 from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
-from .metering import POLICY, Ending, LiveMeter
+from .live_metering import POLICY, LiveMeter
+from .metering import Ending
 from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig

@@ -4,6 +4,7 @@ import json
 import resource
 import sqlite3
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -187,6 +188,30 @@ def test_what_waits_is_bounded_and_what_comes_beyond_is_counted(monkeypatch):
     writer.close()
     writer.put(1)
     assert writer.waiting <= 10
+
+
+def test_a_writer_that_many_wake_at_once_has_one_thread():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            writer = BatchWriter("many", lambda items: None, Habits(gather_s=0.0))
+            ready = threading.Barrier(4)
+
+            def wake(writer=writer, ready=ready) -> None:
+                ready.wait()
+                writer.put(1)
+
+            wakers = [threading.Thread(target=wake) for _ in range(4)]
+            for waker in wakers:
+                waker.start()
+            for waker in wakers:
+                waker.join()
+            running = sum(thread.name == "spend-many" for thread in threading.enumerate())
+            writer.close()
+            assert running == 1
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_batch_that_failed_after_all_was_written_is_not_written_twice(tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,9 @@ GROUPS: Final[Mapping[str, str]] = {
 """What sums can be made by, and the expression of each. A record counts under each of its tags; days are UTC."""
 
 MOST_RECORDS: Final = 1000
+_STOP_EVERY: Final = 10_000
+"""Instructions of SQLite's machine between two questions whether to go on."""
+
 _MOST_FOREIGN: Final = 20_000
 FILTERS: Final = ("since", "until", "key_id", "model", "tag")
 
@@ -82,15 +85,16 @@ class Sum:
 
 
 def records(
-    path: Path, wanted: Wanted, *, after: int = 0, limit: int = MOST_RECORDS
+    path: Path, wanted: Wanted, *, after: int = 0, limit: int = MOST_RECORDS, stop: Callable[[], bool] | None = None
 ) -> tuple[list[dict[str, Any]], int | None]:
     """At most `limit` records behind the place `after`, in the order they were written, and the place to go on from.
 
-    The place is None at the end. Raises ConfigError if the store cannot be read.
+    The place is None at the end. `stop` is asked now and then whether to give up. Raises ConfigError if the store
+    cannot be read, or it was given up.
     """
     clause, values = wanted.clause()
     text = f"SELECT seq, {', '.join(_COLUMNS)} FROM spend WHERE seq > :after AND {clause} ORDER BY seq LIMIT :limit"  # noqa: S608 - our own words alone; values are bound
-    rows = _rows(path, text, {**values, "after": after, "limit": limit + 1})
+    rows = _rows(path, text, {**values, "after": after, "limit": limit + 1}, stop)
     kept = rows[:limit]
     found = [{name: _value(name, value) for name, value in zip(_COLUMNS, row[1:], strict=True)} for row in kept]
     return found, kept[-1][0] if len(rows) > limit else None
@@ -104,10 +108,10 @@ def all_records(path: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
         yield from page
 
 
-def summary(path: Path, by: str, wanted: Wanted) -> tuple[list[Sum], Sum]:
+def summary(path: Path, by: str, wanted: Wanted, stop: Callable[[], bool] | None = None) -> tuple[list[Sum], Sum]:
     """The sums by a word of GROUPS, in the order of their names, and the sum of all that was wanted.
 
-    Raises ConfigError if the store cannot be read.
+    `stop` and errors as with `records`.
     """
     clause, values = wanted.clause()
     sums = "count(*), sum(known = 'unknown'), sum(known = 'estimated'), exact_sum(cost)"
@@ -115,13 +119,13 @@ def summary(path: Path, by: str, wanted: Wanted) -> tuple[list[Sum], Sum]:
     group = GROUPS[by]
     grouped = f"SELECT {group} AS name, {sums} FROM {source} WHERE {clause} GROUP BY 1 ORDER BY 1"  # noqa: S608 - as above
     whole = f"SELECT NULL, {sums} FROM spend WHERE {clause}"  # noqa: S608 - as above
-    found = [_sum(row) for row in _rows(path, grouped, values)]
-    return found, _sum(_rows(path, whole, values)[0])
+    found = [_sum(row) for row in _rows(path, grouped, values, stop)]
+    return found, _sum(_rows(path, whole, values, stop)[0])
 
 
-def summary_json(path: Path, by: str, wanted: Wanted) -> dict[str, Any]:
+def summary_json(path: Path, by: str, wanted: Wanted, stop: Callable[[], bool] | None = None) -> dict[str, Any]:
     """The same as a JSON object, as `/spend/summary` answers it."""
-    groups, total = summary(path, by, wanted)
+    groups, total = summary(path, by, wanted, stop)
     whole = total.as_json(by)
     del whole[by]
     return {"by": by, "groups": [group.as_json(by) for group in groups], "total": whole}
@@ -186,8 +190,11 @@ def _sum(row: tuple[Any, ...]) -> Sum:
     return Sum(row[0], row[1], row[2] or 0, row[3] or 0, Decimal(row[4] or 0))
 
 
-def _rows(path: Path, text: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _rows(
+    path: Path, text: str, values: Mapping[str, Any], stop: Callable[[], bool] | None = None
+) -> list[tuple[Any, ...]]:
     with closing(open_for_reading(path)) as connection:
+        connection.set_progress_handler(stop, _STOP_EVERY)
         connection.create_aggregate("exact_sum", 1, cast("Any", _ExactSum))
         try:
             return connection.execute(text, values).fetchall()
