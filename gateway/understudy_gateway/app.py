@@ -23,6 +23,7 @@ from .journal import Journal
 from .limits.books import admission_of, adopted
 from .listeners import Listen, Listeners
 from .live import LiveSessions
+from .log_secrets import keep_from_logs
 from .metering import Books, utc_now
 from .metrics import Metrics
 from .operations import Operations
@@ -150,6 +151,7 @@ class Gateway:
 
     def _serving(self) -> Serving:
         config = self._config
+        keep_from_logs(config)
         for notice in config.notices:
             _log.info("%s", notice)
         return Serving(

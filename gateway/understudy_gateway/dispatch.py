@@ -182,7 +182,7 @@ class Dispatcher:
         self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
     ) -> web.StreamResponse:
         use = partial(self._admission.used, lease) if serving.checks_live_budgets and lease.budget is not None else None
-        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller), use), Progress()
+        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller), use, caller.presented), Progress()
         self._metrics.live_sessions += 1
         try:
             return await serving.live.serve(arrival.request, found, caller, meter, arrival.ids, progress)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -9,6 +10,7 @@ from understudy.pricing.cost import Cost, Known, estimated, unknown
 from understudy.pricing.sessions import cost_of_session, cost_of_turn, session_log_line
 from understudy.usage.live import LiveReader, Turn
 
+from .headers import holds_key
 from .metering import FAILED, Books, Call, Ending
 from .spend.record import SpendRecord
 
@@ -30,9 +32,13 @@ class LiveMeter:
     """Reads copies of one session's messages.
 
     `use` is told what each usage message bills, and says whether the budget is used up by that; None: nobody asks.
+    A model that holds `key`, the gateway key that was shown, stands in no record (S-11).
     """
 
-    def __init__(self, books: Books, call: Call, use: Callable[[Decimal], bool] | None = None) -> None:
+    def __init__(
+        self, books: Books, call: Call, use: Callable[[Decimal], bool] | None = None, key: bytes = b""
+    ) -> None:
+        self._key = key
         self._use = use
         self._session: Endable | None = None
         self._books = books
@@ -82,11 +88,13 @@ class LiveMeter:
 
     def give_up(self, ending: Ending) -> SpendRecord:
         """Book the session as one of which nothing is known: `finish` has failed."""
-        return self._books.record(self._call, self._reader.model, ending, unknown(FAILED), None)
+        return self._books.record(self._call, None, ending, unknown(FAILED), None)
 
     def finish(self, ending: Ending) -> SpendRecord:
         """Book the session and, before that, if it came to be, write its documented line (pricing 9)."""
         session = self._reader.finish()
+        if session.model is not None and holds_key(session.model.encode("utf-8", "surrogatepass"), self._key):
+            session = replace(session, model=None)
         was_session = ending.status == 101 and ending.was_sent
         cost = Cost()
         if was_session:
