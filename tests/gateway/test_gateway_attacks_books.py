@@ -228,7 +228,7 @@ async def test_metrics_do_not_grow_by_what_clients_make_up(tmp_path):
                     f"/{name}",
                 ):
                     await ask(running.http, request(target, headers=headers))
-                await tried(running.http, request(method=f"M{count}"))
+                await tried(running.http, request(method=f"M{number}X{count}"))
             page = (await ask(running.admin, get("/metrics"))).body.decode()
             return set(re.findall(r"^understudy_gateway_[^ ]+", page, re.MULTILINE))
 
