@@ -139,6 +139,7 @@ class HttpPassthrough:
         ids: RawHeaders,
         progress: Progress,
     ) -> Answer:
+        meter.asking()
         exchange = await self._opened(head)
         upload: asyncio.Task[None] | None = None
         try:
@@ -247,6 +248,7 @@ class HttpPassthrough:
             whole = b"" if held.is_whole else exchange.whole()
             data = held.body + (whole or b"")
             answer.begin(request, data, is_whole=whole is not None)
+            meter.passed_on()
             if not held.is_whole and data:
                 meter.feed(data)
             if answer.is_choked:

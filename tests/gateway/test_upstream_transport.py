@@ -31,7 +31,7 @@ def to(provider: Double | int, method: str = "GET", length: int | None = None, *
 
 
 @asynccontextmanager
-async def upstream(tls: ssl.SSLContext | None = None, **settings: float) -> AsyncIterator[HttpUpstream]:
+async def upstream(tls: ssl.SSLContext | None = None, **settings: Any) -> AsyncIterator[HttpUpstream]:
     made = HttpUpstream(tls or ssl.create_default_context(), settings.pop("connect_s", WAIT_S), **settings)
     try:
         async with asyncio.timeout(3 * WAIT_S):

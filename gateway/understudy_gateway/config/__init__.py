@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Final
 
@@ -12,6 +13,7 @@ from ..limits.windows import Period
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
+from .files import exposed
 from .policies import read_policies
 from .prices import read_prices
 from .reading import Block, Check, Reading, checked
@@ -53,7 +55,8 @@ def load_config(path: FilePath, environ: Mapping[str, str]) -> GatewayConfig:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
     value, lines = read_document(text, str(path))
-    return parse_config(value, environ, str(path), lines, check=_key_file_problem, check_file=_file_problem)
+    config = parse_config(value, environ, str(path), lines, check=_key_file_problem, check_file=_file_problem)
+    return replace(config, notices=(*config.notices, *exposed(path, text, config)))
 
 
 def parse_config(
@@ -101,6 +104,9 @@ def parse_config(
         development=development,
         client_credentials=reading.flag(ours, _OURS, "client_credentials"),
         response_cost_header=reading.flag(ours, _OURS, "response_cost_header"),
+        key_spend_header=reading.flag(ours, _OURS, "key_spend_header"),
+        live_budget_check=reading.flag(ours, _OURS, "live_budget_check"),
+        refuse_without_store=reading.flag(ours, _OURS, "refuse_without_store"),
         live_api_version=_live_version(reading, ours),
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
