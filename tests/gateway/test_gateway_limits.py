@@ -490,6 +490,7 @@ async def test_requests_are_refused_while_the_store_is_down_if_that_is_set(tmp_p
             await until(lambda: not store.is_down)
             assert (await asked(running, request())).status == 200
             assert len(up.requests) == (2 if refuses else 3)
+            await recorded(running, len(up.requests))
             await asyncio.to_thread(running.spend.flush)
             assert (store.lost, len(list(all_records(path, Wanted())))) == (0, len(up.requests))
 
