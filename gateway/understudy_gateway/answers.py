@@ -149,6 +149,16 @@ def own_answer(status: int, headers: RawHeaders, body: bytes, ids: RawHeaders) -
     return Answer(status, phrase, (date, *headers, *ids), body)
 
 
+def refusal_bytes(refusal: Refusal, ids: RawHeaders) -> bytes:
+    """The whole answer that a refusal becomes where there is no request; the connection is to be closed after it."""
+    body = body_of(refusal)
+    phrase = HTTPStatus(refusal.status).phrase.encode("ascii")
+    framing = ((b"Content-Length", b"%d" % len(body)), (b"Connection", b"close"))
+    fields = ((b"Date", formatdate(usegmt=True).encode("ascii")), *headers_of(refusal), *ids, *framing)
+    lines = [b"HTTP/1.1 %d %b" % (refusal.status, phrase), *(name + b": " + value for name, value in fields)]
+    return b"\r\n".join((*lines, b"", body))
+
+
 def refusal_answer(refusal: Refusal, ids: RawHeaders) -> Answer:
     """The answer that a refusal becomes."""
     return own_answer(refusal.status, headers_of(refusal), body_of(refusal), ids)

@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
-from understudy.messages import RawHeaders
+from understudy.messages import RawHeaders, header_value
 
 from .answers import own_answer, refusal_answer
 from .headers import holds_key
@@ -136,6 +136,8 @@ class Dispatcher:
 
     async def _dispatch(self, arrival: Arrival) -> web.StreamResponse:
         request, serving = arrival.request, self.serving
+        if request.version is not HttpVersion11 and not _is_http_1_0(request):
+            return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
         target = raw_target(request)
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
@@ -198,7 +200,15 @@ class Dispatcher:
         """Answer and log a request that came to no route."""
         key_id = caller.key_id if caller else None
         self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
-        return refusal_answer(refusal, arrival.ids)
+        answer = refusal_answer(refusal, arrival.ids)
+        if refusal.reason is Reason.BAD_REQUEST or header_value(arrival.request.raw_headers, b"transfer-encoding"):
+            answer.force_close()  # what follows may be no request (S-36, S-18)
+        return answer
+
+
+def _is_http_1_0(request: web.BaseRequest) -> bool:
+    """Whether a request that is not of HTTP/1.1 can be read as one of HTTP/1.0: that has no transfer coding (S-36)."""
+    return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

@@ -18,7 +18,7 @@ from understudy.pricing.cost import plain
 
 from .answers import Answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
-from .headers import for_client, for_upstream, shows_google
+from .headers import for_client, for_upstream, shows_google, with_via
 from .keys import Caller
 from .metering import Ending, ExchangeMeter
 from .refusals import Reason, Refusal
@@ -67,6 +67,7 @@ class HttpPassthrough:
         self._upstream = upstream
         self._credentials = credentials
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
+        self._via = (config.network.via or "").encode("ascii")
 
     async def serve(
         self,
@@ -104,6 +105,8 @@ class HttpPassthrough:
             key_header=self._key_header,
             keeps_google=not credential,
         )
+        if self._via and not isinstance(headers, Refusal):
+            headers = with_via(headers, self._via)
         if isinstance(headers, Refusal):
             raise _Refused(headers)
         length = header_value(request.raw_headers, b"content-length")
@@ -332,7 +335,13 @@ async def credential_of(
 def _refused_ending(refused: _Refused) -> Ending:
     refusal = refused.refusal
     match refusal.reason:
-        case Reason.UNREACHABLE | Reason.UPSTREAM_BROKE | Reason.UPSTREAM_MALFORMED:
+        case (
+            Reason.UNREACHABLE
+            | Reason.UPSTREAM_BROKE
+            | Reason.UPSTREAM_MALFORMED
+            | Reason.HOST_NOT_ALLOWED
+            | Reason.LOOP_DETECTED
+        ):
             return Ending(refusal.status, "upstream_abort", refused.was_sent, refusal.message)
         case Reason.CONNECT_TIMEOUT | Reason.FIRST_BYTE_TIMEOUT:
             return Ending(refusal.status, "timeout", refused.was_sent, refusal.message)

@@ -15,10 +15,8 @@ has `close_s` to do its part, then both connections are closed, and aborted `flu
 import asyncio
 import logging
 import os
-import socket
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, assert_never
 
@@ -33,15 +31,13 @@ from .frames import (
     Violation,
     close_frame,
 )
+from .liveness import keep_alive
 from .upgrade import Refused
 
 _log = logging.getLogger(__name__)
 
 Party = Literal["client", "upstream", "gateway"]
 End = Literal["ok", "client_abort", "upstream_abort", "timeout", "rejected"]
-
-_KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-"""Seconds, and a count: a dead peer is found within 60 s (WS-10). macOS has the second name for the first."""
 
 _LOST: Final = {
     "client": (GOING_AWAY, "the client's connection was lost"),
@@ -221,7 +217,8 @@ class Splice:
     def couple(self, from_client: bytes, from_upstream: bytes) -> None:
         """Take both connections over from those who shook hands, with what they had read beyond it."""
         for side in self._sides:
-            _keep_alive(side.transport)
+            if (connection := side.transport.get_extra_info("socket")) is not None:
+                keep_alive(connection)
             side.transport.set_protocol(side)
             side.transport.set_write_buffer_limits(high=self.limits.buffer_bytes)
         if self.upstream.transport.is_closing():  # lost since its answer: nobody would tell its new protocol
@@ -319,15 +316,3 @@ class Splice:
                 # The place, but not the text of the error: that may hold what was said in the session (S-11).
                 where = "".join(traceback.format_tb(error.__traceback__))
                 _log.error("the meter of a Live session failed with %s:\n%s", type(error).__name__, where)
-
-
-def _keep_alive(transport: asyncio.Transport) -> None:
-    """Let the kernel find a peer that vanished without a word."""
-    found = transport.get_extra_info("socket")
-    if found is None:
-        return
-    with suppress(OSError):  # it has gone already: that is noticed elsewhere
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEP_ALIVE:
-            if hasattr(socket, name):
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -7,6 +7,7 @@ import asyncio
 import binascii
 import hashlib
 import os
+import socket
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from typing import Final, Literal, cast
 import httptools
 
 from understudy.messages import RawHeaders, header_value, header_values
+
+from .refusals import Reason
+from .settings import UNIX
+from .upstream.dialling import Dialler
+from .upstream.exchanges import UpstreamError
 
 KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
 """A subprotocol that begins so carries a gateway key: never offered upstream, never selected (WS-3, S-59)."""
@@ -29,19 +35,27 @@ _DEFAULT_PORT: Final = {"ws": 80, "wss": 443}
 
 
 class DialError(Exception):
-    """No WebSocket and no answer either; the text is one of a few fixed ones and names no host. `status`: ERR-3."""
+    """No WebSocket and no answer either; the text is one of a few fixed ones and names no host. `reason`: ERR-3."""
 
-    status = 502
+    def __init__(self, why: str, reason: Reason = Reason.UNREACHABLE) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that fits."""
+        return self.reason.status
 
 
 class DialFailed(DialError):
-    """The upstream could not be reached, refused TLS, broke off, or answered what is no answer: 502."""
+    """The upstream could not be reached, refused TLS, broke off, or answered what is no answer: 502 or 508."""
 
 
 class DialTimedOut(DialError):
     """The upstream took too long to connect or to answer: 504."""
 
-    status = 504
+    def __init__(self, why: str) -> None:
+        super().__init__(why, Reason.CONNECT_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,7 @@ class Dial:
 
     `target` goes onto the request line as it is. `headers` are clean already: none of Host, Connection, Upgrade or
     Sec-WebSocket-*, which are written here. `ssl` is needed for `wss`. `connect_timeout_s` holds for TCP and TLS
-    together, `answer_timeout_s` for the answer with its body.
+    together, `answer_timeout_s` for the answer with its body. `dialler` knows where to connections may go.
     """
 
     scheme: Literal["ws", "wss"]
@@ -62,6 +76,15 @@ class Dial:
     ssl: SSLContext | None = None
     connect_timeout_s: float = 10.0
     answer_timeout_s: float = 10.0
+    dialler: Dialler | None = None
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host field has them."""
+        if self.host.startswith(UNIX):
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORT[self.scheme] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +165,9 @@ def switching_head(headers: RawHeaders, subprotocol: str | None, more: RawHeader
 
 def request_head(dial: Dial, key: bytes) -> bytes:
     """The handshake that opens `dial`; raises ValueError rather than let a line break out of its line (S-38)."""
-    host = f"[{dial.host}]" if ":" in dial.host else dial.host
-    authority = host if dial.port == _DEFAULT_PORT[dial.scheme] else f"{host}:{dial.port}"
     offered = ", ".join(without_keys(dial.subprotocols))
     fields: RawHeaders = (
-        (b"Host", authority.encode("ascii")),
+        (b"Host", dial.authority.encode("ascii")),
         (b"Upgrade", b"websocket"),
         (b"Connection", b"Upgrade"),
         (b"Sec-WebSocket-Key", key),
@@ -185,19 +206,26 @@ async def open_upstream(dial: Dial, random_bytes: Callable[[int], bytes] = os.ur
 
 async def _connected(dial: Dial, handshake: "_Handshake") -> asyncio.Transport:
     loop = asyncio.get_running_loop()
-    ssl = dial.ssl if dial.scheme == "wss" else None
-    # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
-    shutdown_s = 1.0 if ssl else None
+    context = dial.ssl if dial.scheme == "wss" else None
+
+    async def made(connection: socket.socket) -> asyncio.Transport:
+        transport, _ = await loop.create_connection(
+            lambda: handshake,
+            sock=connection,
+            ssl=context,
+            server_hostname=dial.host if context else None,
+            # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
+            ssl_shutdown_timeout=1.0 if context else None,
+        )
+        return transport
+
+    dialler = dial.dialler or Dialler(dial.connect_timeout_s)
     try:
-        async with asyncio.timeout(dial.connect_timeout_s):
-            transport, _ = await loop.create_connection(
-                lambda: handshake, dial.host, dial.port, ssl=ssl, ssl_shutdown_timeout=shutdown_s
-            )
-    except TimeoutError:
-        raise DialTimedOut("the upstream could not be connected in time") from None
-    except OSError as error:  # TLS and certificate errors are such too
-        raise DialFailed("the upstream could not be connected") from error
-    return transport
+        return await dialler.dialled(dial.scheme, dial.host, dial.port, made)
+    except UpstreamError as error:
+        if error.reason is Reason.CONNECT_TIMEOUT:
+            raise DialTimedOut("the upstream could not be connected in time") from None
+        raise DialFailed("the upstream could not be connected", error.reason) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,7 @@ async def test_clients_and_providers_are_reached_by_tls(tmp_path):
 def test_a_ca_file_without_certificates_is_one_clear_line(tmp_path):
     (tmp_path / "ca.pem").write_text("nothing")
     with pytest.raises(ConfigError, match=r"upstream_ca: .*ca\.pem holds no certificates"):
-        Gateway(config_of("https://x", upstream_ca=str(tmp_path / "ca.pem")), Listen(), book=BOOK)
+        Gateway(config_of("https://127.0.0.1", upstream_ca=str(tmp_path / "ca.pem")), Listen(), book=BOOK)
 
 
 # --- the drain -------------------------------------------------------------------------------------------------------
