@@ -142,7 +142,7 @@ class Answer(web.StreamResponse):
             transport.abort()
 
 
-def own_answer(status: int, headers: RawHeaders, body: bytes, ids: RawHeaders) -> Answer:
+def own_answer(status: int, headers: RawHeaders, body: bytes | None, ids: RawHeaders) -> Answer:
     """An answer of the gateway's own, dated, with the request ids `ids`."""
     phrase = HTTPStatus(status).phrase.encode("ascii")
     date = (b"Date", formatdate(usegmt=True).encode("ascii"))

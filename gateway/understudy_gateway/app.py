@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from understudy.errors import ConfigError
 from understudy.pricing.book import PriceBook
@@ -59,7 +60,7 @@ class Gateway:
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ConfigError if development mode is not on loopback, or a file cannot be used."""
+        """Raises ConfigError if development mode is not on loopback, or a file or aiohttp's parser cannot be used."""
         if config.development and not is_here(listen.host):
             raise ConfigError(
                 "understudy_settings.development: any key is accepted, so the gateway listens on loopback only, "
@@ -96,6 +97,9 @@ class Gateway:
         return self._listeners.origin("admin", "http")
 
     async def __aenter__(self) -> Self:
+        if HttpRequestParser is HttpRequestParserPy:  # which has had a list of smuggling faults of its own (S-43)
+            raise ConfigError("aiohttp's compiled parser is missing here: install aiohttp from a wheel")
+        _log.info("heads are read by aiohttp's compiled parser")
         self._upstream = self._made_upstream()
         self._credentials = self._made_credentials()
         self._dispatcher = Dispatcher(
@@ -188,6 +192,9 @@ class Gateway:
 
     async def _drain(self) -> None:
         """Stop accepting, let exchanges end for a while, close sessions with 1001 (R-24, OBS-10)."""
+        if (delay_s := self._config.timeouts.drain_delay_s) > 0:
+            self._dispatcher.is_leaving = True
+            await asyncio.sleep(delay_s)
         self._dispatcher.is_draining = True
         await self._listeners.stop_accepting()
         await self._sessions.close_all()

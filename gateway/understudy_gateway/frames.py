@@ -19,6 +19,9 @@ MAX_MESSAGE: Final = 16 * 1024 * 1024
 MAX_FRAGMENTS: Final = 65_536
 """Most fragments of one message (S-50)."""
 
+MAX_CONTROL: Final = 131
+"""Most bytes of a whole control frame: head, mask and payload (RFC 6455 5.5)."""
+
 MAX_REASON: Final = 123
 """Most bytes of a close reason: a control frame holds 125, two of them are the code (RFC 6455 5.5)."""
 GOING_AWAY: Final = 1001
@@ -28,6 +31,7 @@ INTERNAL_ERROR: Final = 1011
 
 _CONTINUATION: Final = 0x0
 _CLOSE: Final = 0x8
+_PING: Final = 0x9
 _OPCODES: Final = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 _FIN: Final = 0x80
 _RESERVED: Final = 0x70
@@ -306,6 +310,11 @@ def close_frame(code: int | None, reason: str = "", *, mask: bytes = b"") -> byt
     """A close frame of the gateway's own. `mask`: four fresh random bytes if it goes upstream, else none (S-60)."""
     payload = b"" if code is None else code.to_bytes(2) + cut_reason(reason)
     return bytes((_FIN | _CLOSE, len(payload) | (_MASKED if mask else 0))) + mask + unmasked(payload, mask)
+
+
+def ping_frame(*, mask: bytes = b"") -> bytes:
+    """An empty ping of the gateway's own (WS-10); `mask` as for `close_frame`."""
+    return bytes((_FIN | _PING, _MASKED if mask else 0)) + mask
 
 
 def cut_reason(reason: str) -> bytes:

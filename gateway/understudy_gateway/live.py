@@ -37,9 +37,10 @@ class Spliced(web.StreamResponse):
 
 
 class LiveSessions:
-    """The sessions that run, so that a shutdown can end them."""
+    """The sessions that run, so that a shutdown can end them. `attempts`: those too that are being dialled (S-53)."""
 
     def __init__(self) -> None:
+        self.attempts = 0
         self._running: set[Splice] = set()
         self._closing: tuple[int, str] | None = None
 

@@ -49,7 +49,13 @@ class LivePassthrough:
         self._monotonic = monotonic
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
         self._via = (config.network.via or "").encode("ascii")
-        self._limits = LiveLimits(message_bytes=config.limits.message_bytes, stall_s=config.timeouts.write_s)
+        timeouts = config.timeouts
+        self._limits = LiveLimits(
+            message_bytes=config.limits.message_bytes,
+            stall_s=timeouts.write_s,
+            ping_s=timeouts.live_ping_s,
+            idle_s=timeouts.live_idle_s,
+        )
         self._sessions = sessions
         self._dialler = Dialler(config.timeouts.connect_s, destinations)
 
@@ -63,6 +69,23 @@ class LivePassthrough:
         progress: Progress,
     ) -> web.StreamResponse:
         """Relay one session to its end, and book it; or answer why there is none."""
+        if self._sessions.attempts >= self._config.limits.live_sessions:
+            return _refused(Refusal(Reason.TOO_MANY_SESSIONS, retry_after_s=1), ids, progress)
+        self._sessions.attempts += 1
+        try:
+            return await self._serve(request, route, caller, meter, ids, progress)
+        finally:
+            self._sessions.attempts -= 1
+
+    async def _serve(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        caller: Caller,
+        meter: LiveMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> web.StreamResponse:
         fault = fault_of(request)
         if fault is not None:
             progress.ending = Ending(fault.status, "rejected", False, fault.message)

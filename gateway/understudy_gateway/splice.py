@@ -23,6 +23,7 @@ from typing import Final, Literal, Protocol, assert_never
 from .frames import (
     GOING_AWAY,
     INTERNAL_ERROR,
+    MAX_CONTROL,
     MAX_FRAGMENTS,
     MAX_MESSAGE,
     Closed,
@@ -30,6 +31,7 @@ from .frames import (
     Step,
     Violation,
     close_frame,
+    ping_frame,
 )
 from .liveness import keep_alive
 from .upgrade import Refused
@@ -64,7 +66,8 @@ class LiveLimits:
     """Bounds of one session; sizes in bytes, times in seconds.
 
     `copy_bytes`: longest message of which the meter gets a copy. `buffer_bytes`: what may wait unsent on a side before
-    reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20).
+    reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20). `ping_s`: so often
+    both sides of a quiet session get a ping; `idle_s`: how long both may say nothing (S-53). 0 switches these off.
     """
 
     message_bytes: int = MAX_MESSAGE
@@ -74,6 +77,8 @@ class LiveLimits:
     stall_s: float = 120.0
     close_s: float = 1.0
     flush_s: float = 5.0
+    ping_s: float = 0.0
+    idle_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,11 @@ class _Side(asyncio.Protocol):
         self._own_close = close_frame(code, reason, mask=os.urandom(4) if self.name == "upstream" else b"")
         self.write_own_close()
 
+    def ping(self) -> None:
+        """Send a ping of our own, if one may stand here now; in mid-frame the session is not quiet."""
+        if not (self.shut or self.lost or self.full or self._own_close) and self.other.reader.at_boundary:
+            self.transport.write(ping_frame(mask=os.urandom(4) if self.name == "upstream" else b""))
+
     def write_own_close(self) -> None:
         """Send what `close_with` left waiting, if it can be sent now; close the connection if it never can."""
         if self._own_close is None or self.lost or self.shut:
@@ -207,6 +217,10 @@ class Splice:
         self._unread = 0
         self._end: LiveOutcome | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_quiet = False
+        self._quiet_s = 0.0
+        self._quiet_timer: asyncio.TimerHandle | None = None
+        self._look_s: Final = min((seconds for seconds in (limits.ping_s, limits.idle_s) if seconds > 0), default=0.0)
 
     @property
     def outcome(self) -> LiveOutcome:
@@ -223,6 +237,7 @@ class Splice:
             side.transport.set_write_buffer_limits(high=self.limits.buffer_bytes)
         if self.upstream.transport.is_closing():  # lost since its answer: nobody would tell its new protocol
             asyncio.get_running_loop().call_soon(self.upstream.connection_lost, None)
+        self._look_again()
         self.upstream.data_received(from_upstream)
         self.client.data_received(from_client)
         if not self.client.full:
@@ -230,6 +245,8 @@ class Splice:
 
     def passed(self, side: _Side, step: Step) -> None:
         """What `side` sent has been forwarded: now it may be looked at."""
+        if self._is_quiet and (step.messages or len(step.passing) > MAX_CONTROL):
+            self._is_quiet = False
         if step.messages:
             self._show(side, step.messages)
         match step.end:
@@ -277,8 +294,9 @@ class Splice:
 
     def abort(self) -> None:
         """Both connections are gone at once; what was unsent is lost. To be called at the end in any case."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._quiet_timer):
+            if timer is not None:
+                timer.cancel()
         for side in self._sides:
             side.abort()
 
@@ -287,6 +305,21 @@ class Splice:
             self._end = LiveOutcome(101, by, code, reason, outcome)
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.limits.close_s, self._out_of_time)
+
+    def _look_again(self) -> None:
+        if self._look_s and self._end is None:
+            self._is_quiet = True
+            self._quiet_timer = asyncio.get_running_loop().call_later(self._look_s, self._look)
+
+    def _look(self) -> None:
+        """Nothing passed since the last look, or something did: a ping, or the end of what is idle too long."""
+        self._quiet_s = self._quiet_s + self._look_s if self._is_quiet else 0.0
+        if 0 < self.limits.idle_s <= self._quiet_s + self._look_s / 1000:
+            self.shut_down(GOING_AWAY, "nothing was said for too long")
+        elif self.limits.ping_s > 0 and self._is_quiet:
+            for side in self._sides:
+                side.ping()
+        self._look_again()
 
     def _settle(self) -> None:
         """Close the connections of those who have sent all they will, and were told the end."""

@@ -160,7 +160,10 @@ async def test_clients_are_kept_an_eye_on_by_tcp_keep_alive():
     async with double() as up, gateway(up.url) as running, client(running) as talk:
         await talk.send(request(headers={"connection": "keep-alive"}))
         await talk.reply()
-        (served,) = running._listeners._runners[0].server.connections
+        server = running._listeners._runners[0].server
+        assert server is not None
+        (served,) = server.connections
+        assert served.transport is not None
         connection = served.transport.get_extra_info("socket")
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         idle, every, count = (
