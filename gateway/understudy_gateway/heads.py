@@ -114,6 +114,10 @@ class WatchedConnection(RequestHandler):
             if self._head_bytes + len(data) > self._most_bytes:
                 self._refuse_long_heads(self._request_count - count)
             self._head_bytes = 0
+            if not is_between and type(self._messages[-1][0]) is _ErrInfo and body is not None:
+                # What came is no body: aiohttp queues the error behind the request that waits for the rest of it.
+                body.set_exception(web.RequestPayloadError("malformed"))
+                body.feed_eof()
             self._body = self._messages[-1][1]
         elif is_between and data and not self._upgraded:  # pyright: ignore[reportUnknownMemberType]
             self._part_of_head(len(data))
