@@ -15,6 +15,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from understudy.messages import RawHeaders, header_value
 
 from .answers import own_answer, refusal_answer
+from .cors import Origins
 from .headers import holds_key
 from .http import HttpPassthrough, Progress
 from .ids import ids_of
@@ -23,7 +24,6 @@ from .keys import Caller, KeyRing
 from .limits.admission import Admission, Lease
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
 from .metrics import Metrics
-from .origins import Origins
 from .query import parameters, split_target, without
 from .refusals import Reason, Refusal
 from .routes import Route

@@ -109,7 +109,7 @@ BAD_CHUNKS = {
 @pytest.mark.parametrize("chunks", BAD_CHUNKS.values(), ids=BAD_CHUNKS)
 @pytest.mark.parametrize("pause_s", [0.0, 0.02], ids=["at once", "in pieces"])
 async def test_malformed_chunks_are_refused_and_never_make_a_whole_request(chunks, pause_s, caplog):
-    """S-36, S-55, BODY-8: the provider never sees a complete request; what follows is no request, and no trace logged."""
+    """S-36, S-55, BODY-8: the provider never sees a complete request; nothing behind is a request; no trace logged."""
     async with field() as attack:
         opening = head(b"Transfer-Encoding: chunked", b"x-number: bad") + b"1\r\na\r\n"
         answers = await attack.hit(opening, chunks + BEHIND, pause_s=pause_s)
