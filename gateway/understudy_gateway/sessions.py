@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from understudy.messages import RawHeaders
+from understudy.messages import RawHeaders, header_values
 from understudy.rpc_status import error_info, rpc_status
 
 from .answers import Answer, own_answer, refusal_answer
@@ -15,6 +15,7 @@ from .credentials import Credentials, CredentialsFailed
 from .destinations import Destinations
 from .headers import for_client, for_live_upstream, with_via
 from .http import CredentialsMissing, Progress, credential_of
+from .inflating import offers_of
 from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
 from .metering import Ending, LiveMeter
@@ -128,6 +129,7 @@ class LivePassthrough:
             route.target,
             headers,
             without_keys(subprotocols_of(received)),
+            offers_of(header_values(received, b"sec-websocket-extensions")),
             self._tls if is_secure else None,
             self._config.timeouts.connect_s,
             dialler=self._dialler,

@@ -33,6 +33,7 @@ from .frames import (
     close_frame,
     ping_frame,
 )
+from .inflating import Deflate, Inflater
 from .liveness import keep_alive
 from .upgrade import Refused
 
@@ -114,6 +115,7 @@ class _Side(asyncio.Protocol):
             max_message=limits.message_bytes,
             max_fragments=limits.fragments,
             max_copy=limits.copy_bytes,
+            inflater=session.inflater(name),
         )
         self.when_lost: Callable[[Exception | None], None] | None = None
         self.close_seen: Closed | None = None  # the close frame that came from here
@@ -205,8 +207,14 @@ class Splice:
     """Two coupled connections, and how they end. `over` is set when both are gone."""
 
     def __init__(
-        self, client: asyncio.Transport, upstream: asyncio.Transport, meter: MeterProtocol, limits: LiveLimits
+        self,
+        client: asyncio.Transport,
+        upstream: asyncio.Transport,
+        meter: MeterProtocol,
+        limits: LiveLimits,
+        deflate: Deflate | None = None,
     ) -> None:
+        self._deflate = deflate
         self.limits: Final = limits
         self.over: Final = asyncio.Event()
         self.client: Final = _Side(self, "client", client)
@@ -221,6 +229,13 @@ class Splice:
         self._quiet_s = 0.0
         self._quiet_timer: asyncio.TimerHandle | None = None
         self._look_s: Final = min((seconds for seconds in (limits.ping_s, limits.idle_s) if seconds > 0), default=0.0)
+
+    def inflater(self, sender: Literal["client", "upstream"]) -> Inflater | None:
+        """For the copies of what one side sends; None where nothing may be compressed."""
+        if self._deflate is None:
+            return None
+        takeover = self._deflate.client_takeover if sender == "client" else self._deflate.server_takeover
+        return Inflater(takeover=takeover, most=self.limits.copy_bytes)
 
     @property
     def outcome(self) -> LiveOutcome:

@@ -1,6 +1,6 @@
 """The WebSocket opening handshake on both sides (RFC 6455 4): what a client must send, and dialling the upstream.
 
-permessage-deflate is neither offered nor accepted (WS-11: end to end or not at all).
+permessage-deflate is negotiated end to end (WS-11): the client's offers go up, the provider's answer comes back.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import httptools
 
 from understudy.messages import RawHeaders, header_value, header_values
 
+from .inflating import Deflate, agreed
 from .refusals import Reason
 from .settings import UNIX
 from .upstream.dialling import Dialler
@@ -63,8 +64,9 @@ class Dial:
     """One upstream WebSocket to open.
 
     `target` goes onto the request line as it is. `headers` are clean already: none of Host, Connection, Upgrade or
-    Sec-WebSocket-*, which are written here. `ssl` is needed for `wss`. `connect_timeout_s` holds for TCP and TLS
-    together, `answer_timeout_s` for the answer with its body. `dialler` knows where to connections may go.
+    Sec-WebSocket-*, which are written here. `extensions` are offers of permessage-deflate. `ssl` is needed for `wss`.
+    `connect_timeout_s` holds for TCP and TLS together, `answer_timeout_s` for the answer with its body. `dialler` knows
+    where to connections may go.
     """
 
     scheme: Literal["ws", "wss"]
@@ -73,6 +75,7 @@ class Dial:
     target: bytes
     headers: RawHeaders = ()
     subprotocols: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
     ssl: SSLContext | None = None
     connect_timeout_s: float = 10.0
     answer_timeout_s: float = 10.0
@@ -105,6 +108,12 @@ class Upgraded:
     leftover: bytes
     headers: RawHeaders
     subprotocol: str | None
+    deflate: Deflate | None = None
+
+    @property
+    def extension(self) -> bytes | None:
+        """The provider's answer to the offers of extensions, as it came."""
+        return header_value(self.headers, b"sec-websocket-extensions") if self.deflate is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +160,16 @@ def accept_value(key: bytes) -> bytes:
     return b64encode(hashlib.sha1(key + _ACCEPT_SALT, usedforsecurity=False).digest())
 
 
-def switching_head(headers: RawHeaders, subprotocol: str | None, more: RawHeaders) -> bytes:
+def switching_head(
+    headers: RawHeaders, subprotocol: str | None, more: RawHeaders, extension: bytes | None = None
+) -> bytes:
     """The 101 that answers a client's faultless handshake `headers`; `more` are further fields of the answer."""
     fields: RawHeaders = (
         (b"Upgrade", b"websocket"),
         (b"Connection", b"Upgrade"),
         (b"Sec-WebSocket-Accept", accept_value(header_value(headers, b"sec-websocket-key") or b"")),
         *(((b"Sec-WebSocket-Protocol", subprotocol.encode("latin-1")),) if subprotocol else ()),
+        *(((b"Sec-WebSocket-Extensions", extension),) if extension else ()),
         *more,
     )
     return _head(b"HTTP/1.1 101 Switching Protocols", fields)
@@ -173,6 +185,7 @@ def request_head(dial: Dial, key: bytes) -> bytes:
         (b"Sec-WebSocket-Key", key),
         (b"Sec-WebSocket-Version", b"13"),
         *(((b"Sec-WebSocket-Protocol", offered.encode("latin-1")),) if offered else ()),
+        *(((b"Sec-WebSocket-Extensions", ", ".join(dial.extensions).encode("latin-1")),) if dial.extensions else ()),
         *dial.headers,
     )
     return _head(b"GET " + dial.target + b" HTTP/1.1", fields)
@@ -198,7 +211,11 @@ async def open_upstream(dial: Dial, random_bytes: Callable[[int], bytes] = os.ur
             transport.close()
             return answer
         subprotocol = _judge_switch(answer, key, without_keys(dial.subprotocols))
-        return Upgraded(transport, handshake.leftover, answer.headers, subprotocol)
+        try:
+            deflate = agreed(header_values(answer.headers, b"sec-websocket-extensions"), dial.extensions)
+        except ValueError as error:
+            raise DialFailed("the upstream chose an extension that was not offered") from error
+        return Upgraded(transport, handshake.leftover, answer.headers, subprotocol, deflate)
     except BaseException:
         transport.abort()
         raise
@@ -346,8 +363,6 @@ def _judge_switch(answer: _Switched, key: bytes, offered: tuple[str, ...]) -> st
         raise DialFailed("the upstream switched to another protocol")
     if header_values(headers, b"sec-websocket-accept") != (accept_value(key),):
         raise DialFailed("the upstream's handshake has a wrong accept value")
-    if header_value(headers, b"sec-websocket-extensions"):
-        raise DialFailed("the upstream chose an extension that was not offered")
     match subprotocols_of(headers):
         case ():
             return None

@@ -5,12 +5,19 @@ connections must get their own answers, and the canary must have been left alone
 """
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import trustme
 from gateway_stand import KEY, UPSTREAM_KEY, Client, Gateway, Reply, asked, gateway, request
+from live_doubles import Peer, RawServer, connect, frame, handshake, switching
 from upstream_double import Double, Script, Seen, Talk, double, response
 
 WAIT_S = 10.0
@@ -31,6 +38,7 @@ class Field:
     running: Gateway
     up: Double
     canary: Double
+    heads: tuple[bytes, bytes] = (b"", b"")  # of the last Live handshake: the one upstream, and its answer
 
     @property
     def port(self) -> int:
@@ -89,13 +97,23 @@ async def heard(reader: asyncio.StreamReader, quiet_s: float) -> Answers:
         data += piece
 
 
+@cache
+def _few_roots() -> str:
+    """A bundle with one certificate: reading the machine's roots takes longer than most attacks."""
+    folder = tempfile.mkdtemp(prefix="understudy-roots-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder, "ca.pem")
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return str(path)
+
+
 @asynccontextmanager
 async def field(
     script: Script = echo, *, reads_body: bool = True, base: Callable[[Double], str] = lambda up: up.url, **ours: Any
 ) -> AsyncIterator[Field]:
     """An attack; what follows it must be in order."""
     async with double(script, reads_body=reads_body) as up, double() as canary:
-        async with gateway(base(up), **ours) as running:
+        async with gateway(base(up), upstream_ca=_few_roots(), **ours) as running:
             found = Field(running, up, canary)
             yield found
             up.script, up.reads_body = echo, True
@@ -107,3 +125,45 @@ async def field(
         assert KEY.encode() not in seen.head
         assert [value for _, value in seen.fields].count(UPSTREAM_KEY.encode()) == 1
         assert UPSTREAM_KEY.encode() not in seen.target
+
+
+@asynccontextmanager
+async def session(
+    fields: tuple[bytes, ...] = (), answer: tuple[bytes, ...] = (), **ours: Any
+) -> AsyncIterator[tuple[Peer, Peer, Field]]:
+    """A Live session through a running gateway: client, provider, and where that takes place.
+
+    Ordinary requests go to the same provider, so what must be in order afterwards is another session.
+    """
+    async with (
+        RawServer() as provider,
+        gateway(f"http://127.0.0.1:{provider.port}", upstream_ca=_few_roots(), **ours) as running,
+    ):
+        attack = Field(running, Double(), Double())
+        client, peer = await opened(attack, provider, fields, answer)
+        yield client, peer, attack
+        await client.leave()
+        await peer.leave()
+        for word in (b"one", b"two"):
+            client, peer = await opened(attack, provider)
+            client.send(frame(1, word, masked=True))
+            assert await asyncio.wait_for(peer.frame(), WAIT_S) == (1, word)
+            peer.send(frame(2, word, masked=False))
+            assert await asyncio.wait_for(client.frame(), WAIT_S) == (2, word)
+            await client.leave()
+            await peer.leave()
+
+
+async def opened(
+    attack: Field, provider: RawServer, fields: tuple[bytes, ...] = (), answer: tuple[bytes, ...] = ()
+) -> tuple[Peer, Peer]:
+    """Both ends of a new session; `fields` go with the client's handshake, `answer` with the provider's."""
+    client = await connect(attack.port)
+    client.send(handshake(LIVE.encode(), KEY_LINE[:-2], *fields))
+    peer = await asyncio.wait_for(provider.accept(), WAIT_S)
+    head = await peer.head()
+    peer.send(switching(head, *answer))
+    answered = await client.head()
+    assert b" 101 " in answered
+    attack.heads = (head, answered)
+    return client, peer

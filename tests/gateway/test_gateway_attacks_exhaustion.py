@@ -8,20 +8,16 @@ import asyncio
 import gzip
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-from attack_stand import LIVE, PATH, WAIT_S, Field, field
-from gateway_stand import GENERATE, KEY, gateway, recorded, request
-from live_doubles import Peer, RawServer, connect, frame, handshake, switching
+from attack_stand import PATH, WAIT_S, field, session
+from gateway_stand import GENERATE, recorded, request
+from live_doubles import frame
 from test_upstream_transport import until
-from upstream_double import Double, Seen, Talk, answering, response
+from upstream_double import Seen, Talk, answering, response
 
 from understudy_gateway import headers
 
-KEY_FIELD = b"x-goog-api-key: " + KEY.encode()
 CHUNKED = {"Transfer-Encoding": "chunked"}
 USAGE = b'"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2}'
 
@@ -114,36 +110,6 @@ async def test_json_that_cannot_be_read_makes_a_cost_unknown_and_no_500(where, b
 
 
 # --- Live ------------------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def session(**ours: Any) -> AsyncIterator[tuple[Peer, Peer, Field]]:
-    """A Live session through a running gateway: client, provider, and where that takes place.
-
-    Ordinary requests go to the same provider, so what must be in order afterwards is another session.
-    """
-    async with RawServer() as provider, gateway(f"http://127.0.0.1:{provider.port}", **ours) as running:
-        attack = Field(running, Double(), Double())
-        client, peer = await opened(attack, provider)
-        yield client, peer, attack
-        await client.leave()
-        await peer.leave()
-        for word in (b"one", b"two"):
-            client, peer = await opened(attack, provider)
-            client.send(frame(1, word, masked=True))
-            assert await asyncio.wait_for(peer.frame(), WAIT_S) == (1, word)
-            peer.send(frame(2, word, masked=False))
-            assert await asyncio.wait_for(client.frame(), WAIT_S) == (2, word)
-            await client.leave()
-
-
-async def opened(attack: Field, provider: RawServer) -> tuple[Peer, Peer]:
-    client = await connect(attack.port)
-    client.send(handshake(LIVE.encode(), KEY_FIELD))
-    peer = await asyncio.wait_for(provider.accept(), WAIT_S)
-    peer.send(switching(await peer.head()))
-    assert b" 101 " in await client.head()
-    return client, peer
 
 
 @pytest.mark.parametrize("size", [16 * 2**20 + 1, 2**62])

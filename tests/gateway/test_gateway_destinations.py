@@ -4,6 +4,7 @@ import asyncio
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateway_stand import BOOK, KEY, UPSTREAM_KEY, Client, Gateway, asked, config_of, gateway, recorded, request
@@ -147,7 +148,7 @@ async def test_a_longer_loop_is_a_508_by_its_own_via(each_loop):
 async def test_via_is_sent_when_it_has_a_name_and_never_else():
     """HDR-11."""
     async with double() as up:
-        named: dict[str, object] = {"via": "gate"}
+        named: dict[str, Any] = {"via": "gate"}
         for ours, sent in (({}, [b"1.0 fred"]), (named, [b"1.0 fred", b"1.1 gate"])):
             async with gateway(up.url, **ours) as running:
                 assert (await asked(running, request(headers={"Via": "1.0 fred"}))).status == 200

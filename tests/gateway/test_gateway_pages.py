@@ -1,6 +1,7 @@
 """Web pages as clients, what stands before the gateway, its leave, quiet sessions: CORS, Origin, readiness, pings."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from gateway_stand import KEY, asked, gateway, request
@@ -133,7 +134,7 @@ async def test_a_stall_in_an_answer_that_is_held_back_costs_the_idle_limit_once(
     async def stalled(running, kind: str):
         return await asyncio.wait_for(asked(running, request(headers={"x-kind": kind})), WAIT_S)
 
-    settings = {"timeouts": {"idle_s": 1.0}, "response_cost_header": True}
+    settings: dict[str, Any] = {"timeouts": {"idle_s": 1.0}, "response_cost_header": True}
     async with double(script) as up, gateway(up.url, **settings) as running:
         held = asyncio.create_task(stalled(running, "application/json"))
         await until(lambda: up.requests)
@@ -159,7 +160,7 @@ async def live(running, provider: RawServer):
 async def test_pings_of_the_gateways_own_go_to_both_ends_of_a_quiet_session():
     """WS-10, S-60: masked upstream, at a frame boundary; a pong passes as any frame, none is waited for."""
     async with RawServer() as provider:
-        settings = {"timeouts": {"live_ping_s": 0.1}}
+        settings: dict[str, Any] = {"timeouts": {"live_ping_s": 0.1}}
         async with gateway(f"http://127.0.0.1:{provider.port}", **settings) as running:
             page, peer = await live(running, provider)
             assert await asyncio.wait_for(page.exactly(2), WAIT_S) == b"\x89\x00"
@@ -177,7 +178,7 @@ async def test_pings_of_the_gateways_own_go_to_both_ends_of_a_quiet_session():
 async def test_no_ping_is_put_into_a_frame():
     """WS-10: the provider's frame is half there, so the client gets none; the provider does."""
     async with RawServer() as provider:
-        settings = {"timeouts": {"live_ping_s": 0.05}}
+        settings: dict[str, Any] = {"timeouts": {"live_ping_s": 0.05}}
         async with gateway(f"http://127.0.0.1:{provider.port}", **settings) as running:
             page, peer = await live(running, provider)
             whole = frame(2, b"x" * 60, masked=False)
@@ -194,7 +195,7 @@ async def test_no_ping_is_put_into_a_frame():
 async def test_a_session_on_which_nothing_is_said_is_closed_when_that_is_configured():
     """S-53: pongs are not talk."""
     async with RawServer() as provider:
-        settings = {"timeouts": {"live_idle_s": 0.3, "live_ping_s": 0.1}}
+        settings: dict[str, Any] = {"timeouts": {"live_idle_s": 0.3, "live_ping_s": 0.1}}
         async with gateway(f"http://127.0.0.1:{provider.port}", **settings) as running:
             page, peer = await live(running, provider)
             for _ in range(5):
