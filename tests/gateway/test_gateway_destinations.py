@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_process import process, refused
 from gateway_stand import BOOK, KEY, UPSTREAM_KEY, Client, Gateway, asked, config_of, gateway, recorded, request
 from live_doubles import RawServer, connect, handshake
 from test_upstream_transport import WAIT_S
@@ -220,3 +221,20 @@ async def test_a_live_upstream_is_found_at_its_second_address(each_loop):
         peer = await asyncio.wait_for(provider.accept(), WAIT_S)
         assert (await peer.head()).startswith(b"GET /ws/")
         await live.leave()
+
+
+async def test_the_command_listens_on_a_unix_socket(tmp_path: Path):
+    """As an operator starts it; several workers cannot share one."""
+    front = tmp_path / "front.sock"
+    async with double() as up:
+        async with process(tmp_path, up.url, "--host", f"unix:{front}") as running:
+            assert running.http == f"http://unix:{front}"
+            reader, writer = await asyncio.open_unix_connection(str(front))
+            talk = Client(reader, writer)
+            await talk.send(request())
+            assert (await asyncio.wait_for(talk.reply(), WAIT_S)).status == 200
+            writer.close()
+            assert await running.ended() == 0
+        assert not front.exists()
+        status, said = await refused(tmp_path, up.url, "--host", f"unix:{front}", "--workers", "2")
+        assert (status, "a Unix socket has one process behind it" in said) == (2, True)

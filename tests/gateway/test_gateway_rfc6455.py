@@ -361,6 +361,22 @@ async def test_compressed_messages_pass_byte_for_byte_and_their_copy_is_read(sen
         assert splice.outcome.unread == 0
 
 
+@BOTH
+@pytest.mark.parametrize(
+    "frames",
+    [
+        *([(0xC9, b"x")], [(0xC8, b"\x03\xe8")], [(0xCA, b"")], [(0xE1, b"x")], [(0xA1, b"x")], [(0xD1, b"x")]),
+        *([(0x41, b"a"), (0xC0, b"b")], [(0x01, b"a"), (0xC0, b"b")], [(0xC3, b"x")]),
+    ],
+)
+async def test_rsv1_stands_on_the_first_frame_of_a_message_only(frames, sender):
+    """RFC 7692 6.1: nor on control frames, nor with another reserved bit."""
+    async with session((DEFLATE,), (DEFLATE,)) as (client, peer, _):
+        one, _, masked = ends(client, peer, sender)
+        one.send(b"".join(wire(first, payload, masked=masked) for first, payload in frames))
+        assert await closes(client, peer) == [1002, 1002]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -413,6 +429,13 @@ def test_copies_of_compressed_messages_say_what_was_said(takeover, step):
         for at in range(0, len(data), step):
             inflater.feed(data[at : at + step])
         assert inflater.finish() == text
+
+
+def test_a_long_message_that_came_in_few_bytes_is_read_whole():
+    inflater = Inflater(takeover=True, most=10_000_000)
+    text = b"ab" * 400_000
+    inflater.feed(compressed(text))
+    assert inflater.finish() == text
 
 
 def test_a_bomb_is_not_inflated_beyond_its_measure_and_a_long_message_keeps_nothing():

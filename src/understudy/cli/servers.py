@@ -231,6 +231,8 @@ def gateway(
     path = store_to_write(store, development=settings.development, workers=workers)
     kept = None if path is None else SpendStore(path)
     ports = _ports(port, tls_port, admin_port)
+    if workers > 1 and host.startswith("unix:"):
+        raise ConfigError("--workers: a Unix socket has one process behind it")
     if workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
@@ -306,7 +308,8 @@ def _own_tls(home: Path, names: list[str]) -> tuple[ssl.SSLContext, Path]:
 
 def _names(host: str, more: list[str] | None) -> list[str]:
     """What the certificate must be good for besides loopback; an address for all interfaces is no name."""
-    return [name for name in (host, *(more or [])) if name not in ("0.0.0.0", "::", "")]  # noqa: S104 - not bound here
+    no_names = ("0.0.0.0", "::", "")  # noqa: S104 - not bound here
+    return [name for name in (host, *(more or [])) if name not in no_names and not name.startswith("unix:")]
 
 
 def _control_key() -> Secret | None:
