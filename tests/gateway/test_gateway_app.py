@@ -516,7 +516,7 @@ async def test_the_drain_closes_sessions_with_1001():
 
 # --- memory ----------------------------------------------------------------------------------------------------------
 
-SIZE = 64 * 1024 * 1024
+SIZE = 200 * 1024 * 1024
 PROGRAM = """
 import asyncio, os, sys
 sys.path[:0] = [{tests!r}]
@@ -532,7 +532,8 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-async def test_a_body_of_64_mib_passes_both_ways_in_less_than_8_mib():
+async def test_a_body_of_200_mib_passes_both_ways_in_less_than_8_mib():
+    """BODY-5, PERF-4: sampled in the gateway's own process while it passes."""
     piece = bytes(range(256)) * 256
 
     async def script(talk: Talk, seen: Seen) -> None:
