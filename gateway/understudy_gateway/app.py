@@ -155,7 +155,7 @@ class Gateway:
             _log.info("%s", notice)
         return Serving(
             config,
-            HttpPassthrough(config, self._upstream, self._credentials),
+            HttpPassthrough(config, self._upstream, self._credentials, self._now),
             LivePassthrough(config, self._credentials, self._upstream_tls, self._monotonic, self._sessions),
         )
 

@@ -23,10 +23,13 @@ from .keys import Caller, KeyRing
 from .limits.admission import Admission, Lease
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
 from .metrics import Metrics
-from .query import parameters, split_target, without
+from .model_names import judged, overrides_method
+from .origins import refused_origin
+from .query import KEY_PARAMETERS, parameters, split_target, without
 from .refusals import Reason, Refusal
+from .rewriting import signer_of
 from .routes import Route
-from .routing import KEY_PARAMETERS, is_live_path, route
+from .routing import is_live_path, mounted, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .tags import tags_of
@@ -50,6 +53,8 @@ class Serving:
         self.keys: Final = KeyRing(config)
         self.http: Final = http
         self.live: Final = live
+        self.root_path: Final = config.reach.root_path.encode("ascii")
+        self.signer: Final = signer_of(config)
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
 
@@ -58,6 +63,10 @@ class Serving:
         if len(raw_target) > _LONGEST_KNOWN:
             return route(self._config, method, raw_target)
         return self._known_route(method, raw_target)
+
+    def refused_page(self, headers: RawHeaders) -> Refusal | None:
+        """Why the page that a Live handshake comes from may not open a session, or None (S-58)."""
+        return refused_origin(self._config.reach.origins, self.keys, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,8 @@ class Dispatcher:
     async def _dispatch(self, arrival: Arrival) -> web.StreamResponse:
         request, serving = arrival.request, self.serving
         target = raw_target(request)
+        if serving.root_path:
+            target = mounted(serving.root_path, target)
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
             return self.health(path, arrival.ids)
@@ -149,11 +160,15 @@ class Dispatcher:
             return self._refused(arrival, found)
         is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
         caller = serving.keys.caller(request.raw_headers, parameters(query), is_live=is_live)
+        if isinstance(caller, Refusal) and serving.signer is not None and isinstance(found, Route):
+            caller = self._by_url(serving, request.method, found, query) or caller
         if isinstance(caller, Refusal):
             return self._refused(arrival, caller)
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
+        if isinstance(found, Route):
+            found = _forbidden(serving, request, query, found, caller) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
         lease = self._admission.admit(caller.key_id, request.method, found)
@@ -161,6 +176,13 @@ class Dispatcher:
             return self._refused(arrival, lease, caller)
         serve = self._serve_live if is_live else self._serve_http
         return await serve(serving, arrival, found, caller, lease)
+
+    def _by_url(self, serving: Serving, method: str, found: Route, query: bytes | None) -> Caller | None:
+        """Who sends the bytes of an upload to a URL that the gateway has written for a valid key (LRO-5)."""
+        if serving.signer is None or not found.may_rewrite or method not in ("POST", "PUT"):
+            return None
+        key_id = serving.signer.key_id(found.target, query, self._now())
+        return None if key_id is None else serving.keys.by_id(key_id)
 
     async def _serve_http(
         self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
@@ -199,6 +221,19 @@ class Dispatcher:
         key_id = caller.key_id if caller else None
         self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
         return refusal_answer(refusal, arrival.ids)
+
+
+def _forbidden(
+    serving: Serving, request: web.BaseRequest, query: bytes | None, found: Route, caller: Caller
+) -> Refusal | None:
+    """What this caller may not have, although there is a route for it."""
+    if found.is_live:
+        return serving.refused_page(request.raw_headers)
+    if caller.rule is None:
+        return None
+    if overrides_method(request.raw_headers, query):
+        return Refusal(Reason.AMBIGUOUS_REQUEST)
+    return judged(caller.rule, request.method, found)
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

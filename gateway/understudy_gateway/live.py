@@ -13,6 +13,8 @@ from aiohttp import web
 from understudy.messages import RawHeaders
 
 from .frames import GOING_AWAY, FrameReader, close_frame
+from .holding import Holding
+from .setup_message import Judge
 from .splice import LiveLimits, LiveOutcome, MeterProtocol, Splice
 from .upgrade import (
     Dial,
@@ -83,10 +85,12 @@ async def relay(
     answer_headers: RawHeaders = (),
     sessions: LiveSessions | None = None,
     accepted: Callable[[], None] = lambda: None,
+    judge: Judge | None = None,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
-    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. Raises `DialError`
+    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. The client's first
+    message is held until `judge`, if there is one, has seen it. Raises `DialError`
     where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
     the client. Cancelling it aborts both connections.
     """
@@ -105,7 +109,7 @@ async def relay(
         tail = _tail_of(request)
         client.write(switching_head(request.raw_headers, _selected(request, answer.subprotocol), answer_headers))
         accepted()
-        session.couple(tail, answer.leftover)
+        session.couple(tail, answer.leftover, None if judge is None else Holding(session, judge))
         if sessions is not None:
             sessions.began(session)
         await session.over.wait()

@@ -2,7 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote_to_bytes
+
+KEY_PARAMETERS: Final = frozenset({b"key", b"access_token", b"oauth_token"})
+"""Query parameters that carry a credential, the gateway's or another (S-1, S-5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -17,9 +18,11 @@ from .http import CredentialsMissing, Progress, credential_of
 from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
 from .metering import Ending, LiveMeter
+from .outgoing import PAYERS, without_fields
 from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig
+from .setup_message import Judge, judged_setup, setup_rules
 from .splice import LiveLimits, LiveOutcome
 from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
 
@@ -45,8 +48,13 @@ class LivePassthrough:
         self._tls = tls
         self._monotonic = monotonic
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
-        self._limits = LiveLimits(message_bytes=config.limits.message_bytes, stall_s=config.timeouts.write_s)
+        self._limits = LiveLimits(
+            message_bytes=config.limits.message_bytes,
+            stall_s=config.timeouts.write_s,
+            setup_s=config.timeouts.setup_s,
+        )
         self._sessions = sessions
+        self._payer = config.reach.user_project.encode("ascii") if config.reach.user_project else None
 
     async def serve(
         self,
@@ -76,17 +84,22 @@ class LivePassthrough:
         dial = self._dial(request.raw_headers, route, caller, credential)
         if isinstance(dial, Refusal):
             return _refused(dial, ids, progress)
-        return await self._relay(request, route, dial, meter, ids, progress)
+        upstream = route.upstream
+        place = (upstream.project, upstream.location) if upstream.project and upstream.location else None
+        rules = setup_rules(self._config, upstream.kind, caller.rule, place)
+        judge = None if rules is None else partial(judged_setup, rules)
+        return await self._relay(request, route, dial, meter, ids, progress, judge)
 
     def _dial(self, received: RawHeaders, route: Route, caller: Caller, credential: RawHeaders) -> Dial | Refusal:
         project = route.upstream.project if route.upstream.kind == "vertex_ai" else None
+        payer = project.encode("ascii") if project and credential else None
         headers = for_live_upstream(
-            received,
+            received if self._payer is None else without_fields(received, PAYERS),
             credential,
             key=caller.presented,
             key_header=self._key_header,
             keeps_google=not credential,
-            user_project=project.encode("ascii") if project and credential else None,
+            user_project=self._payer or payer,
         )
         if isinstance(headers, Refusal):
             return headers
@@ -110,6 +123,7 @@ class LivePassthrough:
         meter: LiveMeter,
         ids: RawHeaders,
         progress: Progress,
+        judge: Judge | None,
     ) -> web.StreamResponse:
         # Until the client is accepted there is no session: one that leaves during the dial used nothing.
         progress.ending = Ending(499, "client_abort", was_sent=False)
@@ -122,13 +136,21 @@ class LivePassthrough:
 
         try:
             outcome = await relay(
-                request, dial, meter, self._limits, answer_headers=ids, sessions=self._sessions, accepted=accepted
+                request,
+                dial,
+                meter,
+                self._limits,
+                answer_headers=ids,
+                sessions=self._sessions,
+                accepted=accepted,
+                judge=judge,
             )
         except DialError as error:
             return _refused(
                 Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
             )
-        progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
+        was_sent = outcome.outcome != "rejected" or outcome.refusal is not None
+        progress.ending = Ending(outcome.status, outcome.outcome, was_sent, _why(outcome))
         meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)
         if outcome.refusal is None:
             return Spliced()

@@ -68,7 +68,8 @@ class LiveLimits:
     """Bounds of one session; sizes in bytes, times in seconds.
 
     `copy_bytes`: longest message of which the meter gets a copy. `buffer_bytes`: what may wait unsent on a side before
-    reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20).
+    reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20). `setup_s`: how long a
+    setup that must be judged first may take to come whole (S-53).
     """
 
     message_bytes: int = MAX_MESSAGE
@@ -78,6 +79,7 @@ class LiveLimits:
     stall_s: float = 120.0
     close_s: float = 1.0
     flush_s: float = 5.0
+    setup_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +220,11 @@ class Splice:
         end = self._end or LiveOutcome(101, "gateway", None, "", "ok")
         return replace(end, unread=self._unread + self.client.reader.unread + self.upstream.reader.unread)
 
-    def couple(self, from_client: bytes, from_upstream: bytes) -> None:
-        """Take both connections over from those who shook hands, with what they had read beyond it."""
+    def couple(self, from_client: bytes, from_upstream: bytes, client_protocol: asyncio.Protocol | None = None) -> None:
+        """Take both connections over from those who shook hands, with what they had read beyond it.
+
+        `client_protocol` reads the client for a while in the place of its side.
+        """
         for side in self._sides:
             _keep_alive(side.transport)
             side.transport.set_protocol(side)
@@ -227,7 +232,9 @@ class Splice:
         if self.upstream.transport.is_closing():  # lost since its answer: nobody would tell its new protocol
             asyncio.get_running_loop().call_soon(self.upstream.connection_lost, None)
         self.upstream.data_received(from_upstream)
-        self.client.data_received(from_client)
+        if client_protocol is not None:
+            self.client.transport.set_protocol(client_protocol)
+        (client_protocol or self.client).data_received(from_client)
         if not self.client.full:
             self.upstream.transport.resume_reading()
 
@@ -271,9 +278,9 @@ class Splice:
         side.other.close_with(code, why)
         side.abort()
 
-    def shut_down(self, code: int, reason: str) -> None:
+    def shut_down(self, code: int, reason: str, outcome: End = "ok") -> None:
         """End it from here, with the same code for both."""
-        self._decide("gateway", code, reason, "ok")
+        self._decide("gateway", code, reason, outcome)
         for side in self._sides:
             side.close_with(code, reason)
         self._settle()

@@ -33,6 +33,7 @@ from .options import (
     LiveTexts,
     QuotaTexts,
     RedirectDownloads,
+    RootPath,
     ScenarioNames,
     Seed,
     SharesPorts,
@@ -40,6 +41,7 @@ from .options import (
     SpendFile,
     StoreFile,
     Strict,
+    TlsCert,
     TlsName,
     TlsPort,
     UntilStdinEnds,
@@ -186,13 +188,12 @@ def gateway(
     admin_port: AdminPort = 4001,
     host: Host = "127.0.0.1",
     tls_name: TlsName = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A certificate chain (PEM) in place of the local CA's.")
-    ] = None,
+    tls_cert: TlsCert = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key (PEM) of --tls-cert.")] = None,
     spend: SpendFile = None,
     store: StoreFile = None,
     workers: Workers = 1,
+    root_path: RootPath = None,
     check_config: CheckConfig = False,
     shares_ports: SharesPorts = False,
     json_line: JsonLine = False,
@@ -206,7 +207,7 @@ def gateway(
 
     \b
     Examples:
-      understudy gateway --config config.yaml
+      understudy gateway --config config.yaml --root-path /llm
       understudy gateway --config config.yaml --spend spend.jsonl --port 0 --tls-port 0 --admin-port 0 --json
       understudy gateway --config config.yaml --check-config
       understudy gateway --config config.yaml --tls-cert chain.pem --tls-key key.pem
@@ -222,7 +223,7 @@ def gateway(
     from .spend_places import store_to_write
     from .workers import metrics_folder, serve_workers
 
-    settings = load_config(config, os.environ)
+    settings = load_config(config, environ := _with_root_path(root_path))
     book = price_book(settings.price_book, [settings.model_prices])
     if check_config:
         checked(config, settings)
@@ -234,16 +235,24 @@ def gateway(
     if workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
-        serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line)
+        serve_workers(workers, _worker_options(host, tls_name or (), root_path, files), ports, host, json_line)
         return
     listen, folder = Listen(host, port, tls_port, admin_port, shares_ports), metrics_folder()
     server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=folder)
-    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
+    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config, environ))
 
 
-def _worker_options(host: str, names: Sequence[str], files: Mapping[str, Path | None]) -> list[str]:
+def _with_root_path(root_path: str | None) -> Mapping[str, str]:
+    """The environment, with the prefix of the command line over it."""
+    return os.environ if root_path is None else {**os.environ, "SERVER_ROOT_PATH": root_path}
+
+
+def _worker_options(
+    host: str, names: Sequence[str], root_path: str | None, files: Mapping[str, Path | None]
+) -> list[str]:
     """What each worker is told but for its ports."""
     words = ["--host", host, *(word for name in names for word in ("--tls-name", name))]
+    words += [] if root_path is None else ["--root-path", root_path]
     return words + [word for option, file in files.items() if file is not None for word in (option, str(file))]
 
 
