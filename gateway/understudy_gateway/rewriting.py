@@ -24,6 +24,9 @@ LONGEST_URL: Final = 2048
 _FIELDS: Final = UPLOAD_FIELDS | {b"location"}
 _KEYS: Final = (b'"uri"', b'"downloadUri"')
 _HOST: Final = re.compile(rb"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
+_NESTED: Final = re.compile(
+    rb"(?P<front>/+(?:v[0-9a-z]+/)?)files/https?(?::|%3A)/{1,2}[^/]+/(?:.+/)?files/(?P<name>[a-z0-9]+:download)"
+)
 _UNFINISHED: Final = re.compile(rb'"(?:uri|downloadUri)"\s{0,64}(?::\s{0,64}(?:"[^"]{0,%d})?)?' % (LONGEST_URL + 256))
 
 
@@ -34,6 +37,16 @@ def may_rewrite(route: Route) -> bool:
     path = split_target(route.target)[0][len(route.upstream.base_path) :].lstrip(b"/")
     is_upload = path.startswith((b"upload/", b"resumable/"))
     return is_upload or route.operation is not None or b"/files" in path
+
+
+def mended(path: bytes, query: bytes | None) -> tuple[bytes, bytes | None]:
+    """The target that google-genai for Python means when it takes a whole link for the name of a file.
+
+    It finds the name only in links that begin with https; of `http://gateway/...` it makes `files/http://gateway/...`
+    (wire-http 6.4). Of such a path the last name counts.
+    """
+    found = _NESTED.fullmatch(path)
+    return (path, query) if found is None else (found["front"] + b"files/" + found["name"], b"alt=media")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,7 @@ class UriRewriter:
         """What may pass of the body so far."""
         text = self._pattern.sub(self._led_back, self._held + data)
         keep = _unfinished_from(text)
+        keep -= keep > 0 and text[keep - 1 : keep] == b"\\"  # whether a quote is escaped must be seen with it
         self._held = text[keep:]
         return text[:keep]
 

@@ -17,7 +17,7 @@ from .live_routing import live_route, short_live_route
 from .providers import discovery_host, gemini_upstream, refused_place, vertex_host, vertex_upstream
 from .query import KEY_PARAMETERS, split_target, without
 from .refusals import Reason, Refusal
-from .rewriting import may_rewrite
+from .rewriting import may_rewrite, mended
 from .routes import Route, RouteName, Upstream
 from .settings import Account, ApiKey, GatewayConfig, ModelAccount, Provider
 from .upload_urls import PARAMETER
@@ -85,8 +85,7 @@ def _by_prefix(config: GatewayConfig, method: str, path: bytes, query: bytes | N
         return Refusal(Reason.BASE_URL_TRAP)
     left = without(query, KEY_PARAMETERS)
     if provider == "gemini":
-        found = _gemini(config, place, rest, without(left, (PARAMETER,)) if config.reach.rewrites_urls else left)
-        return replace(found, may_rewrite=True) if config.reach.rewrites_urls and may_rewrite(found) else found
+        return _led_back(config, rest, left) if config.reach.rewrites_urls else _gemini(config, place, rest, left)
     if rest.startswith(DISCOVERY + b"/"):
         return _discovery(config, rest[len(DISCOVERY) :], left)
     return _vertex(config, method, place, rest, left)
@@ -128,6 +127,13 @@ def _climbs(path: bytes) -> bool:
         if depth < 0:
             return True
     return False
+
+
+def _led_back(config: GatewayConfig, rest: bytes, query: bytes | None) -> Route:
+    """The Gemini API with URLs in its answers that lead back to the gateway, and what clients make of them (LRO-5)."""
+    rest, query = mended(rest, without(query, (PARAMETER,)))
+    found = _gemini(config, place_of(rest.decode("ascii")), rest, query)
+    return replace(found, may_rewrite=True) if may_rewrite(found) else found
 
 
 def _gemini(config: GatewayConfig, place: Place | None, rest: bytes, query: bytes | None) -> Route:

@@ -124,6 +124,17 @@ def test_a_start_and_its_poll_reach_the_project_and_region_in_the_path(name, pro
         assert f"/projects/{project}/locations/{location}/publishers/google/models/veo" in found.target.decode()
 
 
+def test_two_aliases_of_one_model_have_each_its_own_key():
+    settings = config(
+        model("team-a", "gemini/veo", api_key="key-a"),
+        model("team-b", "gemini/veo", api_key="key-b"),
+        GEMINI_API_KEY="x",
+    )
+    found = [routed(settings, f"/gemini/v1beta/models/{name}:x") for name in ("team-a", "team-b", "veo")]
+    assert [one.credential.id for one in found] == ["model_list[0]", "model_list[1]", "model_list[0]"]
+    assert {one.target for one in found} == {b"/v1beta/models/veo:x"}
+
+
 def test_a_project_of_nobody_and_the_default_project_have_the_default_credentials():
     for project in ("home", "stranger"):
         assert routed(MANY, PATH.format(project, "us-east1", "veo:x")).credential.id == "vertex_ai"

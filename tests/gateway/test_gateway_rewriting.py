@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upstream_double import answering, double, response
 
 from understudy.secret import Secret
-from understudy_gateway.rewriting import LONGEST_URL, UriRewriter, public_base
+from understudy_gateway.rewriting import LONGEST_URL, UriRewriter, mended, public_base
 from understudy_gateway.settings import Base
 from understudy_gateway.upload_urls import LIFE, PARAMETER, UploadSigner
 
@@ -109,12 +109,17 @@ def test_everything_else_stays_as_it_is(body):
     assert rewritten(body) == body
 
 
-FRAGMENTS = st.sampled_from(
+WHOLE = [
+    b'"uri": "%b/files/a:download?alt=media",' % ORIGIN,
+    b'"downloadUri":"%b/b:download"' % ORIGIN,
+    b'{"uri":"gs://b"}',
+]
+FRAGMENTS = st.sampled_from(WHOLE) | st.sampled_from(
     [b'"uri"', b'"downloadUri"', b'"u', b":", b'"', b" ", b",", ORIGIN, b"/a:download", b"?alt=media", b"x", b"\\"]
 )
 
 
-@given(st.lists(FRAGMENTS, max_size=25).map(b"".join), st.lists(st.integers(0, 400), max_size=8))
+@given(st.lists(FRAGMENTS, max_size=25).map(b"".join), st.lists(st.integers(0, 400), max_size=12))
 def test_the_pieces_it_comes_in_make_no_difference(body, cuts):
     assert rewritten(body, tuple(min(cut, len(body)) for cut in cuts)) == rewritten(body)
 
@@ -143,6 +148,22 @@ def test_what_is_held_back_is_bounded():
 )
 def test_where_it_leads_is_configured_or_what_the_client_called(public_url, host, mount, base):
     assert public_base(public_url, b"http", host, mount) == base
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "path_meant", "query_meant"),
+    [
+        (b"/v1beta/files/http://gw:4000/gemini/v1beta/files/a1:download", b"alt=media:download?alt=media",
+         b"/v1beta/files/a1:download", b"alt=media"),
+        (b"/v1beta/files/http%3A//gw/llm/gemini/v1beta/files/a1:download", None, b"/v1beta/files/a1:download",
+         b"alt=media"),
+        (b"/v1beta/files/a1:download", b"alt=media&x", b"/v1beta/files/a1:download", b"alt=media&x"),
+        (b"/v1beta/files/http://gw/a1:download", None, b"/v1beta/files/http://gw/a1:download", None),
+        (b"/v1beta/files/http://gw/files/A%2Fb:download", b"", b"/v1beta/files/http://gw/files/A%2Fb:download", b""),
+    ],
+)  # fmt: skip
+def test_a_link_that_a_client_took_for_a_name_is_understood(path, query, path_meant, query_meant):
+    assert mended(path, query) == (path_meant, query_meant)
 
 
 # --- on the wire -----------------------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ async def test_a_refused_setup_closes_both_and_nothing_of_it_went_on(message):
         await ended(client, provider, reason)
         (record,) = await recorded(running)
     assert (record.outcome, record.cost, record.known, record.status) == ("rejected", 0, "exact", 101)
+    assert record.usage is None  # there was no session at the provider's
 
 
 async def test_nothing_goes_on_before_the_last_byte_of_the_setup():

@@ -16,6 +16,7 @@ import pytest
 
 from understudy.authority import Authority
 from understudy.clients import client_environment
+from understudy.control import Control
 from understudy.demo.plan import CLIENT
 from understudy.home import prepared_home
 from understudy.wiring import Ports, wired
@@ -38,12 +39,15 @@ def sent_file(folder: Path) -> tuple[Path, str]:
     return path, b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
 
 
-@pytest.mark.parametrize("prefix", ["", "/llm"])
-@pytest.mark.parametrize("rewrites", [False, True])
-@pytest.mark.parametrize("version", VERSIONS)
-def test_uploads_and_downloads(version, rewrites, prefix, tmp_path):
-    if prefix and (version != VERSIONS[0] or not rewrites):
-        pytest.skip("the prefix is tried once")
+WAYS = [
+    *((version, rewrites, "https", "") for version in VERSIONS for rewrites in (False, True)),
+    *((version, True, "http", "/llm") for version in VERSIONS),
+]
+"""Release, the switch, the scheme, and a prefix of the gateway's own."""
+
+
+@pytest.mark.parametrize(("version", "rewrites", "scheme", "prefix"), WAYS)
+def test_uploads_and_downloads(version, rewrites, scheme, prefix, tmp_path):
     home = prepared_home(os.environ)
     python = client_environment(CLIENT, version, home, print).python
     path, digest = sent_file(tmp_path)
@@ -54,7 +58,7 @@ def test_uploads_and_downloads(version, rewrites, prefix, tmp_path):
     with wired(
         tmp_path, environ, play, Ports().options(), tmp_path / "account.json", quiet=True, settings=settings
     ) as pair:
-        gateway = pair.gateway.ready.https or ""
+        gateway = (pair.gateway.ready.https if scheme == "https" else pair.gateway.ready.http) or ""
         done = subprocess.run(
             [str(python), str(PROGRAM), gateway + prefix + "/gemini", KEY, str(path)],
             env={**os.environ, "SSL_CERT_FILE": str(bundle)},
@@ -65,6 +69,7 @@ def test_uploads_and_downloads(version, rewrites, prefix, tmp_path):
         )
         assert done.returncode == 0, done.stderr
         told: dict[str, Any] = json.loads(done.stdout)
+        asked = [exchange.request.target for exchange in Control(pair.simulator.ready.admin).transcript().exchanges]
         log = (tmp_path / "gateway.log").read_text("utf-8")
     assert (told["size"], told["sha256"]) == (SIZE, digest)
     start, *chunks = told["uploads"]
@@ -79,6 +84,9 @@ def test_uploads_and_downloads(version, rewrites, prefix, tmp_path):
         assert told["keyless"] == 401
     else:
         assert told["link"].startswith("https://generativelanguage.googleapis.com/")
+    downloads = [target for target in asked if ":download" in target]
+    assert len(downloads) == (2 if rewrites else 1)
+    assert all(target.count("files/") == 1 for target in downloads), downloads  # also where the client nests them
     uploads = [
         line for line in log.splitlines() if '"POST"' in line and '"model": null' in line.replace(":null", ": null")
     ]
