@@ -167,7 +167,7 @@ class Dispatcher:
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
-        if isinstance(found, Route):
+        elif isinstance(found, Route) and (is_live or caller.rule is not None):
             found = _forbidden(serving, request, query, found, caller) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)

@@ -8,6 +8,7 @@ from upstream_double import double, response
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from understudy.errors import ConfigError
 from understudy_gateway.config import parse_config
@@ -272,8 +273,8 @@ async def test_a_page_may_open_a_session_if_it_is_on_the_list_or_shows_the_key_i
         heads.append(session.request.headers)
 
     headers = [("Cookie", f"key={KEY}"), *([("x-goog-api-key", KEY)] if place == "header" else [])]
-    protocols = ["live", PROTOCOL] if place == "protocol" else None
-    async with serve(provider, "127.0.0.1", 0, subprotocols=protocols and ["live"]) as server:
+    protocols = [Subprotocol("live"), Subprotocol(PROTOCOL)] if place == "protocol" else None
+    async with serve(provider, "127.0.0.1", 0, subprotocols=protocols and protocols[:1]) as server:
         config = config_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", origins=allowed)
         async with gateway("", config=config) as running:
             url = running.http_url.replace("http", "ws") + "/vertex_ai/live?project_id=p"

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-import httpx
+import httpx  # pyright: ignore[reportMissingImports]
 from google import genai  # pyright: ignore[reportAttributeAccessIssue]
 from google.genai import types  # pyright: ignore[reportMissingImports]
 
