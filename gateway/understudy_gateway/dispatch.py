@@ -23,8 +23,7 @@ from .keys import Caller, KeyRing
 from .limits.admission import Admission, Lease
 from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
 from .metrics import Metrics
-from .model_names import judged, overrides_method
-from .origins import refused_origin
+from .model_names import ModelRule, judged, overrides_method
 from .query import KEY_PARAMETERS, parameters, split_target, without
 from .refusals import Reason, Refusal
 from .rewriting import signer_of
@@ -63,10 +62,6 @@ class Serving:
         if len(raw_target) > _LONGEST_KNOWN:
             return route(self._config, method, raw_target)
         return self._known_route(method, raw_target)
-
-    def refused_page(self, headers: RawHeaders) -> Refusal | None:
-        """Why the page that a Live handshake comes from may not open a session, or None (S-58)."""
-        return refused_origin(self._config.reach.origins, self.keys, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +162,8 @@ class Dispatcher:
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
-        elif isinstance(found, Route) and (is_live or caller.rule is not None):
-            found = _forbidden(serving, request, query, found, caller) or found
+        elif isinstance(found, Route) and caller.rule is not None and not is_live:
+            found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
         lease = self._admission.admit(caller.key_id, request.method, found)
@@ -223,17 +218,11 @@ class Dispatcher:
         return refusal_answer(refusal, arrival.ids)
 
 
-def _forbidden(
-    serving: Serving, request: web.BaseRequest, query: bytes | None, found: Route, caller: Caller
-) -> Refusal | None:
-    """What this caller may not have, although there is a route for it."""
-    if found.is_live:
-        return serving.refused_page(request.raw_headers)
-    if caller.rule is None:
-        return None
+def _forbidden(rule: ModelRule, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
+    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model."""
     if overrides_method(request.raw_headers, query):
         return Refusal(Reason.AMBIGUOUS_REQUEST)
-    return judged(caller.rule, request.method, found)
+    return judged(rule, request.method, found)
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

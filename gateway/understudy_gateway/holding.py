@@ -90,7 +90,7 @@ class Holding(asyncio.Protocol):
         self._is_over = True
         self._held.clear()
         self._timer.cancel()
-        self._session.shut_down(POLICY, reason, "rejected")
+        self._session.end_with(POLICY, reason, "rejected")
 
     def _ended(self, step: Step) -> None:
         """A close frame or a violation, before the setup or after its refusal: told, and not passed on."""

@@ -51,7 +51,6 @@ class Reason(Enum):
     NO_CREDENTIALS = 401, "The gateway has no credentials for this provider: set {}."
     MODEL_REFUSED = 403, "This gateway key may not use the model."
     MODEL_NOT_NAMED = 403, "This gateway key is limited to models, and the path names none."
-    ORIGIN_REFUSED = 403, "A page of this origin may not open Live sessions here."
     NOT_ADMIN = 403, "This key may not ask for that: the admin key is wanted."
     NOT_LOCAL = 403, "The admin port answers programs on this machine, at its loopback address."
     NO_ROUTE = 404, _PREFIXES

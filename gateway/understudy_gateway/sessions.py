@@ -172,6 +172,8 @@ def _why(outcome: LiveOutcome) -> str | None:
         return None
     if outcome.refusal is not None:
         return f"the provider refused the session with HTTP {outcome.status}"
+    if outcome.ended_by == "gateway" and outcome.outcome == "rejected":
+        return outcome.reason
     return f"ended by {outcome.ended_by}, close code {outcome.code}"
 
 

@@ -178,14 +178,13 @@ class Limits:
 class Reach:
     """How the gateway is reached, and what of an exchange is the operator's to say.
 
-    `root_path` is the prefix below which the gateway itself lies, empty or like `/llm` (URL-6). `origins` are the web
-    pages that may open Live sessions (S-58). `user_project` pins who pays (S-5). `completes_live_models`: short model
-    names in setups of Vertex Live are completed (WS-6). `rewrites_urls`: download and upload URLs of the provider lead
-    back to the gateway (LRO-5), at `public_url` or where the client has found it.
+    `root_path` is the prefix below which the gateway itself lies, empty or like `/llm` (URL-6). `user_project` pins who
+    pays (S-5). `completes_live_models`: short model names in setups of Vertex Live are completed (WS-6).
+    `rewrites_urls`: download and upload URLs of the provider lead back to the gateway (LRO-5), at `public_url` or where
+    the client has found it.
     """
 
     root_path: str = ""
-    origins: tuple[str, ...] = ()
     user_project: str | None = None
     completes_live_models: bool = False
     rewrites_urls: bool = False

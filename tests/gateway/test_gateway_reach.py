@@ -1,14 +1,12 @@
-"""How the gateway is reached: a prefix of its own, every route that users know, who pays, which pages may come."""
+"""How the gateway is reached: a prefix of its own, every route that users know, every method; and who pays."""
 
 import pytest
-from gateway_stand import KEY, UPSTREAM_KEY, asked, config_of, gateway, request
+from gateway_stand import KEY, UPSTREAM_KEY, asked, gateway, request
 from hypothesis import given
 from hypothesis import strategies as st
 from upstream_double import double, response
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
-from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
 
 from understudy.errors import ConfigError
 from understudy_gateway.config import parse_config
@@ -243,68 +241,14 @@ async def test_on_live_too(pinned, wanted):
     assert heads[0].get_all("x-goog-user-project") == [wanted]
 
 
-# --- pages (S-58) ----------------------------------------------------------------------------------------------------
-
-APP = "https://app.example"
-PROTOCOL = "openai-insecure-api-key." + KEY
-CASES = [
-    # allowed origins, Origin, where the key is, whether it may
-    ([], None, "query", True),
-    ([], APP, "query", False),
-    ([], APP, "header", True),
-    ([], APP, "protocol", True),
-    ([], "null", "query", False),
-    ([APP], None, "query", True),
-    ([APP], APP, "query", True),
-    ([APP], "HTTPS://App.Example", "query", True),
-    ([APP], "https://evil.example", "query", False),
-    ([APP], "https://evil.example", "header", False),
-    ([APP], "https://evil.example", "protocol", False),
-    ([APP], "https://app.example.evil.example", "header", False),
-    ([APP], "null", "header", False),
-]
+# --- methods (URL-12) ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("allowed", "origin", "place", "may"), CASES, ids=range(len(CASES)))
-async def test_a_page_may_open_a_session_if_it_is_on_the_list_or_shows_the_key_itself(allowed, origin, place, may):
-    heads = []
-
-    async def provider(session):
-        heads.append(session.request.headers)
-
-    headers = [("Cookie", f"key={KEY}"), *([("x-goog-api-key", KEY)] if place == "header" else [])]
-    protocols = [Subprotocol("live"), Subprotocol(PROTOCOL)] if place == "protocol" else None
-    async with serve(provider, "127.0.0.1", 0, subprotocols=protocols and protocols[:1]) as server:
-        config = config_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", origins=allowed)
-        async with gateway("", config=config) as running:
-            url = running.http_url.replace("http", "ws") + "/vertex_ai/live?project_id=p"
-            url += f"&key={KEY}" if place == "query" else ""
-            opening = connect(url, origin=origin, additional_headers=headers, subprotocols=protocols)
-            if may:
-                async with opening as session:
-                    await session.wait_closed()
-                assert "origin" not in heads[0] and "cookie" not in heads[0]  # WS-16
-            else:
-                with pytest.raises(InvalidStatus) as refused:
-                    async with opening:
-                        pass
-                answer = refused.value.response
-                assert (answer.status_code, answer.headers["x-understudy-error"]) == (403, "ORIGIN_REFUSED")
-                assert heads == []  # S-57: nothing was dialled
-
-
-async def test_a_cookie_is_no_key():
-    async with gateway("http://127.0.0.1:9") as running:
-        with pytest.raises(InvalidStatus) as refused:
-            async with connect(
-                running.http_url.replace("http", "ws") + "/vertex_ai/live",
-                additional_headers=[("Cookie", f"key={KEY}")],
-            ):
-                pass
-    assert refused.value.response.status_code == 401
-
-
-@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "*", "https://"])
-def test_an_origin_that_is_none_is_a_mistake(origin):
-    with pytest.raises(ConfigError, match=r"understudy_settings\.origins: an origin such as"):
-        parse_config({"understudy_settings": {**OURS["understudy_settings"], "origins": [origin]}}, {})
+@pytest.mark.parametrize("method", sorted(METHODS))
+async def test_every_method_passes_with_its_body(method):
+    body = None if method in ("GET", "HEAD") else b"\0body"
+    async with double() as provider, gateway(provider.url) as running:
+        reply = await asked(running, request("/gemini/v1beta/x", method=method, body=body), is_head=method == "HEAD")
+    (seen,) = provider.requests
+    assert (reply.status, reply.value(b"content-length")) == (200, b"2")
+    assert (seen.request_line, seen.body) == (method.encode() + b" /v1beta/x HTTP/1.1", body or b"")

@@ -88,7 +88,7 @@ async def test_a_refused_setup_closes_both_and_nothing_of_it_went_on(message):
         await ended(client, provider, reason)
         (record,) = await recorded(running)
     assert (record.outcome, record.cost, record.known, record.status) == ("rejected", 0, "exact", 101)
-    assert record.usage is None  # there was no session at the provider's
+    assert (record.usage, record.reason) == (None, reason)  # there was no session at the provider's
 
 
 async def test_nothing_goes_on_before_the_last_byte_of_the_setup():
@@ -146,6 +146,7 @@ async def test_a_provider_that_closes_during_the_setup_is_told_to_the_client():
         (frame(CONTINUATION, b"x", masked=True), 1002),
         (b"\x81\xff" + (17 * 1024 * 1024).to_bytes(8) + b"\0\0\0\0", 1009),
     ],
+    ids=["unmasked", "reserved bit", "continuation", "too big"],
 )
 async def test_frames_that_may_not_pass_end_the_session_during_the_setup_too(data, code):
     async with session() as (client, provider, _, _):

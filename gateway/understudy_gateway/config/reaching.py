@@ -1,4 +1,4 @@
-"""How clients reach the gateway: a prefix of its own, the URL that they know, the web pages that may come."""
+"""How clients reach the gateway: a prefix of its own, the URL that they know; and who pays."""
 
 import re
 from typing import Final
@@ -12,14 +12,12 @@ ROOT_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 """What a prefix of the gateway's own may be, its last slash cut off; always with `fullmatch`."""
 
 _OURS: Final[Path] = ("understudy_settings",)
-_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.:\[\]_-]+")
 
 
 def read_reach(reading: Reading, ours: Block) -> Reach:
     """All of it; `ours` is the block `understudy_settings`."""
     return Reach(
         _root_path(reading),
-        _origins(reading, ours),
         _user_project(reading, ours),
         reading.flag(ours, _OURS, "complete_live_models"),
         reading.flag(ours, _OURS, "rewrite_urls"),
@@ -51,12 +49,3 @@ def _user_project(reading: Reading, ours: Block) -> str | None:
     """The project that pays, whatever a client says (S-5)."""
     path = (*_OURS, "user_project")
     return checked(reading, path, reading.text(ours, _OURS, "user_project"), PROJECT, "a project id is wanted")
-
-
-def _origins(reading: Reading, ours: Block) -> tuple[str, ...]:
-    """The origins of web pages that may open Live sessions, as browsers send them (S-58)."""
-    found = reading.texts(ours, _OURS, "origins")
-    for origin in found:
-        if not _ORIGIN.fullmatch(origin):
-            reading.problem((*_OURS, "origins"), "an origin such as https://app.example is wanted, without a path")
-    return tuple(origin.lower() for origin in found)

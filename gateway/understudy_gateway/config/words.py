@@ -172,7 +172,7 @@ OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
         *("vertex_api_key", "vertex_adc", "client_credentials", "cost_policies", "timeouts", "limits", "admin_key"),
-        *("public_url", "rewrite_urls", "user_project", "origins", "complete_live_models"),
+        *("public_url", "rewrite_urls", "user_project", "complete_live_models"),
     }
 )
 KEY: Final = frozenset(
