@@ -42,7 +42,8 @@ class Holding(asyncio.Protocol):
             max_fragments=limits.fragments,
             max_copy=limits.message_bytes,
         )
-        self._timer = asyncio.get_running_loop().call_later(limits.setup_s, self._refuse, TOO_LATE)
+        loop = asyncio.get_running_loop()
+        self._timer = None if limits.setup_s is None else loop.call_later(limits.setup_s, self._refuse, TOO_LATE)
 
     def data_received(self, data: bytes) -> None:
         """Hold, and judge once the first message is whole."""
@@ -60,12 +61,12 @@ class Holding(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client leaves."""
-        self._timer.cancel()
+        self._stop_waiting()
         return self._side.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left."""
-        self._timer.cancel()
+        self._stop_waiting()
         self._side.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -76,27 +77,31 @@ class Holding(asyncio.Protocol):
         """The client takes data again."""
         self._side.resume_writing()
 
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _judged(self, message: bytes) -> None:
         verdict = self._judge(message)
         if isinstance(verdict, Denied):
             self._refuse(verdict.reason)
             return
         held, self._held = bytes(self._held), bytearray()
-        self._timer.cancel()
+        self._stop_waiting()
         self._side.transport.set_protocol(self._side)
         self._side.data_received(held if verdict is message else _exchanged(held, verdict))
 
     def _refuse(self, reason: str) -> None:
         self._is_over = True
         self._held.clear()
-        self._timer.cancel()
+        self._stop_waiting()
         self._session.end_with(POLICY, reason, "rejected")
 
     def _ended(self, step: Step) -> None:
         """A close frame or a violation, before the setup or after its refusal: told, and not passed on."""
         self._is_over = True
         self._held.clear()
-        self._timer.cancel()
+        self._stop_waiting()
         match step.end:
             case Closed(code, reason):
                 self._session.passed(self._side, Step(b"", (), Closed(code, reason, passed=False)))

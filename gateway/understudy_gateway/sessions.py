@@ -3,6 +3,7 @@
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -22,7 +23,7 @@ from .outgoing import PAYERS, without_fields
 from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig
-from .setup_message import Judge, judged_setup, setup_rules
+from .setup_message import SetupRules, judged_setup, setup_rules
 from .splice import LiveLimits, LiveOutcome
 from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
 
@@ -87,8 +88,7 @@ class LivePassthrough:
         upstream = route.upstream
         place = (upstream.project, upstream.location) if upstream.project and upstream.location else None
         rules = setup_rules(self._config, upstream.kind, caller.rule, place)
-        judge = None if rules is None else partial(judged_setup, rules)
-        return await self._relay(request, route, dial, meter, ids, progress, judge)
+        return await self._relay(request, route, dial, meter, ids, progress, rules)
 
     def _dial(self, received: RawHeaders, route: Route, caller: Caller, credential: RawHeaders) -> Dial | Refusal:
         project = route.upstream.project if route.upstream.kind == "vertex_ai" else None
@@ -123,7 +123,7 @@ class LivePassthrough:
         meter: LiveMeter,
         ids: RawHeaders,
         progress: Progress,
-        judge: Judge | None,
+        rules: SetupRules | None,
     ) -> web.StreamResponse:
         # Until the client is accepted there is no session: one that leaves during the dial used nothing.
         progress.ending = Ending(499, "client_abort", was_sent=False)
@@ -139,11 +139,12 @@ class LivePassthrough:
                 request,
                 dial,
                 meter,
-                self._limits,
+                # An alias alone is no reason to hurry: nobody is to be kept out.
+                self._limits if rules is None or rules.rule is not None else replace(self._limits, setup_s=None),
                 answer_headers=ids,
                 sessions=self._sessions,
                 accepted=accepted,
-                judge=judge,
+                judge=None if rules is None else partial(judged_setup, rules),
             )
         except DialError as error:
             return _refused(

@@ -69,7 +69,7 @@ class LiveLimits:
 
     `copy_bytes`: longest message of which the meter gets a copy. `buffer_bytes`: what may wait unsent on a side before
     reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20). `setup_s`: how long a
-    setup that must be judged first may take to come whole (S-53).
+    setup that must be judged first may take to come whole (S-53); None: as long as it likes.
     """
 
     message_bytes: int = MAX_MESSAGE
@@ -79,7 +79,7 @@ class LiveLimits:
     stall_s: float = 120.0
     close_s: float = 1.0
     flush_s: float = 5.0
-    setup_s: float = 10.0
+    setup_s: float | None = 10.0
 
 
 @dataclass(frozen=True, slots=True)

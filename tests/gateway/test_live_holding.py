@@ -172,6 +172,15 @@ async def test_a_setup_that_does_not_come_in_time_ends_the_session(started):
         await ended(client, provider, TOO_LATE)
 
 
+async def test_an_alias_alone_sets_no_limit_of_time():
+    asked = b'{"setup":{"model":"fast"}}'
+    async with session(models=(), entries=[FAST], timeouts={"setup_s": 0.01}) as (client, provider, _, _):
+        client.send(frame(TEXT, asked, masked=True)[:9])
+        await asyncio.sleep(0.1)
+        provider.send(frame(TEXT, b"still there", masked=False))
+        assert await client.frame() == (TEXT, b"still there")
+
+
 async def test_the_client_that_vanishes_during_the_setup_is_a_client_lost():
     async with session() as (client, provider, running, _):
         client.send(frame(TEXT, GOOD, masked=True)[:9])
