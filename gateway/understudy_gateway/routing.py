@@ -15,7 +15,7 @@ from .choosing import account_for, asked_alias, entry_called, renamed
 from .endpoints import endpoint_route
 from .live_routing import live_route, short_live_route
 from .providers import discovery_host, gemini_upstream, refused_place, vertex_host, vertex_upstream
-from .query import KEY_PARAMETERS, split_target, without
+from .query import KEY_PARAMETERS, PAYER_PARAMETERS, split_target, without
 from .refusals import Reason, Refusal
 from .rewriting import may_rewrite, mended
 from .routes import Route, RouteName, Upstream
@@ -84,6 +84,8 @@ def _by_prefix(config: GatewayConfig, method: str, path: bytes, query: bytes | N
     if rest in (b"", b"/"):
         return Refusal(Reason.BASE_URL_TRAP)
     left = without(query, KEY_PARAMETERS)
+    if config.reach.user_project is not None:
+        left = without(left, PAYER_PARAMETERS)
     if provider == "gemini":
         return _led_back(config, rest, left) if config.reach.rewrites_urls else _gemini(config, place, rest, left)
     if rest.startswith(DISCOVERY + b"/"):

@@ -225,6 +225,14 @@ async def test_the_clients_project_pays_unless_another_is_pinned(pinned, wanted,
     assert plain.values(b"x-goog-user-project") == ([b"ours"] if pinned else [])
 
 
+@pytest.mark.parametrize(("pinned", "left"), [(None, b"?a=1&%24userProject=x&userProject=y"), ("ours", b"?a=1")])
+async def test_nor_can_the_query_name_another(pinned, left):
+    words = {"user_project": pinned} if pinned else {}
+    async with double() as provider, gateway(provider.url, **words) as running:
+        await asked(running, request("/gemini/v1beta/models/m:x?a=1&%24userProject=x&userProject=y"))
+    assert provider.requests[0].target == b"/v1beta/models/m:x" + left
+
+
 @pytest.mark.parametrize(("pinned", "wanted"), [(None, "client-project"), ("ours", "ours")])
 async def test_on_live_too(pinned, wanted):
     heads = []
