@@ -18,7 +18,7 @@ from understudy.pricing.book import PriceBook
 
 from .admin import AdminPort
 from .credentials import Credentials, credentials_for
-from .destinations import destinations_of, is_here
+from .destinations import destinations_of, hosts_of, is_here
 from .dispatch import HEALTH, Dispatcher, Serving, raw_target
 from .http import HttpPassthrough
 from .journal import Journal
@@ -164,20 +164,20 @@ class Gateway:
             _log.info("%s", notice)
         return Serving(
             config,
-            HttpPassthrough(config, self._upstream, self._credentials),
+            HttpPassthrough(config, self._upstream, self._credentials, self._now),
             LivePassthrough(
                 config,
                 self._credentials,
                 self._upstream_tls,
                 self._monotonic,
                 self._sessions,
-                destinations_of(config.network, self._own),
+                destinations_of(config, self._own),
             ),
         )
 
     def _made_upstream(self) -> HttpUpstream:
         config = self._config
-        destinations = destinations_of(config.network, self._own)
+        destinations = destinations_of(config, self._own)
         return HttpUpstream(
             self._upstream_tls, config.timeouts.connect_s, destinations=destinations, tally=self._metrics.tally
         )
@@ -229,5 +229,4 @@ class Gateway:
 
 def _dialling(config: GatewayConfig) -> tuple[object, ...]:
     """What connections to providers are made by: with another they are made anew."""
-    network = config.network
-    return (config.upstream_ca, config.timeouts.connect_s, network.upstream_hosts, network.plain_upstream)
+    return (config.upstream_ca, config.timeouts.connect_s, hosts_of(config), config.network.plain_upstream)

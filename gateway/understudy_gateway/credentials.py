@@ -25,7 +25,7 @@ from google.oauth2 import service_account
 from understudy.messages import RawHeaders
 from understudy.secret import Secret
 
-from .settings import ApiKey, ApplicationDefault, KeyFile, KeyText, Source
+from .settings import ApiKey, ApplicationDefault, FixedHeaders, KeyFile, KeyText, Source
 from .tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Credentials(Protocol):
     """One provider credential."""
 
     async def headers(self) -> RawHeaders:
-        """The one field that shows it. Raises CredentialsFailed."""
+        """The one field that shows it; of a configured endpoint, all that it adds. Raises CredentialsFailed."""
         ...
 
     def rejected(self) -> None:
@@ -65,16 +65,15 @@ class Credentials(Protocol):
         ...
 
 
-class FixedField:
-    """A credential that never changes: an API key or a token given once."""
+class FixedFields:
+    """A credential that never changes: an API key, or the fields that are configured for an endpoint."""
 
-    def __init__(self, name: bytes, value: Secret) -> None:
-        self._name = name
-        self._value = value
+    def __init__(self, *fields: tuple[bytes, Secret]) -> None:
+        self._fields = fields
 
     async def headers(self) -> RawHeaders:
-        """The field."""
-        return ((self._name, self._value.reveal().encode("latin-1")),)
+        """The fields."""
+        return tuple((name, value.reveal().encode("latin-1")) for name, value in self._fields)
 
     def rejected(self) -> None:
         """Nothing: there is no other."""
@@ -83,9 +82,9 @@ class FixedField:
         """Nothing runs."""
 
 
-def api_key(key: Secret) -> FixedField:
+def api_key(key: Secret) -> FixedFields:
     """An API key as `x-goog-api-key` (AUTH-6)."""
-    return FixedField(b"x-goog-api-key", key)
+    return FixedFields((b"x-goog-api-key", key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,5 +255,7 @@ def credentials_for(
     match source:
         case ApiKey(key):
             return api_key(key)
+        case FixedHeaders(fields):
+            return FixedFields(*((name.encode("latin-1"), value) for name, value in fields))
         case KeyFile() | KeyText() | ApplicationDefault():
             return TokenCache(GoogleFetch(source, ca, wait_s), monotonic, wait_s, tally)

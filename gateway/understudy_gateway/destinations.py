@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 
-from .settings import UNIX, Network
+from .settings import UNIX, GatewayConfig, Network
 from .trust import is_loopback
 
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
@@ -43,9 +43,14 @@ class Destinations:
         return any((every, port) in self.own for every in _ANYWHERE) and (host == here[0] or is_loopback(host))
 
 
-def destinations_of(network: Network, own: set[tuple[str, int]]) -> Destinations:
+def destinations_of(config: GatewayConfig, own: set[tuple[str, int]]) -> Destinations:
     """What a configuration allows; `own` is shared, and filled by who listens."""
-    return Destinations(network.upstream_hosts, network.plain_upstream, own)
+    return Destinations(hosts_of(config), config.network.plain_upstream, own)
+
+
+def hosts_of(config: GatewayConfig) -> tuple[str, ...]:
+    """The suffixes of hosts that may be connected to: those that are set, and the endpoints' own targets."""
+    return (*config.network.upstream_hosts, *(endpoint.base.host.lower() for endpoint in config.endpoints))
 
 
 def is_here(host: str) -> bool:

@@ -26,10 +26,12 @@ from .limits.admission import Admission, Lease
 from .live_metering import LiveMeter
 from .metering import Books, Call, Ending, ExchangeMeter, utc_now
 from .metrics import Metrics
-from .query import parameters, split_target, without
+from .model_names import ModelRule, judged, overrides_method
+from .query import KEY_PARAMETERS, parameters, split_target, without
 from .refusals import Reason, Refusal
+from .rewriting import signer_of
 from .routes import Route
-from .routing import KEY_PARAMETERS, is_live_path, route
+from .routing import is_live_path, mounted, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .tags import tags_of
@@ -55,6 +57,8 @@ class Serving:
         self.live: Final = live
         self.checks_live_budgets: Final = config.live_budget_check
         self.origins: Final = Origins(config.network.allowed_origins)
+        self.root_path: Final = config.reach.root_path.encode("ascii")
+        self.signer: Final = signer_of(config)
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
 
@@ -151,6 +155,8 @@ class Dispatcher:
         if request.version is not HttpVersion11 and not _is_http_1_0(request):
             return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
         target = raw_target(request)
+        if serving.root_path:
+            target = mounted(serving.root_path, target)
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
             return self.health(path, arrival.ids)
@@ -165,6 +171,8 @@ class Dispatcher:
             return self._refused(arrival, found)
         is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
         caller = serving.keys.caller(request.raw_headers, parameters(query), is_live=is_live)
+        if isinstance(caller, Refusal) and serving.signer is not None and isinstance(found, Route):
+            caller = self._by_url(serving, request.method, found, query) or caller
         if isinstance(caller, Refusal):
             return self._refused(arrival, caller)
         if is_live and not serving.lets_page_in(request.raw_headers, caller):
@@ -172,6 +180,8 @@ class Dispatcher:
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
+        elif isinstance(found, Route) and caller.rule is not None and not is_live:
+            found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
         lease = self._admission.admit(caller.key_id, request.method, found)
@@ -182,6 +192,13 @@ class Dispatcher:
             arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
         serve = self._serve_live if is_live else self._serve_http
         return await serve(serving, arrival, found, caller, lease)
+
+    def _by_url(self, serving: Serving, method: str, found: Route, query: bytes | None) -> Caller | None:
+        """Who sends the bytes of an upload to a URL that the gateway has written for a valid key (LRO-5)."""
+        if serving.signer is None or not found.may_rewrite or method not in ("POST", "PUT"):
+            return None
+        key_id = serving.signer.key_id(found.target, query, self._now())
+        return None if key_id is None else serving.keys.by_id(key_id)
 
     async def _serve_http(
         self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
@@ -229,6 +246,13 @@ class Dispatcher:
 def _is_http_1_0(request: web.BaseRequest) -> bool:
     """Whether a request that is not of HTTP/1.1 can be read as one of HTTP/1.0: that has no transfer coding (S-36)."""
     return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
+
+
+def _forbidden(rule: ModelRule, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
+    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model."""
+    if overrides_method(request.raw_headers, query):
+        return Refusal(Reason.AMBIGUOUS_REQUEST)
+    return judged(rule, request.method, found)
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

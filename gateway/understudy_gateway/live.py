@@ -13,6 +13,8 @@ from aiohttp import web
 from understudy.messages import RawHeaders
 
 from .frames import GOING_AWAY, FrameReader, close_frame
+from .holding import Holding
+from .setup_message import Judge
 from .splice import LiveLimits, LiveOutcome, MeterProtocol, Splice
 from .upgrade import (
     Dial,
@@ -84,10 +86,12 @@ async def relay(
     sessions: LiveSessions | None = None,
     accepted: Callable[[], None] = lambda: None,
     begun: Callable[[Splice], None] = lambda session: None,
+    judge: Judge | None = None,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
-    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. Raises `DialError`
+    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. The client's first
+    message is held until `judge`, if there is one, has seen it. Raises `DialError`
     where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
     the client. `begun` is given the session, to end it from outside. Cancelling it aborts both connections.
     """
@@ -108,7 +112,7 @@ async def relay(
         client.write(switching_head(request.raw_headers, chosen, answer_headers, answer.extension))
         accepted()
         begun(session)
-        session.couple(tail, answer.leftover)
+        session.couple(tail, answer.leftover, None if judge is None else Holding(session, judge))
         if sessions is not None:
             sessions.began(session)
         await session.over.wait()

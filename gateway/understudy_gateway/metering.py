@@ -22,6 +22,7 @@ from understudy.usage.readers import reader_for
 from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
 
+from .endpoints import cost_at_endpoint
 from .routes import Route
 from .spend.jobs import Done, Jobs, VideoJob
 from .spend.log import SpendLog
@@ -241,6 +242,8 @@ class ExchangeMeter:
         self._served_tier = tier.decode("latin-1") if tier is not None else None
         kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
         route = self._call.route
+        if route.endpoint is not None:
+            return
         self._answer = reader_for(
             _reading_method(route),
             (kind or b"").decode("latin-1"),
@@ -297,7 +300,11 @@ class ExchangeMeter:
 
     def _cost(self, ending: Ending, reading: Reading) -> Cost:
         route = self._call.route
-        if not ending.was_sent or ending.outcome == "rejected" or self._is_free():
+        if not ending.was_sent or ending.outcome == "rejected":
+            return Cost()
+        if route.endpoint is not None:
+            return cost_at_endpoint(route.endpoint, self._status, is_whole=ending.outcome == "ok")
+        if self._is_free():
             return Cost()
         return cost_of(
             self._books.book,

@@ -44,11 +44,14 @@ class Reason(Enum):
     KEY_ELSEWHERE = 400, "The gateway key stands in a place where it would reach the provider."
     HEADER_DENIED = 400, "The header {} cannot be set with x-pass-."
     INVALID_HEADER = 400, "A header has a value that cannot be passed on."
+    AMBIGUOUS_REQUEST = 400, "This gateway key is limited to models, and the request could be read in two ways."
     NO_KEY = 401, "No gateway key: show it as x-goog-api-key, Authorization: Bearer, x-litellm-api-key or ?key=."
     WRONG_KEY = 401, "The gateway key is not valid."
     TWO_KEYS = 401, "The request shows two different gateway keys."
     NO_CREDENTIALS = 401, "The gateway has no credentials for this provider: set {}."
     ORIGIN_REFUSED = 403, "This web page may not use the gateway: see allowed_origins."
+    MODEL_REFUSED = 403, "This gateway key may not use the model."
+    MODEL_NOT_NAMED = 403, "This gateway key is limited to models, and the path names none."
     NOT_ADMIN = 403, "This key may not ask for that: the admin key is wanted."
     NOT_LOCAL = 403, "The admin port answers programs on this machine, at its loopback address."
     NO_ROUTE = 404, _PREFIXES
@@ -84,7 +87,9 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One answer of the gateway's own. `name` fills the text's `{}`; `retry_after_s` becomes Retry-After."""
+    """One answer of the gateway's own. `name` fills the text's `{}`, or is the `Allow` of a 405 if it is not the usual;
+    `retry_after_s` becomes Retry-After.
+    """
 
     reason: Reason
     name: str = ""
@@ -111,7 +116,7 @@ def headers_of(refusal: Refusal) -> RawHeaders:
     if refusal.status == 401:
         fields.append((b"WWW-Authenticate", b"Bearer"))
     if refusal.status == 405:
-        fields.append((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        fields.append((b"Allow", refusal.name.encode("ascii") or b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
     if refusal.retry_after_s is not None:
         fields.append((b"Retry-After", str(refusal.retry_after_s).encode("ascii")))
     return tuple(fields)

@@ -3,6 +3,8 @@
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -20,9 +22,11 @@ from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
 from .live_metering import POLICY, LiveMeter
 from .metering import Ending
+from .outgoing import PAYERS, without_fields
 from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig
+from .setup_message import SetupRules, judged_setup, setup_rules
 from .splice import LiveLimits, LiveOutcome
 from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
 from .upstream.dialling import Dialler
@@ -57,9 +61,11 @@ class LivePassthrough:
             stall_s=timeouts.write_s,
             ping_s=timeouts.live_ping_s,
             idle_s=timeouts.live_idle_s,
+            setup_s=timeouts.setup_s,
         )
         self._sessions = sessions
         self._dialler = Dialler(config.timeouts.connect_s, destinations)
+        self._payer = config.reach.user_project.encode("ascii") if config.reach.user_project else None
 
     async def serve(
         self,
@@ -86,20 +92,26 @@ class LivePassthrough:
         if route.is_short_live and route.upstream.project is None and not isinstance(route.credential.source, ApiKey):
             reason = "no project: set DEFAULT_VERTEXAI_PROJECT or default_vertex_config.vertex_project"
             return await self._accept_and_close(request, NO_PROJECT, reason, ids, progress)
+        upstream = route.upstream
+        place = (upstream.project, upstream.location) if upstream.project and upstream.location else None
+        rules = setup_rules(self._config, upstream.kind, caller.rule, place)
         dial = self._dial(request.raw_headers, route, caller, credential)
         if isinstance(dial, Refusal):
             return _refused(dial, ids, progress)
-        return await self._relay(request, route, dial, meter, ids, progress)
+        if rules is not None:  # a setup that is to be read, and perhaps changed, must not be compressed (S-61)
+            dial = replace(dial, extensions=())
+        return await self._relay(request, route, dial, meter, ids, progress, rules)
 
     def _dial(self, received: RawHeaders, route: Route, caller: Caller, credential: RawHeaders) -> Dial | Refusal:
         project = route.upstream.project if route.upstream.kind == "vertex_ai" else None
+        payer = project.encode("ascii") if project and credential else None
         headers = for_live_upstream(
-            received,
+            received if self._payer is None else without_fields(received, PAYERS),
             credential,
             key=caller.presented,
             key_header=self._key_header,
             keeps_google=not credential,
-            user_project=project.encode("ascii") if project and credential else None,
+            user_project=self._payer or payer,
         )
         if self._via and not isinstance(headers, Refusal):
             headers = with_via(headers, self._via)
@@ -127,6 +139,7 @@ class LivePassthrough:
         meter: LiveMeter,
         ids: RawHeaders,
         progress: Progress,
+        rules: SetupRules | None,
     ) -> web.StreamResponse:
         # Until the client is accepted there is no session: one that leaves during the dial used nothing.
         progress.ending = Ending(499, "client_abort", was_sent=False)
@@ -139,15 +152,21 @@ class LivePassthrough:
 
         try:
             outcome = await relay(
-                *(request, dial, meter, self._limits),
+                request,
+                dial,
+                meter,
+                # An alias alone is no reason to hurry: nobody is to be kept out.
+                self._limits if rules is None or rules.rule is not None else replace(self._limits, setup_s=None),
                 answer_headers=ids,
                 sessions=self._sessions,
                 accepted=accepted,
                 begun=meter.begun,
+                judge=None if rules is None else partial(judged_setup, rules),
             )
         except DialError as error:
             return _refused(Refusal(error.reason), ids, progress)
-        progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
+        was_sent = outcome.outcome != "rejected" or outcome.refusal is not None
+        progress.ending = Ending(outcome.status, outcome.outcome, was_sent, _why(outcome))
         meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)
         if outcome.refusal is None:
             return Spliced()
@@ -169,6 +188,8 @@ def _why(outcome: LiveOutcome) -> str | None:
         return outcome.reason if outcome.ended_by == "gateway" and outcome.code == POLICY else None
     if outcome.refusal is not None:
         return f"the provider refused the session with HTTP {outcome.status}"
+    if outcome.ended_by == "gateway" and outcome.outcome == "rejected":
+        return outcome.reason
     return f"ended by {outcome.ended_by}, close code {outcome.code}"
 
 

@@ -9,7 +9,8 @@ from understudy.pricing.book import Layer
 from understudy.secret import Secret
 from understudy.usage.policies import Policies
 
-Provider = Literal["gemini", "vertex_ai"]
+Provider = Literal["gemini", "vertex_ai", "pass_through"]
+"""Google's two, and whatever a configured endpoint leads to."""
 
 UNIX: Final = "unix:"
 """What a host begins with that is a Unix socket; its path follows, as in nginx's configuration."""
@@ -58,7 +59,14 @@ class ApplicationDefault:
     """Google's application default credentials: whatever google-auth finds on this machine."""
 
 
-Source = ApiKey | KeyFile | KeyText | ApplicationDefault
+@dataclass(frozen=True, slots=True)
+class FixedHeaders:
+    """The header fields that a configured endpoint adds, as they go on the wire; their values may be secrets."""
+
+    fields: tuple[tuple[str, Secret], ...] = ()
+
+
+Source = ApiKey | KeyFile | KeyText | ApplicationDefault | FixedHeaders
 """Where a provider credential comes from."""
 
 
@@ -93,16 +101,43 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccount:
-    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates."""
+    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates.
+
+    `alias` is what clients may call the model instead; None if they use the provider's name.
+    """
 
     model: str
     account: Account
     rates: Rates = Rates()
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of `pass_through_endpoints`: requests to `path` go to `base`, whose path may end with a slash here.
+
+    `query` is that of the target URL, `default_query` has parameters (name decoded, and both as they are sent) that a
+    request lacks; `merges_query`: the target's own stay beside the request's. `methods` None: all. `timeout_s` is the
+    time to the first byte, `cost_per_request` in US dollars. `account.source` has the header fields.
+    """
+
+    path: bytes
+    base: Base
+    account: Account
+    query: bytes | None = None
+    forwards_headers: bool = False
+    includes_subpath: bool = False
+    merges_query: bool = False
+    default_query: tuple[tuple[bytes, bytes], ...] = ()
+    methods: tuple[str, ...] | None = None
+    timeout_s: float | None = None
+    cost_per_request: Decimal | None = None
+    guardrails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """One key that clients may show. `id` stands for it in logs and records; `models` is not enforced yet.
+    """One key that clients may show. `id` stands for it in logs and records; without `models` it may use all.
 
     `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever).
     """
@@ -118,7 +153,7 @@ class GatewayKey:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds without progress after which something is given up (STR-6, S-44, S-45, R-20, R-24, R-30).
+    """Seconds without progress after which something is given up (STR-6, S-44, S-45, S-53, R-20, R-24, R-30).
 
     Of these only `head_s` holds for the whole of something. 0 switches the last three off: the time between readiness
     turning 503 and the end of accepting; between the gateway's own pings (WS-10); without any data on a Live session.
@@ -136,6 +171,7 @@ class Timeouts:
     drain_delay_s: float = 0.0
     live_ping_s: float = 0.0
     live_idle_s: float = 0.0
+    setup_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +209,23 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How the gateway is reached, and what of an exchange is the operator's to say.
+
+    `root_path` is the prefix below which the gateway itself lies, empty or like `/llm` (URL-6). `user_project` pins who
+    pays (S-5). `completes_live_models`: short model names in setups of Vertex Live are completed (WS-6).
+    `rewrites_urls`: download and upload URLs of the provider lead back to the gateway (LRO-5), at `public_url` or where
+    the client has found it.
+    """
+
+    root_path: str = ""
+    user_project: str | None = None
+    completes_live_models: bool = False
+    rewrites_urls: bool = False
+    public_url: Base | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """Everything the gateway needs to know; nothing is read from the environment after this was made.
 
@@ -207,8 +260,16 @@ class GatewayConfig:
     network: Network = field(default_factory=Network)
     notices: tuple[str, ...] = ()
     admin_key: Secret | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    reach: Reach = field(default_factory=Reach)
+
+    @property
+    def has_aliases(self) -> bool:
+        """Whether any model goes by another name here."""
+        return any(entry.alias is not None for entry in self.models)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
         """Every account, each with an id of its own."""
-        return (self.gemini, self.vertex, *(entry.account for entry in self.models))
+        models, endpoints = (one.account for one in self.models), (one.account for one in self.endpoints)
+        return (self.gemini, self.vertex, *models, *endpoints)

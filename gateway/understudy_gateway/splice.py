@@ -69,6 +69,7 @@ class LiveLimits:
     `copy_bytes`: longest message of which the meter gets a copy. `buffer_bytes`: what may wait unsent on a side before
     reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20). `ping_s`: so often
     both sides of a quiet session get a ping; `idle_s`: how long both may say nothing (S-53). 0 switches these off.
+    `setup_s`: how long a setup that must be judged first may take to come whole (S-53); None: as long as it likes.
     """
 
     message_bytes: int = MAX_MESSAGE
@@ -80,6 +81,7 @@ class LiveLimits:
     flush_s: float = 5.0
     ping_s: float = 0.0
     idle_s: float = 0.0
+    setup_s: float | None = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +245,11 @@ class Splice:
         end = self._end or LiveOutcome(101, "gateway", None, "", "ok")
         return replace(end, unread=self._unread + self.client.reader.unread + self.upstream.reader.unread)
 
-    def couple(self, from_client: bytes, from_upstream: bytes) -> None:
-        """Take both connections over from those who shook hands, with what they had read beyond it."""
+    def couple(self, from_client: bytes, from_upstream: bytes, client_protocol: asyncio.Protocol | None = None) -> None:
+        """Take both connections over from those who shook hands, with what they had read beyond it.
+
+        `client_protocol` reads the client for a while in the place of its side.
+        """
         for side in self._sides:
             if (connection := side.transport.get_extra_info("socket")) is not None:
                 keep_alive(connection)
@@ -254,7 +259,9 @@ class Splice:
             asyncio.get_running_loop().call_soon(self.upstream.connection_lost, None)
         self._look_again()
         self.upstream.data_received(from_upstream)
-        self.client.data_received(from_client)
+        if client_protocol is not None:
+            self.client.transport.set_protocol(client_protocol)
+        (client_protocol or self.client).data_received(from_client)
         if not self.client.full:
             self.upstream.transport.resume_reading()
 
@@ -302,9 +309,13 @@ class Splice:
 
     def shut_down(self, code: int, reason: str) -> None:
         """End it from here, with the same code for both."""
-        self._decide("gateway", code, reason, "ok")
+        self.end_with(code, reason, "ok")
+
+    def end_with(self, code: int, reason: str, outcome: End, *, shown: str | None = None) -> None:
+        """End it from here; `shown` is what the two sides are told in place of the reason."""
+        self._decide("gateway", code, reason, outcome)
         for side in self._sides:
-            side.close_with(code, reason)
+            side.close_with(code, reason if shown is None else shown)
         self._settle()
 
     def abort(self) -> None:

@@ -103,7 +103,6 @@ def test_a_whole_file_is_read(tmp_path):
     assert (config.limits.message_bytes, config.response_cost_header) == (1000, True)
     assert [notice.replace(f"{tmp_path}/", "") for notice in config.notices] == [
         "config.yaml:18: litellm_settings.drop_params: has no effect here",
-        "config.yaml:27: understudy_settings.keys[0].models: is not enforced yet",
     ]
 
 

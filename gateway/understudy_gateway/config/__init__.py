@@ -10,13 +10,16 @@ from understudy.errors import ConfigError, Problem, did_you_mean
 from understudy.secret import Secret
 
 from ..limits.windows import Period
+from ..model_names import WORD
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
+from .endpoints import read_endpoints
 from .files import exposed
 from .network import read_network
 from .policies import read_policies
 from .prices import read_prices
+from .reaching import read_reach
 from .reading import Block, Check, Reading, checked
 from .words import (
     GENERAL,
@@ -29,7 +32,6 @@ from .words import (
     OURS,
     TOP,
     TOP_IGNORED,
-    UNENFORCED,
 )
 
 _OURS: Final[Path] = ("understudy_settings",)
@@ -116,6 +118,8 @@ def parse_config(
             reading, ours, _OURS, (accounts.gemini, accounts.vertex, *(entry.account for entry in accounts.models))
         ),
         admin_key=_admin_key(reading, ours, development),
+        endpoints=read_endpoints(reading, general),
+        reach=read_reach(reading, ours),
         notices=tuple(reading.notices),
     )
     if reading.problems:
@@ -169,13 +173,10 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
     for word in ("id", "key"):
         if block.get(word) is None:
             reading.problem(path, f"{word} is missing")
-    for word in UNENFORCED:
-        if word in block:
-            reading.notice((*path, word), "is not enforced yet")
     key = GatewayKey(
         name or "",
         secret or Secret(""),
-        models=reading.texts(block, path, "models"),
+        models=_models(reading, block, path),
         tags=reading.texts(block, path, "tags"),
         max_budget=reading.number(block, path, "max_budget"),
         budget_duration=_duration(reading, block, path),
@@ -186,6 +187,15 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
         ),
     )
     return None if name is None or secret is None else key
+
+
+def _models(reading: Reading, block: Block, path: Path) -> tuple[str, ...]:
+    """The models that a key may use; an empty list allows all, as LiteLLM has it."""
+    words = reading.texts(block, path, "models")
+    for word in words:
+        if not WORD.fullmatch(word):
+            reading.problem((*path, "models"), "a name such as gemini-2.5-flash, gemini/* or claude-* is wanted")
+    return words
 
 
 def _duration(reading: Reading, block: Block, path: Path) -> str | None:

@@ -60,7 +60,9 @@ def gate_of(old: Gate | None, rates: Rates) -> Gate | None:
 
 
 def is_free(http_method: str, route: Route) -> bool:
-    """Whether a request costs nothing by its kind: polls, lists, token counts, uploads."""
+    """Whether a request costs nothing by its kind: polls, lists, token counts, uploads; endpoints without a price."""
+    if route.endpoint is not None:
+        return not route.endpoint.cost_per_request
     if http_method in _READ_ONLY or route.operation is not None:
         return not route.is_live
     path = route.target[len(route.upstream.base_path) :]
