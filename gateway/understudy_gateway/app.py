@@ -16,9 +16,9 @@ from understudy.errors import ConfigError
 from understudy.pricing.book import PriceBook
 
 from .admin import AdminPort
+from .attendance import Attendance
 from .credentials import Credentials, credentials_for
 from .dispatch import HEALTH, Dispatcher, Serving, raw_target
-from .http import HttpPassthrough
 from .journal import Journal
 from .limits.books import admission_of
 from .listeners import Listen, Listeners
@@ -27,7 +27,6 @@ from .metering import Books, utc_now
 from .metrics import Metrics
 from .operations import Operations
 from .query import split_target
-from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend.log import SpendLog
 from .spend.store import SpendStore
@@ -76,7 +75,8 @@ class Gateway:
         self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
         self._admin = AdminPort(config, store, self._operations.routes)
         self._sessions = LiveSessions()
-        self._retired: list[Credentials | HttpUpstream] = []
+        self._attendance = Attendance(config)
+        self._retired: list[Credentials | HttpUpstream | Attendance] = []
 
     @property
     def http_url(self) -> str:
@@ -122,7 +122,11 @@ class Gateway:
         if config.development != self._config.development:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
         context = upstream_context(config.upstream_ca)
+        attendance = Attendance(config, self._attendance)
         await asyncio.to_thread(self.spend.flush)
+        if attendance.spans is not self._attendance.spans:
+            self._retired.append(self._attendance)
+        self._attendance = attendance
         old, known = self._config, self._credentials
         self._admission.adopt(config)
         self._books.adopt(book, config.cost_policies)
@@ -155,8 +159,8 @@ class Gateway:
             _log.info("%s", notice)
         return Serving(
             config,
-            HttpPassthrough(config, self._upstream, self._credentials),
-            LivePassthrough(config, self._credentials, self._upstream_tls, self._monotonic, self._sessions),
+            self._attendance.http(self._upstream, self._credentials),
+            self._attendance.live(self._credentials, self._upstream_tls, self._monotonic, self._sessions),
         )
 
     def _made_credentials(self) -> dict[str, Credentials]:
@@ -186,7 +190,7 @@ class Gateway:
     async def _close(self) -> None:
         self._dispatcher.is_cutting = True
         await self._listeners.close()
-        for one in (*self._retired, *self._credentials.values(), self._upstream):
+        for one in (*self._retired, *self._credentials.values(), self._upstream, self._attendance):
             await one.close()
         self._books.close()
         await asyncio.to_thread(self.spend.close)

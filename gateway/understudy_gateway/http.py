@@ -86,11 +86,14 @@ class HttpPassthrough:
             await self._continue(request)
             return await self._exchange(request, route, head, meter, ids, progress)
         except _Refused as refused:
-            progress.ending = _refused_ending(refused)
-            answer = refusal_answer(refused.refusal, ids)
-            if refused.refusal.reason in _CLOSING:
-                answer.force_close()
-            return answer
+            return self._refusal(refused, ids, progress)
+
+    def _refusal(self, refused: _Refused, ids: RawHeaders, progress: Progress) -> Answer:
+        progress.ending = _refused_ending(refused)
+        answer = refusal_answer(refused.refusal, ids)
+        if refused.refusal.reason in _CLOSING:
+            answer.force_close()
+        return answer
 
     async def _request_head(self, request: web.BaseRequest, route: Route, caller: Caller) -> RequestHead:
         coding = header_value(request.raw_headers, b"transfer-encoding")
@@ -188,8 +191,11 @@ class HttpPassthrough:
             return False
         return True
 
-    async def _upload(self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter) -> None:
-        left = self._config.limits.request_body_bytes
+    async def _upload(
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, already: int = 0
+    ) -> None:
+        """Send the body as it comes, `already` bytes of which were sent."""
+        left = self._config.limits.request_body_bytes - already
         while True:
             try:
                 async with asyncio.timeout(self._config.timeouts.request_idle_s):

@@ -49,6 +49,8 @@ class Journal:
         seconds = self._monotonic() - started
         try:
             self._metrics.booked(method, record, facts_of(meter, seconds, started))
+            if meter.trace is not None:
+                meter.trace.ended(record)
         except Exception:
             _log.exception("an exchange could not be counted")
         self._say({"method": method, **_in_brief(record), "tags": list(record.tags)}, seconds)

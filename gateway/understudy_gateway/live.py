@@ -25,6 +25,9 @@ from .upgrade import (
     without_keys,
 )
 
+SpliceMaker = Callable[[asyncio.Transport, asyncio.Transport, MeterProtocol, LiveLimits], Splice]
+"""What couples two connections: client, provider, the meter beside them, the limits."""
+
 
 class Spliced(web.StreamResponse):
     """What a handler returns to aiohttp once the connection was handed to the relay: it writes nothing."""
@@ -83,12 +86,13 @@ async def relay(
     answer_headers: RawHeaders = (),
     sessions: LiveSessions | None = None,
     accepted: Callable[[], None] = lambda: None,
+    splice: SpliceMaker = Splice,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
-    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. Raises `DialError`
-    where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
-    the client. Cancelling it aborts both connections.
+    `answer_headers` are added to the client's 101; `accepted` is called when that has been written; `splice` couples
+    the two sides. Raises `DialError` where there is neither a WebSocket nor an answer upstream; like after a refusal
+    nothing has then been written to the client. Cancelling it aborts both connections.
     """
     if fault := fault_of(request):
         raise ValueError(fault.message)
@@ -99,7 +103,7 @@ async def relay(
     if client is None or client.is_closing():
         answer.transport.abort()
         return LiveOutcome(499, "client", GOING_AWAY, "the client left before it was accepted", "client_abort")
-    session = Splice(client, answer.transport, meter, limits or LiveLimits())
+    session = splice(client, answer.transport, meter, limits or LiveLimits())
     session.client.when_lost = _owner_of(request)
     try:
         tail = _tail_of(request)

@@ -16,6 +16,7 @@ from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
 from understudy.pricing.exchanges import cost_of
 from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
+from understudy.usage.generate import StreamReader
 from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.policies import DOCUMENTED, Policies
@@ -27,6 +28,7 @@ from .routes import Route
 from .spend.jobs import Jobs, VideoJob
 from .spend.log import SpendLog
 from .spend.record import Outcome, SpendRecord
+from .tracing import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -214,6 +216,7 @@ class ExchangeMeter:
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
         self.answered_at: float | None = None
+        self.trace: Trace | None = None
         self.request_bytes = self.response_bytes = 0
 
     def request_body(self, data: bytes) -> None:
@@ -256,6 +259,16 @@ class ExchangeMeter:
         """The cost of an answer that has been taken whole."""
         return self._price(Ending(self._status, "ok"))[1]
 
+    def cost_so_far(self) -> Cost | None:
+        """The cost of an event stream as far as its events came; None for an answer of another kind (STR-9)."""
+        if not isinstance(self._answer, StreamReader):
+            return None
+        return self._cost(Ending(self._status, "ok"), self._answer.so_far())
+
+    def rerouted(self, route: Route) -> None:
+        """The request goes another way than it was first sent (ERR-6); to be told before its answer."""
+        self._call = replace(self._call, route=route)
+
     def finish(self, ending: Ending) -> SpendRecord:
         """Book the exchange."""
         reading, cost = self._price(ending)
@@ -276,7 +289,7 @@ class ExchangeMeter:
 
     def _cost(self, ending: Ending, reading: Reading) -> Cost:
         route = self._call.route
-        if not ending.was_sent or ending.outcome == "rejected" or self._is_free():
+        if not ending.was_sent or self._is_free():
             return Cost()
         return cost_of(
             self._books.book,
@@ -324,6 +337,7 @@ class LiveMeter:
     """Reads copies of one session's messages."""
 
     def __init__(self, books: Books, call: Call) -> None:
+        self.call: Final = call
         self._books = books
         self._call = call
         self._provider = call.route.upstream.kind
@@ -332,6 +346,7 @@ class LiveMeter:
         self._unread = 0
         self.client_messages = self.server_messages = self.client_bytes = self.server_bytes = 0
         self.close_code: int | None = None
+        self.trace: Trace | None = None
 
     def client_message(self, payload: bytes) -> None:
         """Take a message of the client."""

@@ -15,12 +15,12 @@ from .credentials import Credentials, CredentialsFailed
 from .headers import for_client, for_live_upstream
 from .http import CredentialsMissing, Progress, credential_of
 from .keys import Caller
-from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
+from .live import LiveSessions, Spliced, SpliceMaker, accept_and_close, fault_of, relay
 from .metering import Ending, LiveMeter
 from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig
-from .splice import LiveLimits, LiveOutcome
+from .splice import LiveLimits, LiveOutcome, Splice
 from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
 
 NO_CREDENTIALS: Final = 4001
@@ -122,7 +122,14 @@ class LivePassthrough:
 
         try:
             outcome = await relay(
-                request, dial, meter, self._limits, answer_headers=ids, sessions=self._sessions, accepted=accepted
+                request,
+                dial,
+                meter,
+                self._limits,
+                answer_headers=ids,
+                sessions=self._sessions,
+                accepted=accepted,
+                splice=self._splicing(meter),
             )
         except DialError as error:
             return _refused(
@@ -135,6 +142,10 @@ class LivePassthrough:
         if outcome.refusal.status == 401 and (credentials := self._credentials.get(route.credential.id)):
             credentials.rejected()
         return _passed_on(outcome.refusal, ids)
+
+    def _splicing(self, meter: LiveMeter) -> SpliceMaker:
+        """What couples a session's two sides."""
+        return Splice
 
     async def _accept_and_close(
         self, request: web.BaseRequest, code: int, reason: str, ids: RawHeaders, progress: Progress
@@ -150,6 +161,8 @@ def _why(outcome: LiveOutcome) -> str | None:
         return None
     if outcome.refusal is not None:
         return f"the provider refused the session with HTTP {outcome.status}"
+    if outcome.ended_by == "gateway" and outcome.outcome == "rejected":
+        return outcome.reason
     return f"ended by {outcome.ended_by}, close code {outcome.code}"
 
 

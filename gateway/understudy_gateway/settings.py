@@ -9,6 +9,8 @@ from understudy.pricing.book import Layer
 from understudy.secret import Secret
 from understudy.usage.policies import Policies
 
+from .features import Features
+
 Provider = Literal["gemini", "vertex_ai"]
 
 MASTER_KEY_ID: Final = "master"
@@ -90,18 +92,23 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccount:
-    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates."""
+    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates.
+
+    `name` is the operator's own (`model_name`), by which other settings speak of it.
+    """
 
     model: str
     account: Account
     rates: Rates = Rates()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
     """One key that clients may show. `id` stands for it in logs and records; `models` is not enforced yet.
 
-    `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever).
+    `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever). `guardrails` are those that
+    the key's requests are judged by beside the ones for all.
     """
 
     id: str
@@ -111,6 +118,7 @@ class GatewayKey:
     max_budget: Decimal | None = None
     budget_duration: str | None = None
     rates: Rates = Rates()
+    guardrails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,7 @@ class GatewayConfig:
     limits: Limits = field(default_factory=Limits)
     notices: tuple[str, ...] = ()
     admin_key: Secret | None = None
+    features: Features = field(default_factory=Features)
 
     @property
     def accounts(self) -> tuple[Account, ...]:

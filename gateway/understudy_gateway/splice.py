@@ -273,9 +273,13 @@ class Splice:
 
     def shut_down(self, code: int, reason: str) -> None:
         """End it from here, with the same code for both."""
-        self._decide("gateway", code, reason, "ok")
+        self.end_with(code, reason, "ok")
+
+    def end_with(self, code: int, reason: str, outcome: End, *, shown: str | None = None) -> None:
+        """End it from here; `shown` is what the two sides are told in place of the reason."""
+        self._decide("gateway", code, reason, outcome)
         for side in self._sides:
-            side.close_with(code, reason)
+            side.close_with(code, reason if shown is None else shown)
         self._settle()
 
     def abort(self) -> None:

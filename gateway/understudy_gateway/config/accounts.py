@@ -121,8 +121,12 @@ def _models(reading: Reading, top: Block, check: Check) -> tuple[ModelAccount, .
             reading.notice((*place, "model"), "has no effect here: it begins with neither gemini/ nor vertex_ai/")
             continue
         account = _account(reading, block, place, f"model_list[{path[1]}]", provider, check)
-        found.append(ModelAccount(model, account, _rates(reading, block, place)))
+        found.append(ModelAccount(model, account, _rates(reading, block, place), _label(reading, entry, path)))
     return tuple(found)
+
+
+def _label(reading: Reading, entry: Block, path: Path) -> str:
+    return reading.text(entry, path, "model_name") or ""
 
 
 def _rates(reading: Reading, block: Block, path: Path) -> Rates:

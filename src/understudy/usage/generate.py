@@ -177,6 +177,10 @@ class StreamReader:
         if lines:
             self._take(lines)
 
+    def so_far(self) -> Reading:
+        """What the events said that have come whole; more may follow."""
+        return self._fold.result()
+
     def finish(self) -> Reading:
         """What the events said, as far as they came."""
         self._take(self._lines.finish())
