@@ -51,6 +51,8 @@ PURE = (
         if path.stem not in (*SUITE_EDGES, "__init__", "__pycache__")
     ),
     *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
+    *(f"understudy_gateway.{name}" for name in ("features", "attempts", "fallbacks", "mocking", "streams")),
+    *(f"understudy_gateway.guardrails.{name}" for name in ("values", "automaton", "patterns", "texts")),
     *(f"understudy_gateway.upstream.{name}" for name in ("exchanges", "framing", "connection", "pool")),
     *(f"understudy_simulator.{name}" for name in ("playback", "operations", "answers", "cues", "audio")),
     *(f"understudy_simulator.{name}" for name in ("draws", "tampering", "layers", "arms", "scripted", "single_reply")),

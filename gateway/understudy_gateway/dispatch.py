@@ -158,7 +158,7 @@ class Dispatcher:
             return self._refused(arrival, found, caller)
         lease = self._admission.admit(caller.key_id, request.method, found)
         if isinstance(lease, Refusal):
-            return self._refused(arrival, lease, caller)
+            return self._refused(arrival, lease, caller, found)
         serve = self._serve_live if is_live else self._serve_http
         return await serve(serving, arrival, found, caller, lease)
 
@@ -194,10 +194,12 @@ class Dispatcher:
             return replace(ending, outcome="timeout", reason="the gateway ended")
         return ending
 
-    def _refused(self, arrival: Arrival, refusal: Refusal, caller: Caller | None = None) -> web.StreamResponse:
-        """Answer and log a request that came to no route."""
+    def _refused(
+        self, arrival: Arrival, refusal: Refusal, caller: Caller | None = None, found: Route | None = None
+    ) -> web.StreamResponse:
+        """Answer and log a request that was not let in."""
         key_id = caller.key_id if caller else None
-        self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
+        self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started, found)
         return refusal_answer(refusal, arrival.ids)
 
 

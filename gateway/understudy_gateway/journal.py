@@ -16,6 +16,7 @@ from .limits.admission import Admission, Lease
 from .metering import Ending, ExchangeMeter, LiveMeter
 from .metrics import Facts, Metrics
 from .refusals import Refusal
+from .routes import Route
 from .spend.record import SpendRecord
 
 _log = logging.getLogger(__name__)
@@ -46,17 +47,22 @@ class Journal:
         self._admission.ended(lease, record)
         if record is None:
             return
-        seconds = self._monotonic() - started
+        facts = facts_of(meter, self._monotonic() - started, started)
         try:
-            self._metrics.booked(method, record, facts_of(meter, seconds, started))
+            self._metrics.booked(method, record, facts)
             if meter.trace is not None:
                 meter.trace.ended(record)
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say({"method": method, **_in_brief(record), "tags": list(record.tags)}, seconds)
+        self._say({"method": method, **_in_brief(record), "tags": list(record.tags), **_seen(facts)}, facts.seconds)
 
-    def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
-        """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
+    def refused(
+        self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float, found: Route | None = None
+    ) -> None:
+        """Count and log a request that was not let in, `found` being the route that it would have taken.
+
+        Strangers get no spend record: they could fill the disk.
+        """
         self._metrics.refused(method, refusal)
         line = {
             "method": method,
@@ -66,6 +72,8 @@ class Journal:
             "outcome": "rejected",
             "reason": refusal.reason.name,
         }
+        if found is not None:
+            line |= {"provider": found.upstream.kind, "route": found.name, "model": found.model}
         self._say(line, self._monotonic() - started)
 
     def _say(self, line: dict[str, Any], seconds: float) -> None:
@@ -86,6 +94,12 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
     return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
+
+
+def _seen(facts: Facts) -> dict[str, Any]:
+    """Sizes in bytes, and the time to the head of the answer where there was one (OBS-5)."""
+    sizes = {"bytes_in": facts.request_bytes, "bytes_out": facts.response_bytes}
+    return sizes if facts.first_byte_s is None else {**sizes, "first_byte_ms": round(facts.first_byte_s * 1000, 1)}
 
 
 def _json(line: dict[str, Any]) -> str:

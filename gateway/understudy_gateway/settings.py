@@ -176,6 +176,7 @@ class GatewayConfig:
     notices: tuple[str, ...] = ()
     admin_key: Secret | None = None
     features: Features = field(default_factory=Features)
+    json_logs: bool = False
 
     @property
     def accounts(self) -> tuple[Account, ...]:

@@ -11,6 +11,7 @@ from understudy.secret import Secret
 from ..limits.windows import Period
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
+from .callbacks import read_callbacks
 from .document import MAX_BYTES, Lines, Path, read_document
 from .features import read_features
 from .guardrails import key_guardrails
@@ -108,6 +109,7 @@ def parse_config(
         limits=_limits(reading, ours),
         admin_key=_admin_key(reading, ours, development),
         features=read_features(reading, top, litellm, ours, accounts.models),
+        json_logs=read_callbacks(reading, litellm),
         notices=tuple(reading.notices),
     )
     if reading.problems:

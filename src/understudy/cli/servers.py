@@ -200,9 +200,8 @@ def gateway(
 ) -> None:
     """Run the reference passthrough gateway.
 
-    It changes credentials and no byte of a body, and counts what each exchange costs. The records
-    stand in a store that `understudy spend` reads; in development mode there is none unless named.
-    SIGHUP reads the configuration anew; what runs goes on.
+    It changes credentials and no byte of a body, and counts what each exchange costs. The records stand in a store that
+    `understudy spend` reads; in development mode there is none unless named. SIGHUP reads the configuration anew.
 
     \b
     Examples:
@@ -230,15 +229,16 @@ def gateway(
     tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
     path = store_to_write(store, development=settings.development, workers=workers)
     kept = None if path is None else SpendStore(path)
-    ports = _ports(port, tls_port, admin_port)
+    ports, in_json = _ports(port, tls_port, admin_port), settings.json_logs
     if workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
-        serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line)
+        serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line, json_logs=in_json)
         return
     listen, folder = Listen(host, port, tls_port, admin_port, shares_ports), metrics_folder()
     server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=folder)
-    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
+    again = reloading(server, config)
+    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=again, json_logs=in_json)
 
 
 def _worker_options(host: str, names: Sequence[str], files: Mapping[str, Path | None]) -> list[str]:
