@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from understudy.messages import RawHeaders, header_value
+from understudy.messages import RawHeaders, header_values
 
 from .answers import Answer, refusal_answer
 from .attempts import Again, Answered, Attempts, Elsewhere, Enough, Unsent, wait_of
@@ -23,7 +23,7 @@ from .fallbacks import FallbackRoutes
 from .features import REPEATABLE, Fallback
 from .guardrails.judging import Blocked, Guards, Subject
 from .guardrails.taps import AnswerTap
-from .http import HttpPassthrough, Progress, _Refused  # pyright: ignore[reportPrivateUsage]
+from .http import HttpPassthrough, Progress, _cost_field, _Refused  # pyright: ignore[reportPrivateUsage]
 from .keys import Caller
 from .metering import Ending, ExchangeMeter
 from .mocking import MOCK_PREFIX, mocked, without_mocks
@@ -58,6 +58,7 @@ class _Taken:
     upload: asyncio.Task[None] | None
     early: bytes = b""
     is_early_whole: bool = False
+    is_metered: bool = False
 
 
 @dataclass(slots=True)
@@ -143,8 +144,9 @@ class AttendedPassthrough(HttpPassthrough):
             call.held = _Held()
         if not rules or not call.head.has_body:
             return None
-        coding = header_value(call.request.raw_headers, b"content-encoding") or b"identity"
-        is_readable = call.held.is_whole and coding.strip().lower() == b"identity"
+        # As they go up: a coding may also have been set by x-pass-.
+        codings = header_values(call.head.headers, b"content-encoding")
+        is_readable = call.held.is_whole and all(coding.strip().lower() == b"identity" for coding in codings)
         subject = self._subject(call)
         return await self._guards.judge(rules, call.held.data, is_whole=is_readable, subject=subject)
 
@@ -192,7 +194,10 @@ class AttendedPassthrough(HttpPassthrough):
         fallbacks = self._fallbacks.of(call.route)
         attempts = self._attempts(call, len(fallbacks))
         while True:
-            taken = await self._attempt(call, attempts, fallbacks)
+            try:
+                taken = await self._attempt(call, attempts, fallbacks)
+            except _Refused as refused:
+                return self._refusal(refused, self._own_fields(call, attempts), call.progress)
             if taken is None:
                 continue
             try:
@@ -333,13 +338,32 @@ class AttendedPassthrough(HttpPassthrough):
         changes = is_stream and (features.cost_in_streams or features.stream_error_event or features.sse_ping_s)
         if rules or changes or taken.early or taken.is_early_whole:
             tap = AnswerTap(self._guards, rules, self._subject(call), head.headers) if rules else None
+            taken, own = await self._with_cost(call, taken, own)
             passing = Passing(self._config, taken.exchange, head, call.meter, tap, is_stream=is_stream)
-            answer = await passing.passed(call.request, own, call.progress, taken.early, is_whole=taken.is_early_whole)
+            answer = await passing.passed(
+                call.request,
+                own,
+                call.progress,
+                taken.early,
+                is_whole=taken.is_early_whole,
+                is_metered=taken.is_metered,
+            )
         else:
             answer = await self._relay(call.request, call.route, taken.exchange, head, call.meter, own, call.progress)
         if call.progress.ending.outcome == "ok" and (taken.upload is None or taken.upload.done()):
             taken.exchange.release()
         return answer
+
+    async def _with_cost(self, call: _Call, taken: _Taken, own: RawHeaders) -> tuple[_Taken, RawHeaders]:
+        """The cost of a small answer for its head, where that is asked for (OBS-3)."""
+        if not self._config.response_cost_header or taken.early or taken.is_early_whole:
+            return taken, own
+        held = await self._held(taken.exchange, call.route, taken.head)
+        taken = replace(taken, early=held.body, is_early_whole=held.is_whole)
+        if not held.is_whole:
+            return taken, own
+        call.meter.feed(held.body)
+        return replace(taken, is_metered=True), (*own, *_cost_field(call.meter))
 
 
 async def _abandoned(exchange: Exchange, upload: asyncio.Task[None] | None) -> None:

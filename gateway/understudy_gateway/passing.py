@@ -60,17 +60,28 @@ class Passing:
         self._injection = CostInjection(meter.feed, self._cost) if injects else None
         self._left = head.length
         self._last = b""
+        self._is_metered = False
         self._ping: asyncio.TimerHandle | None = None
 
     async def passed(
-        self, request: web.BaseRequest, own: RawHeaders, progress: Progress, early: bytes, *, is_whole: bool
+        self,
+        request: web.BaseRequest,
+        own: RawHeaders,
+        progress: Progress,
+        early: bytes,
+        *,
+        is_whole: bool,
+        is_metered: bool = False,
     ) -> Answer:
         """Pass the answer on; `early` is what was read of its body, all of it if `is_whole`.
+
+        `is_metered`: the meter has seen that.
 
         What is returned has been written whole or was broken off; `progress` tells which.
         """
         status = self._head.status
         progress.ending = Ending(status, "client_abort")
+        self._is_metered = is_metered or self._injection is not None
         answer = Answer(status, self._head.phrase, self._fields(own))
         try:
             answer.begin(request)
@@ -124,7 +135,7 @@ class Passing:
         if self._left is not None:
             self._left -= len(data)
         self._write(answer, out[:-1] if keeps else out)
-        if self._injection is None:
+        if not self._is_metered:
             self._meter.feed(data)
         if self._tap is not None:
             self._last = out[-1:] if keeps else b""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from understudy.messages import RawHeaders, header_value
+from understudy.messages import RawHeaders, header_value, header_values
 from understudy.pricing.cost import plain
 from understudy.rpc_status import error_info, rpc_status
 
@@ -30,8 +30,8 @@ _USAGE: Final = frozenset({b'"usageMetadata"', b'"usage_metadata"'})
 def is_plain_stream(headers: RawHeaders) -> bool:
     """Whether an answer is an event stream without a content coding: one with a coding is left alone."""
     kind = (header_value(headers, b"content-type") or b"").partition(b";")[0].strip().lower()
-    coding = (header_value(headers, b"content-encoding") or b"identity").strip().lower()
-    return kind == b"text/event-stream" and coding == b"identity"
+    codings = header_values(headers, b"content-encoding")
+    return kind == b"text/event-stream" and all(coding.strip().lower() == b"identity" for coding in codings)
 
 
 class Boundaries:

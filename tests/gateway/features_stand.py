@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from gateway_stand import KEY, UPSTREAM_KEY
 
@@ -20,7 +21,7 @@ def featured(
     litellm: Mapping[str, object] | None = None,
     keys: list[dict[str, object]] | None = None,
     top: Mapping[str, object] | None = None,
-    **ours: object,
+    **ours: Any,
 ) -> GatewayConfig:
     """A configuration in front of the provider at `base`."""
     environ = {
@@ -37,12 +38,12 @@ def featured(
     return parse_config(document, environ)
 
 
-def guardrail(name: str = "no-secrets", *, mode: object = "pre_call", **params: object) -> dict[str, object]:
+def guardrail(name: str = "no-secrets", *, mode: object = "pre_call", **params: Any) -> dict[str, object]:
     """An entry of `guardrails`, for all keys unless said otherwise."""
     return {"guardrail_name": name, "litellm_params": {"mode": mode, "default_on": True, **params}}
 
 
-def words(*found: str, **params: object) -> dict[str, object]:
+def words(*found: str, **params: Any) -> dict[str, object]:
     """A deny list."""
     return guardrail(guardrail="deny_list", blocked_words=list(found), **params)
 

@@ -1,6 +1,7 @@
 """`x-pass-*` attacked on a running gateway: one request for each name that it may not set (HDR-4, S-22 to S-25)."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from gateway_stand import GENERATE, KEY, UPSTREAM_KEY, Reply, asked, client, config_of, gateway, request
@@ -26,8 +27,7 @@ VERTEX = "/vertex_ai/v1/publishers/google/models/gemini-2.5-flash:generateConten
 
 
 def settings(url: str):
-    found = config_of(url)
-    return type(found)(**{name: getattr(found, name) for name in found.__slots__} | {"key_header": "x-my-key"})
+    return replace(config_of(url), key_header="x-my-key")
 
 
 def odd_case(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from features_stand import featured
@@ -205,6 +206,14 @@ async def test_an_answer_that_never_comes_is_not_asked_for_again():
     assert (reply.status, reply.reason, len(up.requests)) == (502, "UPSTREAM_BROKE", 1)
 
 
+async def test_the_client_is_told_of_attempts_that_all_failed():
+    async with double() as gone:
+        closed = gone.url
+    async with gateway("", config=retrying(closed, 1)) as running:
+        reply = await asked(running, request())
+    assert (reply.reason, reply.value(b"x-litellm-attempted-retries")) == ("UNREACHABLE", b"1")
+
+
 async def test_a_body_larger_than_what_is_held_is_sent_once():
     async with double(answering(BUSY)) as up, gateway("", config=retrying(up.url, body_bytes=1000)) as running:
         reply = await asked(running, request(body=b"x" * 200_000))
@@ -295,7 +304,7 @@ def entry(name: str, model: str, **params: object) -> dict[str, object]:
     return {"model_name": name, "litellm_params": {"model": model, **params}}
 
 
-def falling(first: str, second: str, *, most: int = 0, **more: object):
+def falling(first: str, second: str, *, most: int = 0, **more: Any):
     """A gateway whose own account is at `first`, with one of each provider at `second`."""
     models = [
         entry("flash", "gemini/gemini-2.5-flash"),

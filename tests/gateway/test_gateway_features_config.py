@@ -158,6 +158,13 @@ def test_two_guardrails_have_two_names_and_keys_name_those_that_are_there():
     assert "there is no guardrail 'no-secret' (did you mean 'no-secrets'?)" in found
 
 
+def test_a_guardrail_that_nobody_asks_for_is_told():
+    found = featured(BASE, top={"guardrails": [words("a", default_on=False)]})
+    assert "no-secrets judges nothing" in found.notices[0]
+    keys: list[dict[str, object]] = [{"id": "team", "key": KEY, "guardrails": ["no-secrets"]}]
+    assert featured(BASE, top={"guardrails": [words("a", default_on=False)]}, keys=keys).notices == ()
+
+
 def test_during_call_is_judged_before_the_call_and_said_so():
     found = featured(BASE, top={"guardrails": [words("a", mode="during_call")]})
     assert found.features.guardrails[0].modes == {"pre_call"}

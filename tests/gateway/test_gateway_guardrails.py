@@ -69,6 +69,7 @@ async def test_a_word_of_the_deny_list_is_refused_by_the_guardrails_name_and_not
         said("x" * 100_000 + " hunter2"),
         b'{"systemInstruction": {"parts": [{"text": "hunter2"}]}, "contents": []}',
         b"hunter2 in no JSON",
+        said("hunter2").decode().encode("utf-16-le"),
         b'[{"broken": "hunter2',
     ],
 )
@@ -145,6 +146,21 @@ async def test_what_is_too_large_or_cannot_be_read_ends_as_configured(outcome, s
     reply, seen, _ = await one(lambda url: featured(url, top={"guardrails": [rule]}), sent)
     assert reply.status == status
     assert [one.body for one in seen] == ([body] if status == 200 else [])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Content-Encoding", "identity"), ("content-encoding", "gzip")],
+        [("x-pass-content-encoding", "gzip")],
+        [("Content-Encoding", "identity, gzip")],
+    ],
+)
+async def test_a_coding_cannot_be_hidden_from_the_guardrail(headers):
+    sent = request(body=gzip.compress(said("hunter2")), headers=headers)
+    reply, seen, _ = await one(lambda url: featured(url, top={"guardrails": [words("hunter2")]}), sent)
+    assert_blocked(reply)
+    assert not seen
 
 
 async def test_a_body_that_is_too_large_streams_on_while_it_comes():
@@ -388,6 +404,18 @@ async def test_an_answer_that_is_allowed_is_the_same_bytes(framing, coding):
     assert (reply.status, reply.body, reply.is_whole, record.outcome) == (200, sent, True, "ok")
     if coding != b"br":
         assert record.cost == cost(1, 1)
+
+
+async def test_the_cost_header_is_there_beside_a_guardrail():
+    # OBS-3
+    answer = answering(response(event("fine", usageMetadata=usage(1, 1))[6:-2]))
+    rules = {"guardrails": [words("hunter2", mode="post_call")]}
+    config = lambda url: featured(url, top=rules, response_cost_header=True)  # noqa: E731
+    reply, _, record = await one(config, request(), up=answer)
+    assert (reply.value(b"x-litellm-response-cost"), record.cost) == (b"0.0000028", cost(1, 1))
+    bad = answering(response(event("hunter2", usageMetadata=usage(1, 1))[6:-2]))
+    reply, _, record = await one(config, request(), up=bad)
+    assert (reply.is_whole, record.outcome, record.cost) == (False, "rejected", cost(1, 1))
 
 
 async def test_an_answer_that_cannot_be_read_is_not_let_through_unless_configured():

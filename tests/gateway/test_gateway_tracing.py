@@ -80,7 +80,7 @@ async def test_with_tracing_on_the_trace_goes_on_with_a_span_of_our_own(tmp_path
         "gen_ai.usage.input_tokens": "10",
         "gen_ai.usage.output_tokens": "12",
         "http.response.status_code": "200",
-        "understudy.request_id": reply.value(b"x-litellm-call-id").decode(),
+        "understudy.request_id": (reply.value(b"x-litellm-call-id") or b"").decode(),
         "understudy.route": "gemini",
         "understudy.key_id": "team",
         "understudy.cost": "0.000033",

@@ -14,7 +14,7 @@ from .accounts import key_text_problem, read_accounts
 from .callbacks import read_callbacks
 from .document import MAX_BYTES, Lines, Path, read_document
 from .features import read_features
-from .guardrails import key_guardrails
+from .guardrails import key_guardrails, notice_idle
 from .policies import read_policies
 from .prices import read_prices
 from .reading import Block, Check, Reading, checked
@@ -91,8 +91,11 @@ def parse_config(
         _FIELD_NAME,
         "the name of a header such as X-Litellm-Key is wanted",
     )
+    keys = _keys(reading, top, general, ours, development)
+    features = read_features(reading, top, litellm, ours, accounts.models)
+    notice_idle(reading, features.guardrails, keys)
     config = GatewayConfig(
-        keys=_keys(reading, top, general, ours, development),
+        keys=keys,
         gemini=accounts.gemini,
         vertex=accounts.vertex,
         models=accounts.models,
@@ -108,7 +111,7 @@ def parse_config(
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
         admin_key=_admin_key(reading, ours, development),
-        features=read_features(reading, top, litellm, ours, accounts.models),
+        features=features,
         json_logs=read_callbacks(reading, litellm),
         notices=tuple(reading.notices),
     )

@@ -1,6 +1,7 @@
 """The block `guardrails`, in LiteLLM's words."""
 
 import re
+from collections.abc import Sequence
 from typing import Final, cast, get_args
 
 from understudy.errors import did_you_mean
@@ -8,6 +9,7 @@ from understudy.errors import did_you_mean
 from ..guardrails.patterns import PatternError, automaton_of
 from ..guardrails.values import MAX_BYTES, Guardrail, Mode, Outcome
 from ..routes import RouteName
+from ..settings import GatewayKey
 from .document import Path
 from .reading import Block, Reading
 
@@ -48,6 +50,14 @@ def key_guardrails(reading: Reading, block: Block, path: Path, top: Block) -> tu
         if name not in known:
             reading.problem((*path, "guardrails"), f"there is no guardrail '{name}'{did_you_mean(name, known)}")
     return names
+
+
+def notice_idle(reading: Reading, guardrails: Sequence[Guardrail], keys: Sequence[GatewayKey]) -> None:
+    """Say which guardrails nobody asks for."""
+    named = {name for key in keys for name in key.guardrails}
+    for guardrail in guardrails:
+        if not guardrail.default_on and guardrail.name not in named:
+            reading.notice(PATH, f"{guardrail.name} judges nothing: default_on is not set, and no key names it")
 
 
 def _names(top: Block) -> set[str]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from understudy.messages import RawHeaders, header_value
+from understudy.messages import RawHeaders, header_values
 from understudy.usage.inflate import BlindReader, inflating
 from understudy.usage.reading import Reading
 
@@ -30,7 +30,7 @@ class AnswerTap:
         self._scans = [(rule, Scan(rule.automaton), Scan(rule.automaton)) for rule in rules if rule.automaton]
         self._asking = [_Asking(guards, rule, subject) for rule in rules if rule.hook]
         self._blocked: Blocked | None = None
-        coding = (header_value(headers, b"content-encoding") or b"").decode("latin-1")
+        coding = b",".join(header_values(headers, b"content-encoding")).decode("latin-1")
         self._copy = inflating(coding, _Plain(self._read))
         self._is_blind = isinstance(self._copy, BlindReader)
 

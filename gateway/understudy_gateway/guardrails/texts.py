@@ -33,7 +33,8 @@ class TextReader:
 
     def feed(self, data: bytes, *, is_last: bool = False) -> tuple[str, str]:
         """The next bytes, cut anywhere, as `spelled` and `said`."""
-        text = self._tail + self._decoder.decode(data, is_last)
+        # Without NUL, UTF-16 reads as the ASCII that it mostly is.
+        text = self._tail + self._decoder.decode(data, is_last).replace("\0", "")
         self._tail = ""
         spelled: list[str] = []
         said: list[str] = []
