@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import logging
+import random
 
 import features_stand
 import pytest
@@ -127,6 +128,17 @@ async def test_a_guardrail_judges_for_the_keys_that_name_it_and_on_the_routes_th
         assert_blocked(await asked(running, request(vertex, body=said("xyzzy"))), "by-route")
         assert (await asked(running, request(vertex, body=said("hunter2")))).status == 200
     assert len(up.requests) == 2
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("block", 400), ("allow", 200)])
+async def test_what_would_take_too_long_to_judge_ends_as_what_is_too_large(outcome, status):
+    # R-36, 2.7: a text made for the pattern costs some tenths of a second at most.
+    rule = guardrail(guardrail="regex", patterns=[r"a(a|b){40}(a|b){40}z"], on_large=outcome)
+    hard = "".join(random.Random(1).choices("ab", k=50_000))
+    reply, seen, record = await one(lambda url: featured(url, top={"guardrails": [rule]}), request(body=hard.encode()))
+    assert (reply.status, len(seen)) == (status, status == 200)
+    if outcome == "block":
+        assert record.reason.endswith("it would take too long to judge")
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("block", 400), ("allow", 200)])

@@ -3,7 +3,8 @@
 Regular expressions of the standard library go back and try again, so that a short text may take them minutes. Here all
 ways through the patterns are followed at once (Thompson 1968), and sets of ways that were met are remembered as states
 (RE2 does so too): a character costs one look-up, or at worst one walk over the nodes, whose number is limited. Since
-the state is all that is kept, a text may come in pieces. What is remembered is bounded (S-56).
+the state is all that is kept, a text may come in pieces. What is remembered is bounded (S-56), and so is the work for
+one piece: a text made to forget and walk again and again is given up.
 """
 
 import re
@@ -13,8 +14,15 @@ from enum import Enum, auto
 from typing import Final
 
 MOST_STATES: Final = 2000
+MOST_WORK: Final = 500_000
+"""Nodes that are looked at for one piece of text, some tenths of a second; look-ups count for nothing."""
+
 _MOST_CHARACTERS: Final = 4096
 """Characters whose next state is remembered at each state, and whose kind is remembered at all."""
+
+
+class Exhausted(Exception):
+    """A piece of text needs more work than it may."""
 
 
 class Edge(Enum):
@@ -94,6 +102,7 @@ class Automaton:
         self._states: dict[tuple[frozenset[int], _Before], State] = {}
         self.walks = 0
         """How often the nodes were walked over; all else were look-ups."""
+        self._work = 0
         firsts = [self._atoms[atom].pattern for atom in self._first_atoms()]
         flags = [self._atoms[atom].flags & re.IGNORECASE for atom in self._first_atoms()]
         spelled = [f"(?i:{source})" if flag else source for source, flag in zip(firsts, flags, strict=True)]
@@ -110,7 +119,8 @@ class Automaton:
         return self._state(self._begins, _Before.LINE)
 
     def read(self, state: State, text: str) -> State | None:
-        """The state after `text`; None as soon as a pattern was found."""
+        """The state after `text`; None as soon as a pattern was found. Raises Exhausted."""
+        self._work = 0
         at, size, idle = 0, len(text), self._begins
         while at < size:
             if state.waiting == idle:  # nothing has begun: to where something can
@@ -148,6 +158,9 @@ class Automaton:
     def _walk(self, state: State, kind: int, behind: _Before) -> State | None:
         self.walks += 1
         closed = self._closed(state.waiting, _edges(state.before, behind))
+        self._work += len(closed)
+        if self._work > MOST_WORK:
+            raise Exhausted
         if self._has_end(closed):
             return None
         taking = (self._nodes[number] for number in closed)

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .automaton import Automaton, State
+from .automaton import Automaton, Exhausted, State
 from .hooks import Hook, HookFailed, HookRunner, Judged, hook_named
 from .patterns import automaton_of
 from .texts import TextReader
 from .values import Guardrail, Mode, Outcome
 
-SLICE: Final = 64 * 1024
+SLICE: Final = 4 * 1024
 """Bytes that are judged at one go; then others have their turn on the event loop."""
+
+FOUND: Final = "a pattern or a word was found"
+HARD: Final = "it would take too long to judge"
 
 _ODD: Final = re.compile(r"[^ -~]")
 _LONGEST_REASON: Final = 80
@@ -61,29 +64,44 @@ class Subject:
 
 
 class Scan:
-    """One automaton over one text that comes in pieces."""
+    """The patterns of one rule over one text that comes in pieces."""
 
-    def __init__(self, automaton: Automaton) -> None:
+    def __init__(self, rule: Rule, automaton: Automaton) -> None:
+        self._rule = rule
         self._automaton = automaton
         self._state: State = automaton.begin()
+        self._has_given_up = False
 
-    def feed(self, text: str) -> bool:
-        """Whether something was found."""
-        following = self._automaton.read(self._state, text) if text else self._state
+    def feed(self, text: str) -> Blocked | None:
+        """The block, if something was found by now. What would take too long ends as what is too large (R-36)."""
+        if not text or self._has_given_up:
+            return None
+        try:
+            following = self._automaton.read(self._state, text)
+        except Exhausted:
+            self._has_given_up = True
+            return by_outcome(self._rule, self._rule.guardrail.on_large, HARD)
         if following is None:
-            return True
+            return Blocked(self._rule.name, FOUND)
         self._state = following
-        return False
+        return None
 
-    def ends(self) -> bool:
-        """Whether there is something if the text ends here; it may go on."""
-        return self._automaton.ends(self._state)
+    def ends(self) -> Blocked | None:
+        """The block, if there is one by the text's ending here; it may go on."""
+        return Blocked(self._rule.name, FOUND) if self._automaton.ends(self._state) else None
 
-    def finish(self) -> bool:
+    def finish(self) -> Blocked | None:
         """The same; another text begins."""
         found = self.ends()
         self._state = self._automaton.begin()
         return found
+
+
+def scans_of(rules: Sequence[Rule]) -> tuple[tuple[Scan, Scan], ...]:
+    """For each rule with patterns two scans: of the body as it is spelled, and of what it says."""
+    return tuple(
+        (Scan(rule, rule.automaton), Scan(rule, rule.automaton)) for rule in rules if rule.automaton is not None
+    )
 
 
 class Guards:
@@ -148,7 +166,7 @@ def by_outcome(rule: Rule, outcome: Outcome, reason: str) -> Blocked | None:
 async def _searched(rules: Sequence[Rule], body: bytes) -> tuple[Blocked | None, str]:
     """The first rule whose patterns occur in a body, and what the body says."""
     reader = TextReader()
-    scans = [(rule, Scan(rule.automaton), Scan(rule.automaton)) for rule in rules if rule.automaton is not None]
+    scans = scans_of(rules)
     texts: list[str] = []
     for at in range(0, len(body), SLICE):
         if at:
@@ -156,13 +174,11 @@ async def _searched(rules: Sequence[Rule], body: bytes) -> tuple[Blocked | None,
         is_last = at + SLICE >= len(body)
         spelled, said = reader.feed(body[at : at + SLICE], is_last=is_last)
         texts.append(said)
-        for rule, whole, joined in scans:
-            if whole.feed(spelled) or joined.feed(said) or (is_last and (whole.finish() or joined.finish())):
-                return Blocked(rule.name, FOUND), ""
+        for whole, joined in scans:
+            found = whole.feed(spelled) or joined.feed(said) or (is_last and (whole.finish() or joined.finish()))
+            if found:
+                return found, ""
     return None, "".join(texts)
-
-
-FOUND: Final = "a pattern or a word was found"
 
 
 def _rule(guardrail: Guardrail, hook: Callable[[str], Hook]) -> Rule:

@@ -12,7 +12,7 @@ from typing import Final, assert_never
 
 from .automaton import Automaton, Edge, Node, Nodes
 
-MOST_NODES: Final = 2000
+MOST_NODES: Final = 500
 """Nodes of all the patterns of one guardrail."""
 
 MOST_WORD_NODES: Final = 100_000

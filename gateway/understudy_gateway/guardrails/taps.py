@@ -12,7 +12,7 @@ from understudy.messages import RawHeaders, header_values
 from understudy.usage.inflate import BlindReader, inflating
 from understudy.usage.reading import Reading
 
-from .judging import FOUND, Blocked, Guards, Rule, Scan, Subject, by_outcome
+from .judging import Blocked, Guards, Rule, Subject, by_outcome, scans_of
 from .texts import TextReader
 from .values import Mode
 
@@ -27,7 +27,7 @@ class AnswerTap:
         self._rules = rules
         self._subject = subject
         self._text = TextReader(is_answer=True)
-        self._scans = [(rule, Scan(rule.automaton), Scan(rule.automaton)) for rule in rules if rule.automaton]
+        self._scans = scans_of(rules)
         self._asking = [_Asking(guards, rule, subject) for rule in rules if rule.hook]
         self._blocked: Blocked | None = None
         coding = b",".join(header_values(headers, b"content-encoding")).decode("latin-1")
@@ -65,9 +65,9 @@ class AnswerTap:
 
     def _read(self, data: bytes, *, is_last: bool = False) -> None:
         spelled, said = self._text.feed(data, is_last=is_last)
-        for rule, whole, joined in self._scans:
-            if whole.feed(spelled) or joined.feed(said) or (is_last and (whole.finish() or joined.finish())):
-                self._blocked = self._blocked or Blocked(rule.name, FOUND)
+        for whole, joined in self._scans:
+            found = whole.feed(spelled) or joined.feed(said) or (is_last and (whole.finish() or joined.finish()))
+            self._blocked = self._blocked or found or None
         for asking in self._asking:
             asking.more(said)
 
@@ -219,16 +219,17 @@ class _Side:
         self.rules = rules
         self._is_client = mode == "pre_call"
         self.hooked = [rule for rule in rules if rule.hook]
-        self._scans = [(rule, Scan(rule.automaton), Scan(rule.automaton)) for rule in rules if rule.automaton]
+        self._scans = scans_of(rules)
 
     def read(self, payload: bytes) -> tuple[str, Blocked | None]:
         """What a message says, and the block that comes of it."""
         spelled, said = TextReader(is_answer=not self._is_client).feed(payload, is_last=True)
         ends = any(word in payload for word in _TURN_ENDS)
         found: Blocked | None = None
-        for rule, whole, joined in self._scans:
+        for whole, joined in self._scans:
             in_message = whole.feed(spelled)
             in_message = whole.finish() or in_message
-            if in_message or joined.feed(said) or (self._is_client and joined.ends()) or (ends and joined.finish()):
-                found = found or Blocked(rule.name, FOUND)
+            by_now = joined.feed(said) or (joined.ends() if self._is_client else None)
+            by_now = (joined.finish() if ends else None) or by_now
+            found = found or in_message or by_now
         return said, found
