@@ -457,9 +457,12 @@ async def test_what_a_hook_holds_of_an_answer_is_bounded():
     answer = answering(CHUNKED + chunk(event("x" * 200)) + b"0\r\n\r\n")
     reply, _, record = await one(lambda url: featured(url, top={"guardrails": [rule]}), request(STREAM), up=answer)
     assert (reply.is_whole, record.outcome) == (False, "rejected")
+    features_stand.SEEN.clear()
     rule["litellm_params"]["on_large"] = "allow"  # pyright: ignore
+    answer = answering(CHUNKED + chunk(event("x" * 200)) + chunk(event("more")) + b"0\r\n\r\n")
     reply, _, record = await one(lambda url: featured(url, top={"guardrails": [rule]}), request(STREAM), up=answer)
     assert (reply.is_whole, record.outcome) == (True, "ok")
+    assert not features_stand.SEEN  # half a text is not asked about
 
 
 async def test_a_provider_that_breaks_off_is_told_as_ever_with_a_tap_beside_it():

@@ -10,11 +10,11 @@ one piece: a text made to forget and walk again and again is given up.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntFlag
 from typing import Final
 
 MOST_STATES: Final = 2000
-MOST_WORK: Final = 500_000
+MOST_WORK: Final = 250_000
 """Nodes that are looked at for one piece of text, some tenths of a second; look-ups count for nothing."""
 
 _MOST_CHARACTERS: Final = 4096
@@ -25,13 +25,17 @@ class Exhausted(Exception):
     """A piece of text needs more work than it may."""
 
 
-class Edge(Enum):
+class Edge(IntFlag):
     """What a node may ask of the place where it stands."""
 
-    WORD = auto()
-    NO_WORD = auto()
-    LINE_BEGIN = auto()
-    LINE_END = auto()
+    WORD = 1
+    NO_WORD = 2
+    LINE_BEGIN = 4
+    LINE_END = 8
+
+
+_NO_EDGE: Final = 0
+_ANY_EDGE: Final = 15
 
 
 @dataclass(slots=True)
@@ -67,28 +71,25 @@ class Nodes:
         return self._known[source, flags]
 
 
-class _Before(Enum):
-    """What stands before a place, or behind it."""
-
-    WORD = auto()
-    LINE = auto()
-    OTHER = auto()
+_OTHER, _WORD, _LINE = range(3)
+"""What stands before a place, or behind it; the ends of a text are such as line breaks."""
 
 
 class State:
     """Where the automaton may be: nodes that wait, and what the last character was. `next` is filled as it is met."""
 
-    __slots__ = ("before", "by_kind", "next", "waiting")
+    __slots__ = ("before", "by_kind", "is_idle", "next", "waiting")
 
-    def __init__(self, waiting: frozenset[int], before: _Before) -> None:
+    def __init__(self, waiting: frozenset[int], before: int, *, is_idle: bool = False) -> None:
         self.waiting = waiting
         self.before = before
+        self.is_idle = is_idle
         self.next: dict[str, State | None] = {}
         self.by_kind: dict[int, State | None] = {}
 
 
-_UNMET: Final = State(frozenset(), _Before.OTHER)
-_WORD: Final = re.compile(r"\w")
+_UNMET: Final = State(frozenset(), _OTHER)
+_LETTER: Final = re.compile(r"\w")
 
 
 class Automaton:
@@ -98,8 +99,11 @@ class Automaton:
         self._nodes = nodes.nodes
         self._atoms = nodes.atoms
         self._begins = frozenset(begins)
+        self._ends = frozenset(number for number, node in enumerate(self._nodes) if node.is_end)
         self._kinds: dict[str, int] = {}
-        self._states: dict[tuple[frozenset[int], _Before], State] = {}
+        self._reach: dict[tuple[int, int], frozenset[int]] = {}
+        self._states: dict[tuple[frozenset[int], int], State] = {}
+        self._idle = tuple(State(self._begins, before, is_idle=True) for before in (_OTHER, _WORD, _LINE))
         self.walks = 0
         """How often the nodes were walked over; all else were look-ups."""
         self._work = 0
@@ -111,25 +115,24 @@ class Automaton:
     @property
     def matches_nothing(self) -> bool:
         """Whether an empty text fits: such a pattern would be found everywhere."""
-        everything = self._closed(self._begins, {Edge.WORD, Edge.NO_WORD, Edge.LINE_BEGIN, Edge.LINE_END})
-        return any(self._nodes[number].is_end for number in everything)
+        return self._has_end(self._closed(self._begins, _ANY_EDGE))
 
     def begin(self) -> State:
         """The state at the start of a text."""
-        return self._state(self._begins, _Before.LINE)
+        return self._idle[_LINE]
 
     def read(self, state: State, text: str) -> State | None:
         """The state after `text`; None as soon as a pattern was found. Raises Exhausted."""
         self._work = 0
-        at, size, idle = 0, len(text), self._begins
+        at, size, search = 0, len(text), self._first.search
         while at < size:
-            if state.waiting == idle:  # nothing has begun: to where something can
-                found = self._first.search(text, at)
+            if state.is_idle:  # nothing has begun: to where something can
+                found = search(text, at)
                 if found is None:
-                    return self._state(idle, _before(text[-1]))
+                    return self._idle[_before(text[-1])]
                 if found.start() > at:
                     at = found.start()
-                    state = self._state(idle, _before(text[at - 1]))
+                    state = self._idle[_before(text[at - 1])]
             following = state.next.get(text[at], _UNMET)
             if following is _UNMET:
                 following = self._step(state, text[at])
@@ -141,7 +144,7 @@ class Automaton:
 
     def ends(self, state: State) -> bool:
         """Whether the end of the text makes a pattern whole."""
-        return self._has_end(self._closed(state.waiting, _edges(state.before, _Before.LINE)))
+        return self._has_end(self._closed(state.waiting, _edges(state.before, _LINE)))
 
     def _step(self, state: State, character: str) -> State | None:
         """One character on, from a state that has not met it lately."""
@@ -155,7 +158,7 @@ class Automaton:
         state.next[character] = following
         return following
 
-    def _walk(self, state: State, kind: int, behind: _Before) -> State | None:
+    def _walk(self, state: State, kind: int, behind: int) -> State | None:
         self.walks += 1
         closed = self._closed(state.waiting, _edges(state.before, behind))
         self._work += len(closed)
@@ -166,38 +169,50 @@ class Automaton:
         taking = (self._nodes[number] for number in closed)
         waiting = {after for node in taking if node.atom is not None and kind >> node.atom & 1 for after in node.after}
         # A pattern whose last character this was is through, if nothing more is asked of the place.
-        if self._has_end(self._closed(waiting, set())):
+        if self._has_end(self._closed(waiting, _NO_EDGE)):
             return None
         return self._state(frozenset(waiting) | self._begins, behind)
 
-    def _closed(self, numbers: Iterable[int], edges: set[Edge]) -> set[int]:
-        """These nodes, and all that are reached from them without a character."""
-        seen, left = set(numbers), list(numbers)
+    def _closed(self, numbers: Iterable[int], edges: int) -> set[int]:
+        """The nodes that take a character, and the ends, that are reached from these without one."""
+        reach = self._reach
+        found: set[int] = set()
+        for number in numbers:
+            reached = reach.get((number, edges))
+            found |= self._reached(number, edges) if reached is None else reached
+        return found
+
+    def _reached(self, number: int, edges: int) -> frozenset[int]:
+        seen, left, found = {number}, [number], set[int]()
         while left:
-            node = self._nodes[left.pop()]
-            if node.atom is not None or (node.edge is not None and node.edge not in edges):
-                continue
-            for after in node.after:
-                if after not in seen:
-                    seen.add(after)
-                    left.append(after)
-        return seen
+            at = left.pop()
+            node = self._nodes[at]
+            if node.atom is not None or node.is_end:
+                found.add(at)
+            elif node.edge is None or node.edge & edges:
+                fresh = [after for after in node.after if after not in seen]
+                seen.update(fresh)
+                left += fresh
+        self._reach[number, edges] = reached = frozenset(found)
+        return reached
 
     def _has_end(self, numbers: set[int]) -> bool:
-        return any(self._nodes[number].is_end for number in numbers)
+        return not self._ends.isdisjoint(numbers)
 
     def _kind(self, character: str) -> int:
         """Which atoms a character fits, as bits; above them what it is as a neighbour."""
         kind = self._kinds.get(character)
         if kind is None:
             kind = sum(1 << number for number, atom in enumerate(self._atoms) if atom.fullmatch(character))
-            kind |= _NEIGHBOUR[_before(character)] << len(self._atoms)
+            kind |= _before(character) << len(self._atoms)
             if len(self._kinds) >= _MOST_CHARACTERS:
                 self._kinds.clear()
             self._kinds[character] = kind
         return kind
 
-    def _state(self, waiting: frozenset[int], before: _Before) -> State:
+    def _state(self, waiting: frozenset[int], before: int) -> State:
+        if waiting == self._begins:
+            return self._idle[before]
         state = self._states.get((waiting, before))
         if state is None:
             if len(self._states) >= MOST_STATES:
@@ -206,24 +221,22 @@ class Automaton:
         return state
 
     def _first_atoms(self) -> list[int]:
-        closed = self._closed(self._begins, set(Edge))
+        closed = self._closed(self._begins, _ANY_EDGE)
         return sorted({atom for number in closed if (atom := self._nodes[number].atom) is not None})
 
 
-_NEIGHBOUR: Final = {_Before.OTHER: 0, _Before.WORD: 1, _Before.LINE: 2}
+_BEFORE: Final = tuple(
+    _LINE if letter == "\n" else _WORD if _LETTER.match(letter) else _OTHER for letter in map(chr, range(128))
+)
 
 
-def _before(character: str) -> _Before:
-    if character == "\n":
-        return _Before.LINE
-    return _Before.WORD if _WORD.match(character) else _Before.OTHER
+def _before(character: str) -> int:
+    if character < "\x80":
+        return _BEFORE[ord(character)]
+    return _WORD if _LETTER.match(character) else _OTHER
 
 
-def _edges(before: _Before, behind: _Before) -> set[Edge]:
-    """The edges that there are between two neighbours; the ends of a text are such as line breaks."""
-    edges = {Edge.WORD if (before is _Before.WORD) is not (behind is _Before.WORD) else Edge.NO_WORD}
-    if before is _Before.LINE:
-        edges.add(Edge.LINE_BEGIN)
-    if behind is _Before.LINE:
-        edges.add(Edge.LINE_END)
-    return edges
+def _edges(before: int, behind: int) -> int:
+    """The edges that there are between two neighbours, as bits."""
+    edges = 1 if (before == _WORD) is not (behind == _WORD) else 2
+    return edges | (4 if before == _LINE else 0) | (8 if behind == _LINE else 0)
