@@ -54,7 +54,10 @@ class Journal:
                 meter.trace.ended(record)
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say({"method": method, **_in_brief(record), "tags": list(record.tags), **_seen(facts)}, facts.seconds)
+        line = {"method": method, **_in_brief(record), "tags": list(record.tags)}
+        line["bytes_in"], line["bytes_out"] = facts.request_bytes, facts.response_bytes
+        line["first_byte_ms"] = None if facts.first_byte_s is None else round(facts.first_byte_s * 1000, 1)
+        self._say(line, facts.seconds)
 
     def refused(
         self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float, found: Route | None = None
@@ -78,7 +81,8 @@ class Journal:
 
     def _say(self, line: dict[str, Any], seconds: float) -> None:
         """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
-        _log.info("%s", _json({**line, "ms": round(seconds * 1000, 1)}))
+        line["ms"] = round(seconds * 1000, 1)
+        _log.info("%s", _json(line))
 
 
 def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -> Facts:
@@ -94,12 +98,6 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
     return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
-
-
-def _seen(facts: Facts) -> dict[str, Any]:
-    """Sizes in bytes, and the time to the head of the answer where there was one (OBS-5)."""
-    sizes = {"bytes_in": facts.request_bytes, "bytes_out": facts.response_bytes}
-    return sizes if facts.first_byte_s is None else {**sizes, "first_byte_ms": round(facts.first_byte_s * 1000, 1)}
 
 
 def _json(line: dict[str, Any]) -> str:

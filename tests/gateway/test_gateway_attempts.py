@@ -94,6 +94,12 @@ def test_what_may_have_been_executed_is_never_sent_again(status, is_whole, verb,
     assert (unsent.after(Unsent()) != Enough()) == allowed
 
 
+def test_the_start_of_a_video_is_never_sent_elsewhere():
+    # LRO-8: whether the other account has made one cannot be seen from here.
+    machine = Attempts(Retries(1), 2, http_method="POST", method="predictLongRunning", replayable=True)
+    assert [machine.after(Unsent()) for _ in range(2)] == [Again(0.25), Enough()]
+
+
 def test_a_401_is_answered_once_by_a_new_credential_and_never_by_a_fallback():
     machine = attempts(5, 2, statuses=frozenset({401}))
     assert machine.after(Answered(401, True)) == Again(0.0, renewed=True)
@@ -480,9 +486,10 @@ async def test_where_it_is_off_such_headers_and_in_bodies_such_words_are_data():
     # ERR-8, BODY-2
     body = b'{"mock_testing_rate_limit_error": true, "mock_testing_fallbacks": true, "mock_response": "x"}'
     headers = {"x-mock-testing-rate-limit-error": "true"}
-    async with double() as up, gateway("", config=featured(up.url)) as running:
-        assert (await asked(running, request(headers=headers, body=body))).status == 200
-    assert up.requests[0].values(b"x-mock-testing-rate-limit-error") == [b"true"]
+    for config in (featured, lambda url: featured(url, stream_error_event=True)):
+        async with double() as up, gateway("", config=config(up.url)) as running:
+            assert (await asked(running, request(headers=headers, body=body))).status == 200
+        assert up.requests[0].values(b"x-mock-testing-rate-limit-error") == [b"true"]
     async with double() as up, gateway("", config=mocking(up.url)) as running:
         assert (await asked(running, request(body=body))).status == 200
     assert up.requests[0].body == body

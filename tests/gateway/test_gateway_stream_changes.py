@@ -51,6 +51,7 @@ WITHOUT: list[bytes] = [
     b'data: {"usageMetadata": [{"a": 1}]}\n\n',
     b'data: {"usageMetadata":\ndata: {"a": 1}}\n\n',
     b'data: {"usageMetadata": {"a": 1\n\n',
+    b'data: {}\ndata: {"usageMetadata": {"a": 1}}\n\n',
     b"retry: 5\n\n",
     b"\n\n\n",
     b'{"usageMetadata": {"a": 1}}\n\n',
