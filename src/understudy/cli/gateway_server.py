@@ -76,7 +76,9 @@ def run_gateway(options: GatewayOptions) -> None:
         raise ConfigError("--workers: a Unix socket has one process behind it")
     if options.workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
-        serve_workers(options.workers, _worker_options(options, path), ports, options.host, options.json_line)
+        told = _worker_options(options, path)
+        in_json = settings.json_logs
+        serve_workers(options.workers, told, ports, options.host, options.json_line, json_logs=in_json)
         return
     listen = Listen(
         options.host, ports["--port"], ports["--tls-port"], ports["--admin-port"], is_shared=options.shares_ports
@@ -91,7 +93,16 @@ def run_gateway(options: GatewayOptions) -> None:
         metrics_folder=metrics_folder(),
     )
     life = reloading(server, config, options.environ)
-    serve("gateway", server, trust, ports, options.json_line, options.until_stdin_ends, when_hung_up=life)
+    serve(
+        "gateway",
+        server,
+        trust,
+        ports,
+        options.json_line,
+        options.until_stdin_ends,
+        when_hung_up=life,
+        json_logs=settings.json_logs,
+    )
 
 
 def _worker_options(options: GatewayOptions, store: Path | None) -> list[str]:
