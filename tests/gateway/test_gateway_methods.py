@@ -33,7 +33,7 @@ async def test_every_method_passes_with_and_without_a_body(method):
 async def test_trace_and_connect_are_405_with_the_methods_that_pass(method):
     """URL-12, ERR-3."""
     async with field() as attack:
-        target = PATH if method == "TRACE" else "127.0.0.1:%d" % attack.canary.port
+        target = PATH if method == "TRACE" else f"127.0.0.1:{attack.canary.port}"
         reply = await attack.asked(request(target, method=method, body=None))
         assert reply.status == 405
         assert set((reply.value(b"allow") or b"").decode().split(", ")) == set(METHODS)
@@ -68,9 +68,7 @@ EXPECT = {"Expect": "100-continue", "x-number": "1"}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "fields", [{"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}], ids=["sized", "chunked"]
-)
+@pytest.mark.parametrize("fields", [{"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}], ids=["size", "chunks"])
 @pytest.mark.parametrize("expect", ["100-continue", "100-Continue"])
 async def test_the_body_is_called_for_once_the_key_is_accepted_and_arrives_once(fields, expect):
     """HDR-12: the gateway's own 100, before any answer; the field does not go up."""

@@ -231,8 +231,6 @@ def gateway(
     path = store_to_write(store, development=settings.development, workers=workers)
     kept = None if path is None else SpendStore(path)
     ports = _ports(port, tls_port, admin_port)
-    if workers > 1 and host.startswith("unix:"):
-        raise ConfigError("--workers: a Unix socket has one process behind it")
     if workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
