@@ -58,6 +58,8 @@ def serve_workers(
     `ports` maps each port's option to the wanted number, the admin port's too. A worker that ends by itself is started
     again; a SIGHUP goes to all. Raises ConfigError if a port is taken or a worker does not start.
     """
+    if host.startswith("unix:"):
+        raise ConfigError("--workers: a Unix socket has one process behind it")
     start_logging("gateway", json_logs=json_logs)
     holders: list[socket.socket] = []
     try:
