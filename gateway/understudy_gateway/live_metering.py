@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -86,11 +87,11 @@ class LiveMeter:
         self.close_code = code
         self._duration_s, self._unread = duration_s, unread
 
-    def give_up(self, ending: Ending) -> SpendRecord:
+    def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
         """Book the session as one of which nothing is known: `finish` has failed."""
-        return self._books.record(self._call, None, ending, unknown(FAILED), None)
+        return self._books.record(self._call, None, ending, unknown(FAILED), None, ended)
 
-    def finish(self, ending: Ending) -> SpendRecord:
+    def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
         """Book the session and, before that, if it came to be, write its documented line (pricing 9)."""
         session = self._reader.finish()
         if session.model is not None and holds_key(session.model.encode("utf-8", "surrogatepass"), self._key):
@@ -121,4 +122,4 @@ class LiveMeter:
                     self._provider, cost, tokens=tokens, characters=characters, duration_s=round(self._duration_s, 3)
                 ),
             )
-        return self._books.record(self._call, session.model, ending, cost, usage if was_session else None)
+        return self._books.record(self._call, session.model, ending, cost, usage if was_session else None, ended)

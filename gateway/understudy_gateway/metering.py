@@ -4,15 +4,16 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
-from understudy.pricing.cost import Cost, lines_json, unknown
+from understudy.pricing.cost import Cost, unknown
 from understudy.pricing.exchanges import cost_of
 from understudy.pricing.videos import cost_of_videos, reservation
 from understudy.usage.operations import VeoRequest, VeoRequestReader
@@ -34,13 +35,15 @@ _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 FAILED: Final = "the gateway failed to find out what it cost"
 """Why a cost is unknown that should not be."""
 
+LOST_START: Final = "the answer to a video's start was lost: whether it was made is not known"
+"""Its start and polls are free, but here no poll will ever tell (R-2, S-74)."""
+
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How an exchange ended. `was_sent`: the provider may have executed it; `reason` in words, if it has one."""
 
     status: int
@@ -49,8 +52,7 @@ class Ending:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """Who asks for what: the request id, the key's id, the HTTP method, the route, the start (UTC) and the tags."""
 
     id: str
@@ -88,9 +90,15 @@ class Books:
         self.book, self.policies = book, policies
 
     def record(
-        self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
+        self,
+        call: Call,
+        model: str | None,
+        ending: Ending,
+        cost: Cost,
+        usage: Mapping[str, Any] | None,
+        ended: datetime | None = None,
     ) -> SpendRecord:
-        """Book one exchange or session."""
+        """Book one exchange or session; it ended now if `ended` (UTC) says nothing else."""
         record = SpendRecord(
             id=call.id,
             key_id=call.key_id,
@@ -102,9 +110,9 @@ class Books:
             cost=cost.total,
             known=cost.known.value,
             reason=ending.reason or cost.reason,
-            lines=tuple(lines_json(cost)),
+            lines=cost.lines,
             started=call.started,
-            ended=self.now(),
+            ended=ended or self.now(),
             kind="session" if call.route.is_live else "exchange",
             provider=call.route.upstream.kind,
             tags=call.tags,
@@ -147,7 +155,7 @@ class Books:
         cost = cost if problem is None else unknown(problem)
         usage = {"lines": len(batch.lines), "failed": batch.failed}
         record = _record_of_job(_job_of(call, batch.name, VeoRequest()), "ok", cost, usage, self.now())
-        self.jobs.once(replace(record, model=batch.model))
+        self.jobs.once(msgspec.structs.replace(record, model=batch.model))
 
     def close(self) -> None:
         """The gateway ends: jobs that are kept in memory alone are booked as estimates."""
@@ -186,7 +194,7 @@ def _record_of_job(
         cost=cost.total,
         known=cost.known.value,
         reason=cost.reason,
-        lines=tuple(lines_json(cost)),
+        lines=cost.lines,
         started=job.started,
         ended=ended,
         kind="operation",
@@ -260,12 +268,20 @@ class ExchangeMeter:
         """The cost of an answer that has been taken whole."""
         return self._price(Ending(self._status, "ok"))[1]
 
-    def give_up(self, ending: Ending) -> SpendRecord:
-        """Book the exchange as one of which nothing is known: `finish` has failed."""
-        return self._books.record(self._call, self._call.route.model, ending, unknown(FAILED), None)
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but its own record comes of the exchange, so that the booking may wait a moment."""
+        return self._asked is None and self._call.route.operation is None
 
-    def finish(self, ending: Ending) -> SpendRecord:
-        """Book the exchange; the record is the last thing, so that it is not booked where this fails."""
+    def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """Book the exchange as one of which nothing is known: `finish` has failed."""
+        return self._books.record(self._call, self._call.route.model, ending, unknown(FAILED), None, ended)
+
+    def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """Book the exchange; it ended now if `ended` (UTC) says nothing else.
+
+        The record is the last thing, so that it is not booked where this fails.
+        """
         reading, cost = self._price(ending)
         operation = reading.operation
         if operation is not None and ending.outcome == "ok" and self._status < 300:
@@ -274,7 +290,7 @@ class ExchangeMeter:
             self._books.polled(self._call, operation, reading.problem)
             if reading.batch is not None:
                 self._books.batch_read(self._call, reading.batch, reading.problem)
-        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage)
+        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage, ended)
 
     def _price(self, ending: Ending) -> tuple[Reading, Cost]:
         if self._priced is None:
@@ -286,6 +302,8 @@ class ExchangeMeter:
         route = self._call.route
         if not ending.was_sent or ending.outcome == "rejected" or self._is_free():
             return Cost()
+        if self._asked is not None and ending.outcome != "ok" and self._status < 300:
+            return unknown(LOST_START)
         return cost_of(
             self._books.book,
             route.upstream.kind,

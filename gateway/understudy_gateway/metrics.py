@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from understudy.pricing.book import PriceBook
+from understudy.usage.meters import Unit
 
 from .refusals import Refusal
 from .spend.record import SpendRecord
@@ -30,8 +33,7 @@ Labels = tuple[str, ...]
 Gauge = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What was seen of one exchange beside its record: seconds and bytes.
 
     `overhead_s`: the part of `first_byte_s` in which the gateway did not wait for the provider.
@@ -159,10 +161,10 @@ class Metrics:
         if record.known == "unknown":
             self._count("cost_unknown", (record.route, model), 1)
         for line in record.lines:
-            part = line.get("part", OTHER)
-            self._count("cost", (record.route, model, part), float(line.get("amount", "0")))
-            if line.get("unit") == "token":
-                self._count("tokens", (record.route, model, part), float(line.get("quantity", "0")))
+            labels = (record.route, model, line.part.value)
+            self._count("cost", labels, float(line.amount))
+            if line.unit == Unit.TOKEN:
+                self._count("tokens", labels, float(line.quantity))
 
     def _count(self, name: str, labels: Labels, amount: float) -> None:
         found = self.counters[name]

@@ -16,6 +16,7 @@ from gateway_process import MASTER, ask, get
 from gateway_stand import BOOK, KEY, asked, config_of, gateway, recorded, request
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 from test_gateway_limits import answers
 from test_gateway_spend import RECORD, START
 from upstream_double import double
@@ -142,7 +143,7 @@ async def test_questions_beyond_the_most_are_turned_away_and_traffic_goes_on(tmp
 async def test_an_answer_that_takes_too_long_is_given_up_and_its_thread_is_free_again(tmp_path):
     books = SpendStore(tmp_path / "s.db")
     for number in range(3000):
-        books.add(replace(RECORD, id=str(number)))
+        books.add(changed(RECORD, id=str(number)))
     books.close()
     with pytest.raises(ConfigError, match="interrupted"):
         summary(tmp_path / "s.db", "key", Wanted(), stop=lambda: True)
@@ -175,8 +176,8 @@ async def test_without_a_store_that_is_said():
 async def test_logs_go_page_by_page_and_sums_are_exact(tmp_path):
     async with admin(tmp_path / "s.db") as running:
         for number in range(5):
-            running.spend.add(replace(RECORD, id=str(number), cost=Decimal("1E-7"), tags=("a", "b") if number else ()))
-        running.spend.add(replace(RECORD, id="5", cost=None, known="unknown", key_id=None))
+            running.spend.add(changed(RECORD, id=str(number), cost=Decimal("1E-7"), tags=("a", "b") if number else ()))
+        running.spend.add(changed(RECORD, id="5", cost=None, known="unknown", key_id=None))
         assert running.spend.flush()
         pages, place = [], 0
         while place is not None:
@@ -211,7 +212,7 @@ def test_sums_are_those_of_fractions(tmp_path_factory, entries):
     for key, model, day, amount in entries:
         known = "unknown" if amount is None else "exact"
         begun = START + timedelta(days=day)
-        store.add(replace(RECORD, key_id=key, model=model, started=begun, cost=amount, known=known))
+        store.add(changed(RECORD, key_id=key, model=model, started=begun, cost=amount, known=known))
     store.close()
     for by, place in (("key", 0), ("model", 1), ("day", 2)):
         groups, total = summary(path, by, Wanted())
@@ -230,7 +231,7 @@ def test_filters_choose_by_time_key_model_and_tag(tmp_path):
     store = SpendStore(path)
     for number in range(4):
         begun = START + timedelta(days=number)
-        store.add(replace(RECORD, id=str(number), key_id=f"k{number % 2}", tags=("odd",) * (number % 2), started=begun))
+        store.add(changed(RECORD, id=str(number), key_id=f"k{number % 2}", tags=("odd",) * (number % 2), started=begun))
     store.close()
 
     def chosen(**words: str) -> str:

@@ -13,6 +13,7 @@ from gateway_stand import BOOK, GENERATE, KEY, UPSTREAM_KEY, asked, client, conf
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace as changed
 from test_gateway_metering import ASKS, NAME, VEO, done
 from test_gateway_spend import RECORD
 from upstream_double import Seen, Talk, double, response
@@ -375,7 +376,7 @@ def operation(cost: str | None, **changes) -> Foreign:
 
 
 def settled(cost: str | None) -> SpendRecord:
-    return replace(RECORD, id=NAME, kind="operation", cost=None if cost is None else Decimal(cost), started=NOW)
+    return changed(RECORD, id=NAME, kind="operation", cost=None if cost is None else Decimal(cost), started=NOW)
 
 
 def job(name: str = NAME) -> VideoJob:
@@ -416,7 +417,7 @@ def test_a_name_that_is_given_out_again_is_held_and_charged_again():
     for minutes in range(2):
         moment = NOW + timedelta(minutes=minutes)
         admission.job_started(replace(job(), started=moment), Decimal(1))
-        admission.job_booked(replace(settled("1"), started=moment))
+        admission.job_booked(changed(settled("1"), started=moment))
     assert (budget.reserved, budget.spent) == (0, 2)
 
 
@@ -489,6 +490,7 @@ async def test_requests_are_refused_while_the_store_is_down_if_that_is_set(tmp_p
             await until(lambda: not store.is_down)
             assert (await asked(running, request())).status == 200
             assert len(up.requests) == (2 if refuses else 3)
+            await recorded(running, len(up.requests))
             await asyncio.to_thread(running.spend.flush)
             assert (store.lost, len(list(all_records(path, Wanted())))) == (0, len(up.requests))
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 import pytest
 from gateway_process import MASTER, ask, get
 from gateway_stand import BOOK, GENERATE, KEY, asked, config_of, recorded, request
+from msgspec.structs import replace as changed
 from prometheus_client.parser import text_string_to_metric_families
 from test_gateway_limits import ANSWER, answers
 from test_gateway_metering import ASKS, NAME, VEO, done
@@ -149,7 +150,7 @@ async def test_workers_are_added_up_and_one_that_ended_stays_counted(tmp_path):
         assert (await asked(running, request())).status == 200
         await recorded(running)
         other = Metrics(BOOK)
-        other.booked("POST", replace(RECORD, route="gemini", provider="gemini"), Facts(0.3, 0.2, 5, 6))
+        other.booked("POST", changed(RECORD, route="gemini", provider="gemini"), Facts(0.3, 0.2, 5, 6))
         other.in_flight = 7
         other.count_from("spend_lost", (), lambda: 3)
         gone = metrics_page.Shared(tmp_path, other, {"spend_waiting": lambda: 5})
@@ -185,7 +186,7 @@ def test_what_a_killed_worker_had_under_way_is_not_counted_and_what_it_had_count
 async def test_a_worker_that_gets_the_process_id_of_an_earlier_one_leaves_its_numbers_alone(tmp_path):
     for _ in range(2):
         metrics = Metrics(BOOK)
-        metrics.booked("POST", replace(RECORD, provider="gemini"), Facts(0.1))
+        metrics.booked("POST", changed(RECORD, provider="gemini"), Facts(0.1))
         await metrics_page.Shared(tmp_path, metrics, {}).close()
     found = metrics_page.Shared(tmp_path, Metrics(BOOK), {}).all()
     assert sum(number for one in found for *_, number in one["counters"]["requests"]) == 2
@@ -194,11 +195,11 @@ async def test_a_worker_that_gets_the_process_id_of_an_earlier_one_leaves_its_nu
 def test_labels_that_clients_make_up_share_one_name():
     metrics = Metrics(BOOK)
     for number in range(3000):
-        record = replace(RECORD, model=f"m{number}", provider="gemini")
+        record = changed(RECORD, model=f"m{number}", provider="gemini")
         metrics.booked(f"M{number}", record, Facts(0.1, close_code=3000 + number))
     for version in range(2000):  # known, in as many forms as a client likes: one name
-        metrics.booked("POST", replace(RECORD, model=f"gemini-2.5-flash@{version:03}", provider="gemini"), Facts(0.1))
-    metrics.booked("POST", replace(RECORD, kind="session", status=101, provider="gemini"), Facts(1, close_code=4999))
+        metrics.booked("POST", changed(RECORD, model=f"gemini-2.5-flash@{version:03}", provider="gemini"), Facts(0.1))
+    metrics.booked("POST", changed(RECORD, kind="session", status=101, provider="gemini"), Facts(1, close_code=4999))
     assert set(metrics.counters["requests"]) == {
         ("gemini", "other", "2xx", "other", "none"),
         ("gemini", "POST", "2xx", "gemini-2.5-flash", "none"),
@@ -210,7 +211,7 @@ def test_labels_that_clients_make_up_share_one_name():
 
 def test_a_model_that_the_next_price_book_knows_gets_its_name():
     metrics = Metrics(PriceBook.from_layers([Layer("none", {})]))
-    record = replace(RECORD, provider="gemini")
+    record = changed(RECORD, provider="gemini")
     metrics.booked("POST", record, Facts(0.1))
     metrics.book = BOOK
     metrics.booked("POST", record, Facts(0.1))

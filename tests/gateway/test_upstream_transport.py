@@ -16,7 +16,7 @@ from upstream_double import Double, Seen, Talk, answering, double, response
 from understudy_gateway.refusals import Reason
 from understudy_gateway.routes import Upstream
 from understudy_gateway.upstream.exchanges import RequestHead, UpstreamError, UpstreamSilent
-from understudy_gateway.upstream.transport import HttpUpstream, taking_turns
+from understudy_gateway.upstream.transport import POOL_IDLE_S, HttpUpstream, taking_turns
 
 pytestmark = pytest.mark.usefixtures("each_loop")
 
@@ -32,7 +32,8 @@ def to(provider: Double | int, method: str = "GET", length: int | None = None, *
 
 @asynccontextmanager
 async def upstream(tls: ssl.SSLContext | None = None, **settings: float) -> AsyncIterator[HttpUpstream]:
-    made = HttpUpstream(tls or ssl.create_default_context(), settings.pop("connect_s", WAIT_S), **settings)
+    connect_s, idle_s = settings.get("connect_s", WAIT_S), settings.get("pool_idle_s", POOL_IDLE_S)
+    made = HttpUpstream(tls or ssl.create_default_context(), connect_s, idle_s)
     try:
         async with asyncio.timeout(3 * WAIT_S):
             yield made

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Protocol, cast
 
+import msgspec
+
 from understudy.pricing.cost import ZERO
 
 from ..refusals import Reason, Refusal
@@ -35,8 +37,7 @@ _GUESS_FADES: Final = Decimal("0.9")
 """By how much the guess falls with each cheaper request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """What one exchange or session holds while it runs; given back by `Admission.ended`.
 
     `spent` is what the key had spent before it, where that is to be told (OBS-3).
@@ -48,6 +49,11 @@ class Lease:
     reserved: Reserved | None = None
     is_live: bool = False
     spent: Decimal | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to give back."""
+        return not self.gates and self.reserved is None and not self.is_live
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,7 @@ class LocalAdmission:
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """Give back what the lease holds, and charge what was spent; unknown costs what was reserved (S-74)."""
-        if not lease.gates and lease.reserved is None and not lease.is_live and not self._has_budgets:
+        if lease.is_empty and not self._has_budgets:
             return
         with self._lock:
             now = self._monotonic()

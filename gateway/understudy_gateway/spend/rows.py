@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from understudy.pricing.cost import plain
+from understudy.pricing.cost import lines_json, plain
 from understudy.usage.operations import VeoRequest
 
 from .jobs import Done, VideoJob
@@ -44,7 +44,7 @@ def record_row(uid: str, record: SpendRecord) -> Row:
             None if record.cost is None else plain(record.cost),
             record.known,
             _optional(record.reason),
-            _json(record.lines),
+            _json(lines_json(record.lines)),
         ),
         *(rfc3339(record.started), rfc3339(record.ended)),
     )

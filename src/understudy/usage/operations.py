@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from .predictions import LeanBody
 from .reading import OperationReading, Reading
 from .resources import batch_of
@@ -105,7 +107,7 @@ class OperationReader:
         problem = None if is_object(response) else "the operation is done and has neither response nor error"
         batch = batch_of(value)
         if batch is not None:
-            return Reading(operation=OperationReading(name, is_done=True), batch=batch)
+            return msgspec.structs.replace(batch, operation=OperationReading(name, is_done=True))
         delivered, filtered = _videos(as_object(response))
         operation = OperationReading(name, is_done=True, delivered=delivered, filtered=filtered)
         return Reading(operation=operation, problem=problem)
