@@ -10,12 +10,13 @@ from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
-from understudy.messages import RawHeaders
+from understudy.messages import RawHeaders, header_value
 from understudy.pricing.cost import plain
 
 from .answers import own_answer, refusal_answer
+from .cors import Origins
 from .headers import holds_key
 from .http import HttpPassthrough, Progress
 from .ids import ids_of
@@ -53,8 +54,13 @@ class Serving:
         self.http: Final = http
         self.live: Final = live
         self.checks_live_budgets: Final = config.live_budget_check
+        self.origins: Final = Origins(config.network.allowed_origins)
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
+
+    def lets_page_in(self, headers: RawHeaders, caller: Caller) -> bool:
+        """Whether a Live handshake may go on for what it says of the page that sends it (S-58)."""
+        return self.origins.lets_in(headers, caller.presented, self._config.key_header)
 
     def route(self, method: str, raw_target: bytes) -> Route | Refusal:
         """Where a request goes. Clients ask for few targets, again and again; long ones are not remembered (S-56)."""
@@ -79,7 +85,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 class Dispatcher:
     """Serves requests by `serving`, which may be replaced at any time; requests under way keep theirs.
 
-    `is_draining`: new requests are refused; `is_cutting`: what is cancelled from now on was cut by the gateway.
+    `is_leaving`: who asks for readiness is told so; `is_draining`: new requests are refused; `is_cutting`: what is
+    cancelled from now on was cut by the gateway.
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class Dispatcher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.serving = serving
+        self.is_leaving = False
         self.is_draining = False
         self.is_cutting = False
         self._books = books
@@ -108,6 +116,8 @@ class Dispatcher:
         """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""
         self._metrics.in_flight += 1
         ids = ids_of(request.raw_headers, self.serving.keys.occurs_in)
+        if self.serving.origins:
+            ids = (*ids, *self.serving.origins.fields(request.raw_headers))
         try:
             return await self._dispatch(Arrival(request, ids, self._monotonic()))
         except ConnectionError:  # the client left while it was written to
@@ -132,12 +142,14 @@ class Dispatcher:
 
     def health(self, path: bytes, ids: RawHeaders) -> web.StreamResponse:
         """The answer to a path of `HEALTH`."""
-        is_ready = not (self.is_draining and path == b"/health/readiness")
+        is_ready = not ((self.is_draining or self.is_leaving) and path == b"/health/readiness")
         body = json.dumps({"status": "ok" if is_ready else "draining"}).encode() + b"\n"
         return own_answer(200 if is_ready else 503, ((b"Content-Type", b"application/json"),), body, ids)
 
     async def _dispatch(self, arrival: Arrival) -> web.StreamResponse:
         request, serving = arrival.request, self.serving
+        if request.version is not HttpVersion11 and not _is_http_1_0(request):
+            return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
         target = raw_target(request)
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
@@ -146,6 +158,8 @@ class Dispatcher:
             answer = refusal_answer(Refusal(Reason.DRAINING, retry_after_s=1), arrival.ids)
             answer.force_close()
             return answer
+        if serving.origins and (told := serving.origins.preflight(request.method, request.raw_headers)) is not None:
+            return own_answer(204, told, None, arrival.ids)
         found = serving.route(request.method, target)
         if isinstance(found, Refusal) and found.reason in _PUBLIC:
             return self._refused(arrival, found)
@@ -153,6 +167,8 @@ class Dispatcher:
         caller = serving.keys.caller(request.raw_headers, parameters(query), is_live=is_live)
         if isinstance(caller, Refusal):
             return self._refused(arrival, caller)
+        if is_live and not serving.lets_page_in(request.raw_headers, caller):
+            return self._refused(arrival, Refusal(Reason.ORIGIN_REFUSED), caller)
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
@@ -204,7 +220,15 @@ class Dispatcher:
         """Answer and log a request that came to no route."""
         key_id = caller.key_id if caller else None
         self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
-        return refusal_answer(refusal, arrival.ids)
+        answer = refusal_answer(refusal, arrival.ids)
+        if refusal.reason is Reason.BAD_REQUEST or header_value(arrival.request.raw_headers, b"transfer-encoding"):
+            answer.force_close()  # what follows may be no request (S-36, S-18)
+        return answer
+
+
+def _is_http_1_0(request: web.BaseRequest) -> bool:
+    """Whether a request that is not of HTTP/1.1 can be read as one of HTTP/1.0: that has no transfer coding (S-36)."""
+    return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

@@ -18,7 +18,7 @@ from understudy.pricing.cost import plain
 
 from .answers import Answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
-from .headers import for_client, for_upstream, shows_google
+from .headers import for_client, for_upstream, shows_google, with_via
 from .keys import Caller
 from .metering import Ending, ExchangeMeter
 from .refusals import Reason, Refusal
@@ -67,6 +67,8 @@ class HttpPassthrough:
         self._upstream = upstream
         self._credentials = credentials
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
+        self._is_unbuffered = config.network.unbuffered_sse
+        self._via = (config.network.via or "").encode("ascii")
 
     async def serve(
         self,
@@ -104,6 +106,8 @@ class HttpPassthrough:
             key_header=self._key_header,
             keeps_google=not credential,
         )
+        if self._via and not isinstance(headers, Refusal):
+            headers = with_via(headers, self._via)
         if isinstance(headers, Refusal):
             raise _Refused(headers)
         length = header_value(request.raw_headers, b"content-length")
@@ -240,9 +244,11 @@ class HttpPassthrough:
         progress.ending = Ending(status, "client_abort")
         held = await self._held(exchange, route, head) if self._config.response_cost_header else _Held()
         own = ids
+        if self._is_unbuffered and _kind(head) == b"text/event-stream":
+            own = (*own, (b"X-Accel-Buffering", b"no"))
         if held.is_whole:
             meter.feed(held.body)
-            own = (*ids, *_cost_field(meter))
+            own = (*own, *_cost_field(meter))
         answer = Answer(status, head.phrase, for_client(head.headers, own))
         try:
             whole = b"" if held.is_whole else exchange.whole()
@@ -253,6 +259,8 @@ class HttpPassthrough:
                 meter.feed(data)
             if answer.is_choked:
                 await self._drained(answer)
+            if held.failure is not None:
+                raise held.failure
             while whole is None and (data := await exchange.receive(timeouts.idle_s)):
                 answer.put(data)
                 meter.feed(data)
@@ -280,8 +288,7 @@ class HttpPassthrough:
         Google sends unary answers in chunks, so the length is seldom known. An answer that turns out long, or that
         breaks off, is passed on from there as every other.
         """
-        kind = (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
-        if route.method in _STREAMING or kind != b"application/json" or head.status != 200:
+        if route.method in _STREAMING or _kind(head) != b"application/json" or head.status != 200:
             return _Held()
         if head.length is not None and head.length > HELD_BYTES:
             return _Held()
@@ -292,17 +299,23 @@ class HttpPassthrough:
                 if not chunk:
                     return _Held(bytes(body), is_whole=True)
                 body += chunk
-        except UpstreamError:
-            pass  # met again, and told, when the answer is passed on
+        except UpstreamError as error:
+            return _Held(bytes(body), failure=error)
         return _Held(bytes(body))
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What was held back of an answer, and whether that is all of it."""
+    """What was held back of an answer, and whether that is all of it; `failure` is why there will be no more."""
 
     body: bytes = b""
     is_whole: bool = False
+    failure: UpstreamError | None = None
+
+
+def _kind(head: ResponseHead) -> bytes:
+    """The media type of an answer, in lower case."""
+    return (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
 
 
 class CredentialsMissing(Exception):
@@ -334,7 +347,13 @@ async def credential_of(
 def _refused_ending(refused: _Refused) -> Ending:
     refusal = refused.refusal
     match refusal.reason:
-        case Reason.UNREACHABLE | Reason.UPSTREAM_BROKE | Reason.UPSTREAM_MALFORMED:
+        case (
+            Reason.UNREACHABLE
+            | Reason.UPSTREAM_BROKE
+            | Reason.UPSTREAM_MALFORMED
+            | Reason.HOST_NOT_ALLOWED
+            | Reason.LOOP_DETECTED
+        ):
             return Ending(refusal.status, "upstream_abort", refused.was_sent, refusal.message)
         case Reason.CONNECT_TIMEOUT | Reason.FIRST_BYTE_TIMEOUT:
             return Ending(refusal.status, "timeout", refused.was_sent, refusal.message)

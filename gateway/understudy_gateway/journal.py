@@ -37,7 +37,6 @@ class _Ended:
     """An exchange that waits to be booked: its seconds, and when it ended (UTC)."""
 
     method: str
-    lease: Lease
     meter: ExchangeMeter
     ending: Ending
     seconds: float
@@ -72,14 +71,15 @@ class Journal:
     ) -> None:
         """Book, count and log an exchange or session: at once where a limit or a job waits for it, else with others."""
         seconds = self._monotonic() - started
-        if lease.is_empty and type(meter) is ExchangeMeter and meter.is_plain:
-            self._waiting.append(_Ended(method, lease, meter, ending, seconds, started, self._now()))
+        if type(meter) is ExchangeMeter and meter.is_plain and not self._admission.waits_for(lease):
+            self._waiting.append(_Ended(method, meter, ending, seconds, started, self._now()))
             if len(self._waiting) >= GATHERED:
                 self.book()
             elif self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.book)
             return
-        record = _booked(meter, ending)
+        self.book()  # records stay in the order in which exchanges ended
+        record = self._booked(meter, ending)
         self._admission.ended(lease, record)
         self._tell(method, record, meter, seconds, started)
 
@@ -90,8 +90,7 @@ class Journal:
             self._timer = None
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            record = _booked(one.meter, one.ending, one.ended)
-            self._admission.ended(one.lease, record)  # a budget may have come to the key meanwhile
+            record = self._booked(one.meter, one.ending, one.ended)
             self._tell(one.method, record, one.meter, one.seconds, one.started)
 
     def _tell(
@@ -110,6 +109,17 @@ class Journal:
             _log.exception("an exchange could not be counted")
         self._say(LogLine({"method": method}, seconds * 1000, record))
 
+    def _booked(
+        self, meter: ExchangeMeter | LiveMeter, ending: Ending, ended: datetime | None = None
+    ) -> SpendRecord | None:
+        """The record; where it cannot be made one of unknown cost: what was asked for may have cost something."""
+        for book in (meter.finish, meter.give_up):
+            try:
+                return book(ending, ended)
+            except Exception:
+                _log.exception("an exchange could not be booked")
+        return None
+
     def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
         """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
         self._metrics.refused(method, refusal)
@@ -127,16 +137,6 @@ class Journal:
         """The one line of an exchange. Who logs otherwise looks for the caller and writes the text, here and now."""
         if _log.isEnabledFor(logging.INFO):
             _log.handle(logging.LogRecord(_log.name, logging.INFO, "", 0, line, None, None))
-
-
-def _booked(meter: ExchangeMeter | LiveMeter, ending: Ending, ended: datetime | None = None) -> SpendRecord | None:
-    """The record; where it cannot be made one of unknown cost: what was asked for may have cost something."""
-    for book in (meter.finish, meter.give_up):
-        try:
-            return book(ending, ended)
-        except Exception:
-            _log.exception("an exchange could not be booked")
-    return None
 
 
 class LogLine:

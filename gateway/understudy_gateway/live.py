@@ -100,11 +100,12 @@ async def relay(
     if client is None or client.is_closing():
         answer.transport.abort()
         return LiveOutcome(499, "client", GOING_AWAY, "the client left before it was accepted", "client_abort")
-    session = Splice(client, answer.transport, meter, limits or LiveLimits())
+    session = Splice(client, answer.transport, meter, limits or LiveLimits(), answer.deflate)
     session.client.when_lost = _owner_of(request)
     try:
         tail = _tail_of(request)
-        client.write(switching_head(request.raw_headers, _selected(request, answer.subprotocol), answer_headers))
+        chosen = _selected(request, answer.subprotocol)
+        client.write(switching_head(request.raw_headers, chosen, answer_headers, answer.extension))
         accepted()
         begun(session)
         session.couple(tail, answer.leftover)

@@ -278,9 +278,9 @@ class ExchangeMeter:
         return self._books.record(self._call, self._call.route.model, ending, unknown(FAILED), None, ended)
 
     def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
-        """Book the exchange; it ended now if `ended` (UTC) says nothing else.
+        """Book the exchange; the record is the last thing, so that it is not booked where this fails.
 
-        The record is the last thing, so that it is not booked where this fails.
+        It ended now if `ended` (UTC) says nothing else.
         """
         reading, cost = self._price(ending)
         operation = reading.operation

@@ -48,6 +48,7 @@ class Reason(Enum):
     WRONG_KEY = 401, "The gateway key is not valid."
     TWO_KEYS = 401, "The request shows two different gateway keys."
     NO_CREDENTIALS = 401, "The gateway has no credentials for this provider: set {}."
+    ORIGIN_REFUSED = 403, "This web page may not use the gateway: see allowed_origins."
     NOT_ADMIN = 403, "This key may not ask for that: the admin key is wanted."
     NOT_LOCAL = 403, "The admin port answers programs on this machine, at its loopback address."
     NO_ROUTE = 404, _PREFIXES
@@ -55,6 +56,7 @@ class Reason(Enum):
     NO_STORE = 404, "The gateway keeps no spend store."
     METHOD_REFUSED = 405, "The gateway does not pass this method."
     REQUEST_TIMEOUT = 408, "The request body stopped before its end."
+    HEAD_TIMEOUT = 408, "The head of the request was not there in time."
     BODY_TOO_LARGE = 413, "The request body is larger than the gateway's limit."
     LIMIT_REACHED = 429, "The gateway's limit of {} is reached."
     BUDGET_EXCEEDED = 429, "The budget of this gateway key is used up."
@@ -63,14 +65,16 @@ class Reason(Enum):
     UNREACHABLE = 502, "The provider cannot be reached."
     UPSTREAM_BROKE = 502, "The provider closed the connection before it answered."
     UPSTREAM_MALFORMED = 502, "The provider's answer is not HTTP."
+    HOST_NOT_ALLOWED = 502, "The provider's host is none that may be connected to: see upstream_hosts, plain_upstream."
     CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
-    TOO_MANY_SESSIONS = 503, "The gateway holds as many Live sessions as it may."
     STORE_DOWN = 503, "The gateway cannot write what requests cost, and is set to take none then."
     ADMIN_BUSY = 503, "The admin port has as many questions as it may."
     STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
+    TOO_MANY_SESSIONS = 503, "The gateway has as many Live sessions as it takes."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."
     FIRST_BYTE_TIMEOUT = 504, "The provider did not answer in time."
+    LOOP_DETECTED = 508, "The provider's address is the gateway itself."
 
     @property
     def status(self) -> int:

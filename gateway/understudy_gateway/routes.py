@@ -5,7 +5,7 @@ from typing import Literal
 
 from understudy.surfaces import Surface
 
-from .settings import Account, Provider
+from .settings import UNIX, Account, Provider
 
 RouteName = Literal["gemini", "vertex_ai", "gemini-live", "vertex_ai-live"]
 
@@ -25,6 +25,8 @@ class Upstream:
     @property
     def authority(self) -> str:
         """Host and port as the Host field has them."""
+        if self.host.startswith(UNIX):
+            return "localhost"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 

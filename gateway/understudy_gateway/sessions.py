@@ -7,13 +7,15 @@ from typing import Final
 
 from aiohttp import web
 
-from understudy.messages import RawHeaders
+from understudy.messages import RawHeaders, header_values
 from understudy.rpc_status import error_info, rpc_status
 
 from .answers import Answer, own_answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
-from .headers import for_client, for_live_upstream
+from .destinations import Destinations
+from .headers import for_client, for_live_upstream, with_via
 from .http import CredentialsMissing, Progress, credential_of
+from .inflating import offers_of
 from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
 from .live_metering import POLICY, LiveMeter
@@ -23,6 +25,7 @@ from .routes import Route
 from .settings import ApiKey, GatewayConfig
 from .splice import LiveLimits, LiveOutcome
 from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
+from .upstream.dialling import Dialler
 
 NO_CREDENTIALS: Final = 4001
 NO_PROJECT: Final = 4002
@@ -39,6 +42,7 @@ class LivePassthrough:
         tls: ssl.SSLContext,
         monotonic: Callable[[], float],
         sessions: LiveSessions,
+        destinations: Destinations,
     ) -> None:
         """`sessions` has those that run, also under an earlier configuration."""
         self._config = config
@@ -46,8 +50,16 @@ class LivePassthrough:
         self._tls = tls
         self._monotonic = monotonic
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
-        self._limits = LiveLimits(message_bytes=config.limits.message_bytes, stall_s=config.timeouts.write_s)
+        self._via = (config.network.via or "").encode("ascii")
+        timeouts = config.timeouts
+        self._limits = LiveLimits(
+            message_bytes=config.limits.message_bytes,
+            stall_s=timeouts.write_s,
+            ping_s=timeouts.live_ping_s,
+            idle_s=timeouts.live_idle_s,
+        )
         self._sessions = sessions
+        self._dialler = Dialler(config.timeouts.connect_s, destinations)
 
     async def serve(
         self,
@@ -89,6 +101,8 @@ class LivePassthrough:
             keeps_google=not credential,
             user_project=project.encode("ascii") if project and credential else None,
         )
+        if self._via and not isinstance(headers, Refusal):
+            headers = with_via(headers, self._via)
         if isinstance(headers, Refusal):
             return headers
         upstream, is_secure = route.upstream, route.upstream.scheme == "https"
@@ -99,8 +113,10 @@ class LivePassthrough:
             route.target,
             headers,
             without_keys(subprotocols_of(received)),
+            offers_of(header_values(received, b"sec-websocket-extensions")),
             self._tls if is_secure else None,
             self._config.timeouts.connect_s,
+            dialler=self._dialler,
         )
 
     async def _relay(
@@ -130,9 +146,7 @@ class LivePassthrough:
                 begun=meter.begun,
             )
         except DialError as error:
-            return _refused(
-                Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
-            )
+            return _refused(Refusal(error.reason), ids, progress)
         progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
         meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)
         if outcome.refusal is None:
@@ -159,7 +173,7 @@ def _why(outcome: LiveOutcome) -> str | None:
 
 
 def _refused(refusal: Refusal, ids: RawHeaders, progress: Progress) -> Answer:
-    is_upstream = refusal.reason in (Reason.UNREACHABLE, Reason.CONNECT_TIMEOUT)
+    is_upstream = refusal.status in (502, 504, 508)
     progress.ending = Ending(refusal.status, "upstream_abort" if is_upstream else "rejected", False, refusal.message)
     return refusal_answer(refusal, ids)
 

@@ -11,6 +11,9 @@ from understudy.usage.policies import Policies
 
 Provider = Literal["gemini", "vertex_ai"]
 
+UNIX: Final = "unix:"
+"""What a host begins with that is a Unix socket; its path follows, as in nginx's configuration."""
+
 MASTER_KEY_ID: Final = "master"
 DEVELOPMENT_KEY_ID: Final = "development"
 
@@ -115,7 +118,11 @@ class GatewayKey:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds without progress after which something is given up (STR-6, S-45, R-20, R-24, R-30)."""
+    """Seconds without progress after which something is given up (STR-6, S-44, S-45, R-20, R-24, R-30).
+
+    Of these only `head_s` holds for the whole of something. 0 switches the last three off: the time between readiness
+    turning 503 and the end of accepting; between the gateway's own pings (WS-10); without any data on a Live session.
+    """
 
     connect_s: float = 10.0
     first_byte_s: float = 600.0
@@ -124,20 +131,45 @@ class Timeouts:
     write_s: float = 120.0
     credentials_s: float = 30.0
     keepalive_s: float = 75.0
+    head_s: float = 30.0
     drain_s: float = 30.0
+    drain_delay_s: float = 0.0
+    live_ping_s: float = 0.0
+    live_idle_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50); Live sessions at once (S-53)."""
+    """Sizes in bytes, and counts, beyond which something is refused (S-44 to S-46, S-50, S-53).
+
+    `waiting_connections`: those that have not sent a whole head; over it the one that waits longest has to go.
+    """
 
     request_line_bytes: int = 16 * 1024
     header_field_bytes: int = 64 * 1024
+    header_bytes: int = 64 * 1024
     header_fields: int = 200
     request_body_bytes: int = 4 * 1024**3
     message_bytes: int = 16 * 1024**2
     sessions: int = 10_000
     sessions_per_key: int = 10_000
+    waiting_connections: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Whom the gateway talks to, and how it shows itself.
+
+    `upstream_hosts`: suffixes of the hosts it connects to, beside this machine (S-34); `plain_upstream`: without TLS
+    too. `allowed_origins`: web pages that may use it (S-58, URL-12), `*` any. `via`: its name in Via upstream (HDR-11).
+    `unbuffered_sse`: event streams tell nginx not to buffer them (STR-8).
+    """
+
+    upstream_hosts: tuple[str, ...] = ("googleapis.com",)
+    plain_upstream: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    via: str | None = None
+    unbuffered_sse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +204,7 @@ class GatewayConfig:
     live_api_version: str = "v1beta1"
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+    network: Network = field(default_factory=Network)
     notices: tuple[str, ...] = ()
     admin_key: Secret | None = None
 

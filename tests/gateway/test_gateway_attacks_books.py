@@ -390,6 +390,8 @@ async def test_no_client_can_forge_a_line_or_reach_a_terminal(tmp_path):
     # S-67, S-55
     forged = '{"status":200,"key_id":"other"}'
     async with double(answers) as up, process(tmp_path, up.url, keys=KEYS) as running:
+        while "heads are read" not in running.said:  # noqa: ASYNC110 - the last that is said at the start
+            await asyncio.sleep(0.02)
         before = len(running.log.read_bytes().splitlines())
         attacks = [
             request(GENERATE.replace("gemini-2.5-flash", f"m%0a{forged.replace(chr(34), '%22')}%1b[2J")),
@@ -641,8 +643,10 @@ async def test_a_session_over_its_budget_cannot_go_on_by_not_reading(tmp_path):
 
     async def provider(session):
         try:
+            await session.recv()
             while True:
                 await session.send(turn)
+                await asyncio.sleep(0)
         except ConnectionClosed:
             pass
 

@@ -262,6 +262,7 @@ def test_the_environment_wins_over_the_file():
         "DEFAULT_VERTEXAI_LOCATION": "us-east1",
         "VERTEXAI_API_BASE": "http://127.0.0.1:2/x/",
         "GEMINI_API_BASE": "https://gem.example",
+        "UNDERSTUDY_UPSTREAM_HOSTS": "example, other.example",
         "UNDERSTUDY_UPSTREAM_CA": "/e.pem",
         "DEFAULT_GOOGLE_APPLICATION_CREDENTIALS": "/e.json",
     }
@@ -274,6 +275,7 @@ def test_the_environment_wins_over_the_file():
     assert config.vertex.base == Base("http", "127.0.0.1", 2, "/x")
     assert config.gemini.base == Base("https", "gem.example", 443)
     assert (config.upstream_ca, config.vertex.source) == ("/e.pem", KeyFile("/e.json"))
+    assert config.network.upstream_hosts == ("googleapis.com", "example", "other.example")
 
 
 def test_google_api_key_wins_over_gemini_api_key():

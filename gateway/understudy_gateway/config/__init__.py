@@ -14,6 +14,7 @@ from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, 
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
 from .files import exposed
+from .network import read_network
 from .policies import read_policies
 from .prices import read_prices
 from .reading import Block, Check, Reading, checked
@@ -36,6 +37,7 @@ _GENERAL: Final[Path] = ("general_settings",)
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TIMEOUTS: Final = tuple(Timeouts.__dataclass_fields__)
 _LIMITS: Final = tuple(Limits.__dataclass_fields__)
+_MAY_BE_OFF: Final = ("drain_delay_s", "live_ping_s", "live_idle_s")
 
 PRICE_BOOKS: Final = ("frozen", "shipped")
 """Price books that need no file."""
@@ -110,6 +112,9 @@ def parse_config(
         live_api_version=_live_version(reading, ours),
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
+        network=read_network(
+            reading, ours, _OURS, (accounts.gemini, accounts.vertex, *(entry.account for entry in accounts.models))
+        ),
         admin_key=_admin_key(reading, ours, development),
         notices=tuple(reading.notices),
     )
@@ -262,7 +267,7 @@ def _timeouts(reading: Reading, general: Block, ours: Block) -> Timeouts:
     if given["first_byte_s"] is None:
         given["first_byte_s"] = reading.number(general, _GENERAL, "pass_through_request_timeout")
     for name, value in given.items():
-        if value == 0:
+        if value == 0 and name not in _MAY_BE_OFF:
             reading.problem((*path, name), "more than 0 seconds are wanted")
     return Timeouts(**{name: float(value) for name, value in given.items() if value is not None})
 

@@ -16,6 +16,7 @@ from understudy.secret import Secret
 from ..settings import (
     LOCATION,
     PROJECT,
+    UNIX,
     Account,
     ApiKey,
     ApplicationDefault,
@@ -42,6 +43,9 @@ _KEY_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "external_account": ("audience", "subject_token_type", "token_url", "credential_source"),
 }
 """The types of key files that are supported, and what google-auth cannot do without in each."""
+
+_ON_SOCKET: Final = re.compile(r"http://unix:(?P<socket>/[!-9;-~]{1,100})(?::(?P<path>/[!->@-~]*)?)?")
+"""An upstream on a Unix socket, as nginx writes it: `http://unix:/path/of/socket:/path`."""
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -257,7 +261,7 @@ def _base(reading: Reading, path: Path, value: str | None) -> Base | None:
     if isinstance(found, str):
         reading.problem(path, found)
         return None
-    if found.scheme == "http" and found.host not in _LOOPBACK:
+    if found.scheme == "http" and found.host not in _LOOPBACK and not found.host.startswith(UNIX):
         reading.notice(path, "the provider is reached without TLS: everyone on the way can read the credential")
     if _VERSION_AT_END.search(found.path):
         reading.notice(path, "the version at its end is left out; each path brings its own")
@@ -267,6 +271,8 @@ def _base(reading: Reading, path: Path, value: str | None) -> Base | None:
 def base_of(url: str) -> Base | str:
     """The base that a URL names, or what is wrong with the URL (which is not repeated: it may hold a password)."""
     wanted = "a URL such as https://host or http://host:8900/path is wanted"
+    if (socket := _ON_SOCKET.fullmatch(url)) is not None:
+        return Base("http", UNIX + socket["socket"], 80, (socket["path"] or "").rstrip("/"))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

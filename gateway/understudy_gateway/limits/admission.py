@@ -71,6 +71,10 @@ class Admission(Protocol):
         """Let a request in, or say which limit keeps it out."""
         ...
 
+    def waits_for(self, lease: Lease) -> bool:
+        """Whether a limit waits for what becomes of it; else it may be told later, or never."""
+        ...
+
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """It is over; `record` None: nothing is known of what it cost."""
         ...
@@ -226,9 +230,13 @@ class LocalAdmission:
             return Refusal(Reason.TOO_MANY_SESSIONS, retry_after_s=_AGAIN_S)
         return None
 
+    def waits_for(self, lease: Lease) -> bool:
+        """Whether it holds something, or a key has a budget: one may have come to its own while it ran."""
+        return self._has_budgets or not lease.is_empty
+
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """Give back what the lease holds, and charge what was spent; unknown costs what was reserved (S-74)."""
-        if lease.is_empty and not self._has_budgets:
+        if not self.waits_for(lease):
             return
         with self._lock:
             now = self._monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import UnderstudyError
+from ..errors import ConfigError, UnderstudyError
 
 
 class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +66,8 @@ def run_gateway(options: GatewayOptions) -> None:
     tls, trust = gateway_tls(names, _path(options.tls_cert), _path(options.tls_key))
     path = store_to_write(options.store, development=settings.development, workers=options.workers)
     kept = None if path is None else SpendStore(path)
+    if options.workers > 1 and options.host.startswith("unix:"):
+        raise ConfigError("--workers: a Unix socket has one process behind it")
     if options.workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         serve_workers(options.workers, _worker_options(options, path), ports, options.host, options.json_line)
