@@ -137,6 +137,7 @@ class Gateway:
         self._attendance = attendance
         old, known = self._config, self._credentials
         await adopted(self._admission, self.spend, config)
+        self._journal.book()
         self._books.adopt(book, config.cost_policies)
         self._metrics.book = book
         self._config = config

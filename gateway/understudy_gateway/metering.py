@@ -38,6 +38,9 @@ _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 FAILED: Final = "the gateway failed to find out what it cost"
 """Why a cost is unknown that should not be."""
 
+LOST_START: Final = "the answer to a video's start was lost: whether it was made is not known"
+"""Its start and polls are free, but here no poll will ever tell (R-2, S-74)."""
+
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
@@ -319,6 +322,8 @@ class ExchangeMeter:
             return cost_at_endpoint(route.endpoint, self._status, is_whole=ending.outcome == "ok")
         if self._is_free():
             return Cost()
+        if self._asked is not None and ending.outcome != "ok" and self._status < 300:
+            return unknown(LOST_START)
         return cost_of(
             self._books.book,
             route.upstream.kind,
