@@ -43,6 +43,11 @@ _CLOSING: Final = frozenset({Reason.BAD_REQUEST, Reason.REQUEST_TIMEOUT, Reason.
 """Refusals after which nothing more on the connection can be trusted to be a request (S-36)."""
 
 
+_UNSENT: Final = Ending(499, "client_abort", was_sent=False)
+_SENT: Final = Ending(499, "client_abort")
+"""A client that leaves before the answer: what was not sent whole can have been executed by nobody (R-17)."""
+
+
 class _Refused(Exception):
     """The exchange ends with a refusal of the gateway's own. `was_sent`: the provider may have executed it."""
 
@@ -56,7 +61,7 @@ class _Refused(Exception):
 class Progress:
     """How far an exchange has come. `ending` is at every moment what it was if the handler is cancelled now."""
 
-    ending: Ending = field(default_factory=lambda: Ending(499, "client_abort", was_sent=False))
+    ending: Ending = field(default_factory=lambda: _UNSENT)
 
 
 class HttpPassthrough:
@@ -142,9 +147,10 @@ class HttpPassthrough:
         exchange = await self._opened(head)
         upload: asyncio.Task[None] | None = None
         try:
-            progress.ending = Ending(499, "client_abort")
             if head.has_body:
-                upload = await self._begin_upload(request, exchange, meter)
+                upload = await self._begin_upload(request, exchange, meter, progress)
+            else:
+                progress.ending = _SENT
             answered = await self._answered(exchange, upload)
             if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
                 credentials.rejected()
@@ -166,17 +172,18 @@ class HttpPassthrough:
             raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
 
     async def _begin_upload(
-        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, progress: Progress
     ) -> asyncio.Task[None] | None:
         """Send a body that is here already; otherwise a task that sends it while the answer may come."""
         content = request.content
         if content.is_eof() and content.exception() is None:
             data = content.read_nowait(-1)
             await self._sent(exchange, data)
+            progress.ending = _SENT
             exchange.end()
             meter.request_body(data)
             return None
-        return asyncio.create_task(self._upload(request, exchange, meter))
+        return asyncio.create_task(self._upload(request, exchange, meter, progress))
 
     async def _sent(self, exchange: Exchange, data: bytes) -> bool:
         """Send bytes of the body; false if the provider listens no more: its answer, or its absence, says why."""
@@ -188,7 +195,9 @@ class HttpPassthrough:
             return False
         return True
 
-    async def _upload(self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter) -> None:
+    async def _upload(
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, progress: Progress
+    ) -> None:
         left = self._config.limits.request_body_bytes
         while True:
             try:
@@ -199,6 +208,8 @@ class HttpPassthrough:
             except (web.RequestPayloadError, HttpProcessingError):
                 raise _Refused(Refusal(Reason.BAD_REQUEST), was_sent=True) from None
             if not data:
+                if progress.ending is _UNSENT:  # else the answer has come before
+                    progress.ending = _SENT
                 exchange.end()
                 return
             left -= len(data)
