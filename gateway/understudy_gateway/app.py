@@ -245,7 +245,7 @@ class Gateway:
 
     async def _drain(self) -> None:
         """Stop accepting, let exchanges end for a while, close sessions with 1001 (R-24, OBS-10)."""
-        self._is_draining = True
+        self._is_draining = self._http.is_draining = True
         for runner in self._runners:
             for site in tuple(runner.sites):
                 await site.stop()
@@ -290,7 +290,9 @@ class Gateway:
                 if request.transport is not None:
                     request.transport.abort()
                 raise ConnectionAbortedError from None
-            return refusal_answer(Refusal(Reason.INTERNAL), self._ids(request.raw_headers))
+            answer = refusal_answer(Refusal(Reason.INTERNAL), self._ids(request.raw_headers))
+            answer.force_close()  # nobody knows how much of the request was read (R-35)
+            return answer
         finally:
             self._metrics.in_flight -= 1
             if not self._metrics.in_flight:

@@ -72,6 +72,7 @@ class HttpPassthrough:
         self._upstream = upstream
         self._credentials = credentials
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
+        self.is_draining = False
 
     async def serve(
         self,
@@ -254,6 +255,8 @@ class HttpPassthrough:
             meter.feed(held.body)
             own = (*ids, *_cost_field(meter))
         answer = Answer(status, head.phrase, for_client(head.headers, own))
+        if self.is_draining:
+            answer.force_close()
         try:
             whole = b"" if held.is_whole else exchange.whole()
             data = held.body + (whole or b"")

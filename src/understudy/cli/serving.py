@@ -61,14 +61,14 @@ def serve(
 
     `name` stands in each line on the terminal. `ca` is what clients need to trust it (None: nothing of ours). `ports`
     maps each port's option to its number, for the error text. `when_ready` is called before the first line is printed,
-    `when_hung_up` at each SIGHUP; without it a SIGHUP ends the server.
-    Raises ConfigError if it cannot listen.
+    `when_hung_up` at each SIGHUP; without it a SIGHUP ends the server. A second signal to end cuts short what the first
+    lets come to its end (R-24). Raises ConfigError if it cannot listen.
     """
     start_logging(name)
 
     async def run() -> None:
         stopped = asyncio.Event()
-        _stop_on_signals(stopped)
+        _stop_on_signals(_Stopping(stopped).signalled)
         hung_up = None if when_hung_up is None else _noted_hangups(stopped)
         async with server as listening, asyncio.TaskGroup() as tasks:
             reloading = None
@@ -87,6 +87,8 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run())
+    except asyncio.CancelledError:  # a second signal: the server has closed all the same
+        return
     except (OSError, OverflowError) as error:
         raise _cannot_listen(error, ports) from error
 
@@ -115,11 +117,28 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def _stop_on_signals(stopped: asyncio.Event) -> None:
+class _Stopping:
+    """What signals to end do: the first ends the server in order, the second cuts that short, others are too many."""
+
+    def __init__(self, stopped: asyncio.Event) -> None:
+        self._stopped = stopped
+        self._task = asyncio.current_task()
+        self._is_cut = False
+
+    def signalled(self) -> None:
+        """A signal came."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+        elif not self._is_cut and self._task is not None:
+            self._is_cut = True
+            self._task.cancel()
+
+
+def _stop_on_signals(signalled: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in ending_signals():
         try:
-            loop.add_signal_handler(number, stopped.set)
+            loop.add_signal_handler(number, signalled)
         except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
             return
 

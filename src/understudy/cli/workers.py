@@ -89,7 +89,7 @@ class _Workers:
     async def run(self, json_line: bool) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stopped.set)
+            loop.add_signal_handler(number, self._signalled)
         loop.add_signal_handler(signal.SIGHUP, self._tell_all, signal.SIGHUP)
         try:
             first = await asyncio.gather(*(self._started(place) for place in range(self._count)))
@@ -134,6 +134,12 @@ class _Workers:
             except (ConfigError, TargetError) as error:
                 _log.error("%s", error)
             await asyncio.sleep(_AGAIN_S)
+
+    def _signalled(self) -> None:
+        """The first signal ends the workers in order, another one is theirs too and cuts that short (R-24)."""
+        if self._stopped.is_set():
+            self._tell_all(signal.SIGTERM)
+        self._stopped.set()
 
     def _tell_all(self, number: signal.Signals) -> None:
         for process in self._running.values():
