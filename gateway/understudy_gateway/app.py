@@ -328,6 +328,7 @@ class Gateway:
             found,
             self._now(),
             tags_of(request.raw_headers, caller),
+            started,
         )
         lease = self._admission.admit(caller.key_id, request.method, found)
         if isinstance(lease, Refusal):
