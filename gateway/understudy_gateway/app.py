@@ -107,7 +107,7 @@ class Gateway:
         )
         self._operations.start()
         try:
-            await self._listeners.start(self._dispatcher.handle, self._handle_admin)
+            await self._listeners.start(self._dispatcher.handle, self._handle_admin, self._dispatcher.overloaded)
         except BaseException:
             await self._close()
             raise

@@ -124,6 +124,19 @@ class Dispatcher:
             if not self._metrics.in_flight:
                 self._idle.set()
 
+    async def overloaded(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer to the one request of a connection for which there is no room; health is told all the same."""
+        ids = ids_of(request.raw_headers, self.serving.keys.occurs_in)
+        path, _ = split_target(raw_target(request))
+        refusal = Refusal(Reason.OVERLOADED, retry_after_s=1)
+        if path in HEALTH and request.method in ("GET", "HEAD"):
+            answer = self.health(path, ids)
+        else:
+            self._metrics.refused(request.method, refusal)
+            answer = refusal_answer(refusal, ids)
+        answer.force_close()
+        return answer
+
     async def until_idle(self) -> None:
         """Wait until no request is under way."""
         while self._metrics.in_flight:

@@ -170,7 +170,8 @@ class HttpPassthrough:
         try:
             return await self._upstream.open(head)
         except UpstreamError as error:
-            raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
+            again_s = 1 if error.reason is Reason.OVERLOADED else None
+            raise _Refused(Refusal(error.reason, retry_after_s=again_s), was_sent=error.was_sent) from None
 
     async def _begin_upload(
         self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, progress: Progress

@@ -4,7 +4,6 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 from .answers import refusal_answer
 from .ids import new_ids
 from .refusals import Reason, Refusal
+from .room import Handle, RoomyServer, open_files, room_for
 from .settings import GatewayConfig
 from .trust import is_loopback
 
@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 _LINGER_S: Final = 2.0
 """How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
 
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_MOST_ADMIN: Final = 32
+"""Connections of the admin port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,15 @@ class Listeners:
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
 
-    async def start(self, handle: Handle, handle_admin: Handle) -> None:
-        """Listen, and give each request to its handler. Raises OSError if a port is taken."""
-        traffic = web.ServerRunner(_Server(handle, **self._server_options()))
-        admin = web.ServerRunner(_Server(handle_admin, **self._server_options()))
+    async def start(self, handle: Handle, handle_admin: Handle, handle_surplus: Handle) -> None:
+        """Listen, and give each request to its handler: the last for those for which there is no room.
+
+        Raises OSError if a port is taken.
+        """
+        options, most = self._server_options(), self._config.limits.connections
+        most = room_for(open_files()) if most is None else most
+        traffic = web.ServerRunner(RoomyServer(handle, handle_surplus, most, _Handler, **options))
+        admin = web.ServerRunner(RoomyServer(handle_admin, handle_surplus, _MOST_ADMIN, _Handler, **options))
         self._runners = [traffic, admin]
         for runner in self._runners:
             await runner.setup()
@@ -128,10 +134,3 @@ class _Handler(RequestHandler):
         answer = refusal_answer(Refusal(reason), new_ids())
         answer.force_close()
         return answer
-
-
-class _Server(web.Server):
-    """aiohttp's server, with our connection."""
-
-    def __call__(self) -> RequestHandler:
-        return _Handler(self, loop=self._loop, **self._kwargs)

@@ -94,6 +94,10 @@ class Metrics:
         self._count("requests", ("none", _method(method), f"{refusal.status // 100}xx", "none", "gateway"), 1)
         self._count("refusals", (refusal.reason.name,), 1)
 
+    def lagged(self, seconds: float) -> None:
+        """Note how late the event loop was."""
+        self._observe("loop_lag_seconds", (), seconds)
+
     def snapshot(self) -> dict[str, Any]:
         """The numbers as JSON, for another worker's page."""
         return {
@@ -156,6 +160,7 @@ COUNTERS: Final[Mapping[str, tuple[str, Labels]]] = {
 HISTOGRAMS: Final[Mapping[str, tuple[str, Labels]]] = {
     "seconds": ("Seconds of an HTTP exchange from its head to its last byte.", ("route",)),
     "first_byte_seconds": ("Seconds from a request's head to the head of its answer.", ("route",)),
+    "loop_lag_seconds": ("How late the event loop was, looked at ten times a second.", ()),
 }
 GAUGES: Final[Mapping[str, str]] = {
     "in_flight": "Requests and sessions under way.",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from .admin import AdminRoute, Reply
+from .lag import LagWatch
 from .limits.admission import Admission
 from .limits.following import Follower
 from .metering import Books
@@ -30,6 +31,7 @@ class Operations:
         self._shared = Shared(folder, metrics, own) if folder is not None else None
         self._gauges = pending if folder is not None else {**own, **pending}
         self._follower = Follower(spend.store, admission) if spend.store is not None else None
+        self._lag = LagWatch(metrics)
         self.routes: Final = (AdminRoute(b"/metrics", "admin", self._page),)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tell = spend.on_operation
@@ -38,6 +40,7 @@ class Operations:
     def start(self) -> None:
         """Called on the event loop, before anything is served."""
         self._loop = asyncio.get_running_loop()
+        self._lag.start()
         if self._follower is not None:
             self._follower.start()
         if self._shared is not None:
@@ -45,6 +48,7 @@ class Operations:
 
     async def close(self) -> None:
         """The gateway ends."""
+        await self._lag.close()
         if self._follower is not None:
             await self._follower.close()
         if self._shared is not None:

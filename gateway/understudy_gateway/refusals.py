@@ -66,6 +66,7 @@ class Reason(Enum):
     CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
     STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
+    OVERLOADED = 503, "The gateway has no room for another connection."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."
     FIRST_BYTE_TIMEOUT = 504, "The provider did not answer in time."
 

@@ -27,6 +27,12 @@ NO_CREDENTIALS: Final = 4001
 NO_PROJECT: Final = 4002
 """Close codes of the gateway's own configuration faults (WS-14)."""
 
+_DIAL_REFUSALS: Final = {
+    503: Refusal(Reason.OVERLOADED, retry_after_s=1),
+    504: Refusal(Reason.CONNECT_TIMEOUT),
+}
+"""What a dial that failed is answered with, by its status; others were not reached."""
+
 
 class LivePassthrough:
     """Serves Live routes."""
@@ -125,9 +131,7 @@ class LivePassthrough:
                 request, dial, meter, self._limits, answer_headers=ids, sessions=self._sessions, accepted=accepted
             )
         except DialError as error:
-            return _refused(
-                Refusal(Reason.CONNECT_TIMEOUT if error.status == 504 else Reason.UNREACHABLE), ids, progress
-            )
+            return _refused(_DIAL_REFUSALS.get(error.status, Refusal(Reason.UNREACHABLE)), ids, progress)
         progress.ending = Ending(outcome.status, outcome.outcome, True, _why(outcome))
         meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)
         if outcome.refusal is None:

@@ -129,13 +129,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50)."""
+    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50), and client connections of one process.
+
+    `connections` None: as many as the descriptors that the process may open carry (S-53, R-33).
+    """
 
     request_line_bytes: int = 16 * 1024
     header_field_bytes: int = 64 * 1024
     header_fields: int = 200
     request_body_bytes: int = 4 * 1024**3
     message_bytes: int = 16 * 1024**2
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ permessage-deflate is neither offered nor accepted (WS-11: end to end or not at 
 
 import asyncio
 import binascii
+import errno
 import hashlib
 import os
 from base64 import b64decode, b64encode
@@ -36,6 +37,12 @@ class DialError(Exception):
 
 class DialFailed(DialError):
     """The upstream could not be reached, refused TLS, broke off, or answered what is no answer: 502."""
+
+
+class DialNoRoom(DialError):
+    """This process may open no more connections: 503."""
+
+    status = 503
 
 
 class DialTimedOut(DialError):
@@ -196,6 +203,8 @@ async def _connected(dial: Dial, handshake: "_Handshake") -> asyncio.Transport:
     except TimeoutError:
         raise DialTimedOut("the upstream could not be connected in time") from None
     except OSError as error:  # TLS and certificate errors are such too
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise DialNoRoom("no more connections can be opened") from error
         raise DialFailed("the upstream could not be connected") from error
     return transport
 

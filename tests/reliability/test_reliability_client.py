@@ -230,19 +230,23 @@ def keep_alive_s(local: int, remote: int) -> float | None:
 
 @linux
 async def test_r21_a_loss_that_nobody_is_told_of_is_found_by_keep_alive_on_both_legs():
-    async with RawServer() as up, gateway(f"http://127.0.0.1:{up.port}") as running, soon():
-        async with session(running.http_url) as talk:
-            provider = await a_session(running, up, talk)
-            gateways = int(running.http_url.rpartition(":")[2])
-            clients = talk.writer.get_extra_info("sockname")[1]
-            leg = provider.writer.get_extra_info("peername")[1]
-            for ends in ((gateways, clients), (leg, up.port)):
-                await until(lambda ends=ends: keep_alive_s(*ends) is not None)
-                assert (keep_alive_s(*ends) or 0) <= 30  # three probes of ten seconds each come on top
-            provider.send(close(1000, masked=False))
-            await talk.frame()
-            talk.send(close(1000, masked=True))
-            await talk.rest()
+    async with (
+        RawServer() as up,
+        gateway(f"http://127.0.0.1:{up.port}") as running,
+        session(running.http_url) as talk,
+        soon(20),
+    ):
+        provider = await a_session(running, up, talk)
+        gateways = int(running.http_url.rpartition(":")[2])
+        clients = talk.writer.get_extra_info("sockname")[1]
+        leg = provider.writer.get_extra_info("peername")[1]
+        for ends in ((gateways, clients), (leg, up.port)):
+            await until(lambda ends=ends: keep_alive_s(*ends) is not None)
+            assert (keep_alive_s(*ends) or 0) <= 30  # three probes of ten seconds each come on top
+        provider.send(close(1000, masked=False))
+        await talk.frame()
+        talk.send(close(1000, masked=True))
+        await talk.rest()
 
 
 # --- all come back at once -------------------------------------------------------------------------------------

@@ -70,7 +70,8 @@ async def test_r1_who_cannot_be_reached_is_a_502_that_costs_nothing(why):
 
 async def test_r1_a_certificate_of_nobody_we_know_is_a_502(tmp_path):
     async with double(tls=Authority.of_home(tmp_path).server_context([])) as up:
-        async with gateway(up.url.replace("http:", "https:")) as running, soon(30):
+        https = up.url.replace("http:", "https:")
+        async with gateway(https) as running, soon(30):
             own_error(await asked(running, request()), 502, "UNREACHABLE")
     assert up.requests == []
 
@@ -398,7 +399,7 @@ async def test_r15_a_refused_handshake_is_the_providers_status_and_body():
             provider.send(response(b'{"error":{"code":429}}', status=b"429 Too Many Requests"))
             head = await talk.head()
             assert head.startswith(b"HTTP/1.1 429 ")
-            assert b'{"error":{"code":429}}' == await talk.exactly(22)
+            assert await talk.exactly(22) == b'{"error":{"code":429}}'
         (record,) = await recorded(running)
     assert (record.kind, record.status, record.outcome, record.cost) == ("session", 429, "rejected", 0)
 

@@ -127,8 +127,9 @@ async def test_r24_told_to_end_it_lets_all_come_to_its_end_and_writes_the_books(
         assert await under.stream.chunk() == b""
         assert await asyncio.wait_for(running.process.wait(), 30) == 0
     assert [code for code, _ in provider.endings] == [1001, 1001]
-    outcomes = Counter((record["id"] if record["kind"] == "exchange" else "session", record["outcome"])
-                       for record in kept(tmp_path))
+    outcomes = Counter(
+        (record["id"] if record["kind"] == "exchange" else "session", record["outcome"]) for record in kept(tmp_path)
+    )
     assert outcomes == {("unary", "ok"): 1, ("stream", "ok"): 1, ("upload", "ok"): 1, ("session", "ok"): 2}
 
 
@@ -136,23 +137,27 @@ async def cut_off(folder: Path, second: bool) -> None:
     """A gateway that is told to end and does not wait for what runs: told twice, or its drain is over."""
     provider = Provider()
     drain = {} if second else {"timeouts": {"drain_s": 0.5}}
-    async with double(provider.script) as up, process(folder, up.url, **drain) as running, soon(40):
-        async with AsyncExitStack() as stack:
-            under = await all_under_way(stack, running.http, provider, up.requests)
+    async with (
+        double(provider.script) as up,
+        process(folder, up.url, **drain) as running,
+        AsyncExitStack() as stack,
+        soon(40),
+    ):
+        under = await all_under_way(stack, running.http, provider, up.requests)
+        running.process.send_signal(signal.SIGTERM)
+        for one in under.sessions:
+            await one.close_frame()
+            one.send(close(1001, masked=True))
+            await one.rest()
+        if second:
+            assert running.process.returncode is None
             running.process.send_signal(signal.SIGTERM)
-            for one in under.sessions:
-                await one.close_frame()
-                one.send(close(1001, masked=True))
-                await one.rest()
-            if second:
-                assert running.process.returncode is None
-                running.process.send_signal(signal.SIGTERM)
-            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-                await under.stream.chunk()
-            for one in (under.unary, under.upload):
-                with suppress(ConnectionError):
-                    assert await one.reader.read() == b""
-            assert await asyncio.wait_for(running.process.wait(), 20) == 0
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await under.stream.chunk()
+        for one in (under.unary, under.upload):
+            with suppress(ConnectionError):
+                assert await one.reader.read() == b""
+        assert await asyncio.wait_for(running.process.wait(), 20) == 0
     found = {record["id"]: record for record in kept(folder) if record["kind"] == "exchange"}
     assert {name: record["outcome"] for name, record in found.items()} == dict.fromkeys(
         ("unary", "stream", "upload"), "timeout"

@@ -112,7 +112,7 @@ async def test_r31_a_token_endpoint_that_is_down_is_not_asked_by_each_request_an
 
 
 async def test_r32_a_token_that_the_provider_refuses_is_dropped_renewed_once_and_the_401_passes():
-    async with stand() as (running, tokens, clocks, up):
+    async with stand() as (running, tokens, _clocks, up):
         assert (await asked(running, request(VERTEX))).status == 200
 
         async def refuses(talk: Talk, seen: Seen) -> None:

@@ -6,6 +6,7 @@ then `release` keeps the connection for the next exchange, or `abort` closes it.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ POOL_IDLE_S: Final = 30.0
 
 RESOLVED_S: Final = 30.0
 """How long the addresses of a name are remembered (R-39)."""
+
+_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+"""What says that not the provider is at fault, but that this process may open no more (R-33)."""
 
 _MOST_NAMES: Final = 256
 _GOODBYE_S: Final = 1.0
@@ -111,6 +115,10 @@ class HttpUpstream:
         except TimeoutError:
             raise UpstreamError(Reason.CONNECT_TIMEOUT, was_sent=False) from None
         except OSError as error:  # names that are not found, TLS and certificate errors are such too
+            if error.errno in _NO_DESCRIPTORS:
+                for wire in self._pool.drain():
+                    wire.abort()
+                raise UpstreamError(Reason.OVERLOADED, was_sent=False) from error
             self._names.forget(upstream.host, upstream.port)
             raise UpstreamError(Reason.UNREACHABLE, was_sent=False) from error
 

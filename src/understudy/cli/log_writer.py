@@ -4,9 +4,10 @@ A target that takes nothing (a full pipe) costs lines, not traffic: they are dro
 """
 
 import logging
+import os
 import threading
 from collections import deque
-from typing import Final, TextIO
+from typing import Final, Protocol
 
 GATHER_S: Final = 0.1
 """How long lines are gathered before they are written; a crash by signal may lose as much."""
@@ -16,10 +17,39 @@ _GOODBYE_S: Final = 1.0
 """How long the end of the process waits for a target that takes nothing."""
 
 
+class Target(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object:
+        """Take text."""
+        ...
+
+    def flush(self) -> object:
+        """Let nothing wait."""
+        ...
+
+
+class Descriptor:
+    """An open descriptor as a target. Python's streams have locks that the end of the process waits for: with a thread
+    that stands in a full pipe it would never come."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def write(self, text: str, /) -> None:
+        """Write text, all of it; raises OSError."""
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            data = data[os.write(self._number, data) :]
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+
 class LogWriter(logging.Handler):
     """Writes records to a stream in batches. `dropped` counts those for which there was no room."""
 
-    def __init__(self, stream: TextIO, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, stream: Target, most_waiting: int = MOST_WAITING) -> None:
         """The thread starts with the first record; `logging` flushes and closes its handlers at the process's end."""
         super().__init__()
         self.dropped: int = 0
