@@ -168,6 +168,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "spend_waiting": "Spend records that wait for the disk.",
     "spend_lost": "Spend records that could not be written.",
     "jobs_pending": "Videos that are under way.",
+    "tasks": "Tasks of the event loop; of a gateway with one worker.",
 }
 
 Gauge = Callable[[], float]
