@@ -42,7 +42,7 @@ bench-compare: $(VENV)/run.stamp ## hold the ratios of bench.json against BASE=f
 
 .PHONY: reliability soak
 reliability: $(VENV)/test.stamp ## the faults that take long to make: 50 kills, 8,000 Live sessions, a log that nobody reads
-	$(BIN)/python -m pytest -m reliability tests/reliability
+	$(BIN)/python -m pytest -m reliability tests/reliability tests/soak
 
 soak: $(VENV)/run.stamp ## 10 minutes of 200 clients, faults and kills; SOAK='--minutes N --clients N --seed N' (Linux)
 	PYTHONPATH=soak $(BIN)/python -m understudy_soak $(SOAK)

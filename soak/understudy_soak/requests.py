@@ -1,4 +1,4 @@
-"""The requests that clients make, as bytes on the wire. Pure."""
+"""The requests that clients make, as bytes on the wire."""
 
 import json
 from collections.abc import Mapping

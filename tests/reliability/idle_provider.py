@@ -4,6 +4,7 @@ import asyncio
 import sys
 from base64 import b64encode
 from hashlib import sha1
+from typing import cast
 
 SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -15,8 +16,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = ("is_live", "transport")
 
-    def connection_made(self, transport) -> None:
-        self.transport, self.is_live = transport, False
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport, self.is_live = cast("asyncio.Transport", transport), False
 
     def data_received(self, data: bytes) -> None:
         if self.is_live:

@@ -101,10 +101,9 @@ def of_clocks(config: GatewayConfig, clocks: Clocks, store: SpendStore | None = 
 
 
 @asynccontextmanager
-async def session(http: str, source: str | None = None) -> AsyncIterator[Peer]:
-    """A Live client of the gateway at `http` whose handshake is sent; from the address `source` if one is given."""
-    port = int(http.rpartition(":")[2])
-    found = await connect(port, **({"local_addr": (source, 0)} if source else {}))
+async def session(http: str) -> AsyncIterator[Peer]:
+    """A Live client of the gateway at `http` whose handshake is sent."""
+    found = await connect(int(http.rpartition(":")[2]))
     found.send(handshake(LIVE.encode(), b"x-goog-api-key: " + KEY.encode()))
     try:
         yield found

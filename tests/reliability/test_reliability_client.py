@@ -156,8 +156,8 @@ async def test_r20_a_client_that_reads_nothing_for_too_long_is_given_up_and_owes
         await talk.send(SSE_HEAD + chunk(event(1)))
         await pushed(talk, chunk(b": " + b"x" * 65000 + b"\n\n"), 96 * MIB, sent)
 
-    config = {"timeouts": {"write_s": 0.3}}
-    async with double(script) as up, gateway(up.url, **config) as running, client(running) as talk, soon(40):
+    timeouts = {"write_s": 0.3}
+    async with double(script) as up, gateway(up.url, timeouts=timeouts) as running, client(running) as talk, soon(40):
         await talk.send(request(STREAM))
         await up.gone.wait()
         assert sum(sent) < 40 * MIB
@@ -166,8 +166,8 @@ async def test_r20_a_client_that_reads_nothing_for_too_long_is_given_up_and_owes
 
 
 async def test_r20_a_live_client_that_reads_nothing_stops_the_provider_and_is_given_up():
-    config = {"timeouts": {"write_s": 3}}
-    async with RawServer() as up, gateway(f"http://127.0.0.1:{up.port}", **config) as running, soon(40):
+    timeouts = {"write_s": 3}
+    async with RawServer() as up, gateway(f"http://127.0.0.1:{up.port}", timeouts=timeouts) as running, soon(40):
         async with session(running.http_url) as talk:
             provider = await up.accept()
             await takes_session(provider)

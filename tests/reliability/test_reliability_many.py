@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -37,9 +38,9 @@ class Idle(asyncio.Protocol):
     def __init__(self) -> None:
         self.came, self.gone, self.heard = b"", False, asyncio.Event()
 
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-        transport.write(HELLO)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.write(HELLO)
 
     def data_received(self, data: bytes) -> None:
         self.came += data

@@ -8,6 +8,7 @@ import socket
 import sys
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -147,7 +148,7 @@ async def test_r34_memory_stays_below_the_written_maximum_when_all_are_stuck(tmp
             readers = await held(stack, running.http, 40)
             writers = await held(stack, running.http, 40)
             for one in readers:  # they ask for a stream and read nothing of it
-                one.writer.transport.pause_reading()
+                cast("asyncio.Transport", one.writer.transport).pause_reading()
                 await one.send(request(STREAM))
             for one in writers:  # their provider takes nothing; they send all that is taken
                 one.writer.write(request(body=None, headers={"Content-Length": "100000000"}) + b"x" * 4 * MIB)

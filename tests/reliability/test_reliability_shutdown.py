@@ -82,8 +82,8 @@ UPLOAD = request(body=None, headers={"Content-Length": "10", "x-upload": "1", "x
 
 
 async def all_under_way(stack: AsyncExitStack, http: str, provider: Provider, reads_uploads: list) -> Under:
-    clients = [await stack.enter_async_context(talking(http)) for _ in range(3)]
-    under = Under(*clients, [await stack.enter_async_context(session(http)) for _ in range(2)])
+    unary, stream, upload = [await stack.enter_async_context(talking(http)) for _ in range(3)]
+    under = Under(unary, stream, upload, [await stack.enter_async_context(session(http)) for _ in range(2)])
     await under.unary.send(request(headers={"x-litellm-call-id": "unary"}))
     await under.stream.send(request(STREAM, headers={"x-litellm-call-id": "stream"}))
     await under.upload.send(UPLOAD + b"12345")
@@ -136,10 +136,10 @@ async def test_r24_told_to_end_it_lets_all_come_to_its_end_and_writes_the_books(
 async def cut_off(folder: Path, second: bool) -> None:
     """A gateway that is told to end and does not wait for what runs: told twice, or its drain is over."""
     provider = Provider()
-    drain = {} if second else {"timeouts": {"drain_s": 0.5}}
+    timeouts = {} if second else {"drain_s": 0.5}
     async with (
         double(provider.script) as up,
-        process(folder, up.url, **drain) as running,
+        process(folder, up.url, timeouts=timeouts) as running,
         AsyncExitStack() as stack,
         soon(40),
     ):
