@@ -30,8 +30,8 @@ def test_a_process_that_holds_what_it_holds_is_well():
 @pytest.mark.parametrize(
     ("what", "samples"),
     [
-        ("descriptors", life(files=lambda at: 100 + at // 3)),
-        ("tasks", life(tasks=lambda at: 50 + at // 3)),
+        ("descriptors", life(files=lambda at: 100 + at)),
+        ("tasks", life(tasks=lambda at: 50 + at)),
         ("threads", life(threads=lambda at: 8 + at // 30)),
         ("memory (MiB)", life(memory=lambda at: 80 + at / 15)),
     ],
