@@ -20,7 +20,7 @@ from .credentials import Credentials, credentials_for
 from .dispatch import HEALTH, Dispatcher, Serving, raw_target
 from .http import HttpPassthrough
 from .journal import Journal
-from .limits.books import admission_of
+from .limits.books import admission_of, adopted
 from .listeners import Listen, Listeners
 from .live import LiveSessions
 from .metering import Books, utc_now
@@ -74,7 +74,7 @@ class Gateway:
         self._metrics = Metrics(book)
         self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
         self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
-        self._admin = AdminPort(config, store, self._operations.routes)
+        self._admin = AdminPort(config, store, self._operations.questions, self._operations.routes)
         self._sessions = LiveSessions()
         self._retired: list[Credentials | HttpUpstream] = []
 
@@ -94,7 +94,7 @@ class Gateway:
         return self._listeners.origin("admin", "http")
 
     async def __aenter__(self) -> Self:
-        self._upstream = HttpUpstream(self._upstream_tls, self._config.timeouts.connect_s)
+        self._upstream = HttpUpstream(self._upstream_tls, self._config.timeouts.connect_s, tally=self._metrics.tally)
         self._credentials = self._made_credentials()
         self._dispatcher = Dispatcher(
             self._serving(),
@@ -122,17 +122,16 @@ class Gateway:
         if config.development != self._config.development:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
         context = upstream_context(config.upstream_ca)
-        await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
-        self._admission.adopt(config)
+        await adopted(self._admission, self.spend, config)
         self._books.adopt(book, config.cost_policies)
         self._metrics.book = book
         self._config = config
-        self._admin = AdminPort(config, self.spend.store, self._operations.routes)
+        self._admin = AdminPort(config, self.spend.store, self._operations.questions, self._operations.routes)
         if (config.upstream_ca, config.timeouts.connect_s) != (old.upstream_ca, old.timeouts.connect_s):
             self._retired.append(self._upstream)
             self._upstream_tls = context
-            self._upstream = HttpUpstream(context, config.timeouts.connect_s)
+            self._upstream = HttpUpstream(context, config.timeouts.connect_s, tally=self._metrics.tally)
         self._credentials = self._made_credentials()
         if (config.upstream_ca, config.timeouts) == (old.upstream_ca, old.timeouts):
             sources = {account.id: account.source for account in old.accounts}
@@ -167,6 +166,7 @@ class Gateway:
                 ca=config.upstream_ca,
                 wait_s=config.timeouts.credentials_s,
                 monotonic=self._monotonic,
+                tally=self._metrics.tally,
             )
             for account in config.accounts
             if account.source is not None

@@ -26,6 +26,7 @@ from understudy.messages import RawHeaders
 from understudy.secret import Secret
 
 from .settings import ApiKey, ApplicationDefault, KeyFile, KeyText, Source
+from .tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -102,8 +103,9 @@ Fetch = Callable[[], Token]
 class TokenCache:
     """A Google token that is renewed in time."""
 
-    def __init__(self, fetch: Fetch, monotonic: Callable[[], float], wait_s: float) -> None:
-        """`wait_s`: how long a request waits for a token before it is refused."""
+    def __init__(self, fetch: Fetch, monotonic: Callable[[], float], wait_s: float, tally: Tally | None = None) -> None:
+        """`wait_s`: how long a request waits for a token before it is refused. `tally` counts renewals."""
+        self._tally = tally or Tally()
         self._fetch = fetch
         self._monotonic = monotonic
         self._wait_s = wait_s
@@ -160,11 +162,13 @@ class TokenCache:
             token = await asyncio.to_thread(self._fetch)
         except (OSError, ValueError, GoogleAuthError) as error:
             self._failures += 1
+            self._tally.not_renewed += 1
             pause = min(_LONGEST_PAUSE_S, 2.0 ** (self._failures - 1)) * (0.75 + secrets.randbelow(500) / 1000)
             self._next_try = self._monotonic() + pause
             _log.warning("a Google token could not be got (%s), tried again in %.1f s", type(error).__name__, pause)
         else:
             self._token, self._got_at = token, self._monotonic()
+            self._tally.renewed += 1
             self._failures, self._next_try = 0, 0.0
         finally:
             self._renewal = None
@@ -245,10 +249,12 @@ class _TimedRequest(Request):
         return untyped.__call__(*args, **kwargs)
 
 
-def credentials_for(source: Source, *, ca: str | None, wait_s: float, monotonic: Callable[[], float]) -> Credentials:
+def credentials_for(
+    source: Source, *, ca: str | None, wait_s: float, monotonic: Callable[[], float], tally: Tally | None = None
+) -> Credentials:
     """The credential of an account. `ca` is a PEM bundle for the token endpoint, `wait_s` the longest wait for it."""
     match source:
         case ApiKey(key):
             return api_key(key)
         case KeyFile() | KeyText() | ApplicationDefault():
-            return TokenCache(GoogleFetch(source, ca, wait_s), monotonic, wait_s)
+            return TokenCache(GoogleFetch(source, ca, wait_s), monotonic, wait_s, tally)

@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from understudy.messages import RawHeaders
+from understudy.pricing.cost import plain
 
 from .answers import own_answer, refusal_answer
 from .headers import holds_key
@@ -21,7 +22,8 @@ from .ids import ids_of
 from .journal import Journal
 from .keys import Caller, KeyRing
 from .limits.admission import Admission, Lease
-from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .live_metering import LiveMeter
+from .metering import Books, Call, Ending, ExchangeMeter, utc_now
 from .metrics import Metrics
 from .query import parameters, split_target, without
 from .refusals import Reason, Refusal
@@ -50,6 +52,7 @@ class Serving:
         self.keys: Final = KeyRing(config)
         self.http: Final = http
         self.live: Final = live
+        self.checks_live_budgets: Final = config.live_budget_check
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
 
@@ -174,6 +177,9 @@ class Dispatcher:
         lease = self._admission.admit(caller.key_id, request.method, found)
         if isinstance(lease, Refusal):
             return self._refused(arrival, lease, caller)
+        if lease.spent is not None:
+            spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
+            arrival = replace(arrival, ids=(*arrival.ids, spent))
         serve = self._serve_live if is_live else self._serve_http
         return await serve(serving, arrival, found, caller, lease)
 
@@ -190,7 +196,8 @@ class Dispatcher:
     async def _serve_live(
         self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
     ) -> web.StreamResponse:
-        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller)), Progress()
+        use = partial(self._admission.used, lease) if serving.checks_live_budgets and lease.budget is not None else None
+        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller), use), Progress()
         self._metrics.live_sessions += 1
         try:
             return await serving.live.serve(arrival.request, found, caller, meter, arrival.ids, progress)

@@ -145,6 +145,7 @@ class HttpPassthrough:
         ids: RawHeaders,
         progress: Progress,
     ) -> Answer:
+        meter.asking()
         exchange = await self._opened(head)
         upload: asyncio.Task[None] | None = None
         try:
@@ -262,6 +263,7 @@ class HttpPassthrough:
             whole = b"" if held.is_whole else exchange.whole()
             data = held.body + (whole or b"")
             answer.begin(request, data, is_whole=whole is not None)
+            meter.passed_on()
             if not held.is_whole and data:
                 meter.feed(data)
             if answer.is_choked:

@@ -13,7 +13,8 @@ import msgspec
 from understudy.pricing.cost import plain
 
 from .limits.admission import Admission, Lease
-from .metering import Ending, ExchangeMeter, LiveMeter
+from .live_metering import LiveMeter
+from .metering import Ending, ExchangeMeter
 from .metrics import Facts, Metrics
 from .refusals import Refusal
 from .spend.record import SpendRecord
@@ -38,11 +39,7 @@ class Journal:
         started: float,
     ) -> None:
         """Book, count and log an exchange or session."""
-        record = None
-        try:
-            record = meter.finish(ending)
-        except Exception:
-            _log.exception("an exchange could not be booked")
+        record = self._booked(meter, ending)
         self._admission.ended(lease, record)
         if record is None:
             return
@@ -52,6 +49,15 @@ class Journal:
         except Exception:
             _log.exception("an exchange could not be counted")
         self._say({"method": method, **_in_brief(record), "tags": list(record.tags)}, seconds)
+
+    def _booked(self, meter: ExchangeMeter | LiveMeter, ending: Ending) -> SpendRecord | None:
+        """The record; where it cannot be made one of unknown cost: what was asked for may have cost something."""
+        for book in (meter.finish, meter.give_up):
+            try:
+                return book(ending)
+            except Exception:
+                _log.exception("an exchange could not be booked")
+        return None
 
     def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
         """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
@@ -83,7 +89,10 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
             close_code=meter.close_code,
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
-    return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
+    own = None
+    if meter.asked_at is not None and meter.answered_at is not None and meter.passed_at is not None:
+        own = max(0.0, meter.asked_at - started + meter.passed_at - meter.answered_at)
+    return Facts(seconds, first, own, meter.request_bytes, meter.response_bytes)
 
 
 def _json(line: dict[str, Any]) -> str:

@@ -83,12 +83,13 @@ async def relay(
     answer_headers: RawHeaders = (),
     sessions: LiveSessions | None = None,
     accepted: Callable[[], None] = lambda: None,
+    begun: Callable[[Splice], None] = lambda session: None,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
     `answer_headers` are added to the client's 101; `accepted` is called when that has been written. Raises `DialError`
     where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
-    the client. Cancelling it aborts both connections.
+    the client. `begun` is given the session, to end it from outside. Cancelling it aborts both connections.
     """
     if fault := fault_of(request):
         raise ValueError(fault.message)
@@ -105,6 +106,7 @@ async def relay(
         tail = _tail_of(request)
         client.write(switching_head(request.raw_headers, _selected(request, answer.subprotocol), answer_headers))
         accepted()
+        begun(session)
         session.couple(tail, answer.leftover)
         if sessions is not None:
             sessions.began(session)

@@ -12,11 +12,9 @@ from typing import Any, Final
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
-from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
+from understudy.pricing.cost import Cost, lines_json, unknown
 from understudy.pricing.exchanges import cost_of
-from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
-from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.policies import DOCUMENTED, Policies
 from understudy.usage.readers import reader_for
@@ -24,7 +22,7 @@ from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
 
 from .routes import Route
-from .spend.jobs import Jobs, VideoJob
+from .spend.jobs import Done, Jobs, VideoJob
 from .spend.log import SpendLog
 from .spend.record import Outcome, SpendRecord
 
@@ -32,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 """Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
+
+FAILED: Final = "the gateway failed to find out what it cost"
+"""Why a cost is unknown that should not be."""
 
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
@@ -84,7 +85,7 @@ class Books:
         self.policies = policies
         self._log = log
         self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
-        self.jobs: Final[Jobs] = log.jobs(self._expired, now)
+        self.jobs: Final[Jobs] = log.jobs(self._settled, self._expired, now)
 
     def adopt(self, book: PriceBook, policies: Policies) -> None:
         """Price what ends from now on by another book."""
@@ -138,41 +139,34 @@ class Books:
             return
         seen = self.now()
         usage = {"videos": operation.delivered, "filtered": operation.filtered}
-
-        def settle(job: VideoJob | None) -> SpendRecord | None:
-            if job is None:
-                if not _MODEL_JOB.match(name):
-                    return None
-                cost = unknown("the job was not started through this gateway")
-                return _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            delivered = 0 if operation.has_failed else operation.delivered
-            day = self.policies.day_of(job.started)
-            cost = cost_of_videos(self.book, job.provider, job.model, job.request, delivered, date=day)
-            return _record_of_job(job, "ok", cost if problem is None else unknown(problem), usage, seen)
-
-        self.jobs.finished(name, settle)
+        stranger = None
+        if _MODEL_JOB.match(name):
+            cost = unknown("the job was not started through this gateway")
+            stranger = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
+        videos = 0 if operation.has_failed else operation.delivered
+        self.jobs.finished(Done(name, videos, usage, problem, seen, stranger))
 
     def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
         """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
-        name, seen = batch.name, self.now()
-        if name is None:
+        if batch.name is None:
             return
+        where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
+        cost = cost_of_batch(
+            self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
+        )
+        cost = cost if problem is None else unknown(problem)
         usage = {"lines": len(batch.lines), "failed": batch.failed}
-
-        def settle(job: VideoJob | None) -> SpendRecord | None:
-            where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
-            cost = cost_of_batch(
-                self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
-            )
-            cost = cost if problem is None else unknown(problem)
-            record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            return replace(record, model=batch.model)
-
-        self.jobs.finished(name, settle)
+        record = _record_of_job(_job_of(call, batch.name, VeoRequest()), "ok", cost, usage, self.now())
+        self.jobs.once(replace(record, model=batch.model))
 
     def close(self) -> None:
         """The gateway ends: jobs that are kept in memory alone are booked as estimates."""
         self.jobs.close()
+
+    def _settled(self, job: VideoJob, done: Done) -> SpendRecord:
+        day = self.policies.day_of(job.started)
+        cost = cost_of_videos(self.book, job.provider, job.model, job.request, done.videos, date=day)
+        return _record_of_job(job, "ok", cost if done.problem is None else unknown(done.problem), done.usage, done.seen)
 
     def _expired(self, job: VideoJob, reason: str) -> SpendRecord:
         cost = self.reserved(job)
@@ -223,7 +217,9 @@ class ExchangeMeter:
         self._status = 0
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
+        self.asked_at: float | None = None
         self.answered_at: float | None = None
+        self.passed_at: float | None = None
         self.request_bytes = self.response_bytes = 0
 
     def request_body(self, data: bytes) -> None:
@@ -233,6 +229,14 @@ class ExchangeMeter:
             self._asked.feed(data)
         if self._text is not None:
             self._text.feed(data)
+
+    def asking(self) -> None:
+        """The provider is asked from now on."""
+        self.asked_at = self._books.monotonic()
+
+    def passed_on(self) -> None:
+        """The head of the answer has been written to the client."""
+        self.passed_at = self._books.monotonic()
 
     def answered(self, status: int, headers: RawHeaders) -> None:
         """Take the head of the answer."""
@@ -266,8 +270,12 @@ class ExchangeMeter:
         """The cost of an answer that has been taken whole."""
         return self._price(Ending(self._status, "ok"))[1]
 
+    def give_up(self, ending: Ending) -> SpendRecord:
+        """Book the exchange as one of which nothing is known: `finish` has failed."""
+        return self._books.record(self._call, self._call.route.model, ending, unknown(FAILED), None)
+
     def finish(self, ending: Ending) -> SpendRecord:
-        """Book the exchange."""
+        """Book the exchange; the record is the last thing, so that it is not booked where this fails."""
         reading, cost = self._price(ending)
         operation = reading.operation
         if operation is not None and ending.outcome == "ok" and self._status < 300:
@@ -328,69 +336,6 @@ def _reading_method(route: Route) -> str:
 def _needs_text(route: Route) -> bool:
     """Whether the request's text decides about the cost: only then its body is read."""
     return needs_request(route.upstream.kind, route.method, route.model or "")
-
-
-class LiveMeter:
-    """Reads copies of one session's messages."""
-
-    def __init__(self, books: Books, call: Call) -> None:
-        self._books = books
-        self._call = call
-        self._provider = call.route.upstream.kind
-        self._reader = LiveReader(self._provider)
-        self._duration_s = 0.0
-        self._unread = 0
-        self.client_messages = self.server_messages = self.client_bytes = self.server_bytes = 0
-        self.close_code: int | None = None
-
-    def client_message(self, payload: bytes) -> None:
-        """Take a message of the client."""
-        self.client_messages += 1
-        self.client_bytes += len(payload)
-        self._reader.client_message(payload)
-
-    def server_message(self, payload: bytes) -> None:
-        """Take a message of the provider."""
-        self.server_messages += 1
-        self.server_bytes += len(payload)
-        self._reader.server_message(payload)
-
-    def ended(self, *, duration_s: float, unread: int, code: int | None = None) -> None:
-        """Told at the end: the length in seconds, of how many messages there was no copy, and the close code."""
-        self.close_code = code
-        self._duration_s, self._unread = duration_s, unread
-
-    def finish(self, ending: Ending) -> SpendRecord:
-        """Book the session and, if it came to be, write its documented line (pricing 9)."""
-        session = self._reader.finish()
-        was_session = ending.status == 101 and ending.was_sent
-        cost = Cost()
-        if was_session:
-            policies = self._books.policies
-            cost = cost_of_session(
-                self._books.book,
-                self._provider,
-                session,
-                date=policies.day_of(self._call.started),
-                location=self._call.route.upstream.location,
-                policies=policies,
-            )
-        if self._unread:
-            reason = f"{self._unread} messages were not read"
-            cost = unknown(reason) if not session.turns else estimated(cost, reason)
-        elif ending.outcome != "ok" and cost.known is Known.EXACT and cost.lines:
-            cost = estimated(cost, "the session broke off; what was used after the last usage frame is not known")
-        usage = {"turns": len(session.turns), "tokens": session.tokens, "characters": session.characters}
-        record = self._books.record(self._call, session.model, ending, cost, usage if was_session else None)
-        if was_session:
-            tokens, characters = session.tokens, session.characters
-            _log.info(
-                "%s",
-                session_log_line(
-                    self._provider, cost, tokens=tokens, characters=characters, duration_s=round(self._duration_s, 3)
-                ),
-            )
-        return record
 
 
 def utc_now() -> datetime:

@@ -36,18 +36,11 @@ _SAY_EVERY_S: Final = 60.0
 
 
 def open_files() -> int:
-    """How many descriptors this process may open; as many as are allowed from now on, where it asked for fewer."""
+    """How many descriptors this process may open."""
     if resource is None:
         return _UNCOUNTED
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _UNCOUNTED if hard == resource.RLIM_INFINITY else min(hard, _UNCOUNTED)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return _UNCOUNTED if soft == resource.RLIM_INFINITY else soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # macOS allows fewer than it says
-        return soft
-    return wanted
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _UNCOUNTED if soft == resource.RLIM_INFINITY else soft
 
 
 def room_for(descriptors: int) -> int:

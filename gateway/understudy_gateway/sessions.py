@@ -16,7 +16,8 @@ from .headers import for_client, for_live_upstream
 from .http import CredentialsMissing, Progress, credential_of
 from .keys import Caller
 from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
-from .metering import Ending, LiveMeter
+from .live_metering import POLICY, LiveMeter
+from .metering import Ending
 from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig
@@ -128,7 +129,11 @@ class LivePassthrough:
 
         try:
             outcome = await relay(
-                request, dial, meter, self._limits, answer_headers=ids, sessions=self._sessions, accepted=accepted
+                *(request, dial, meter, self._limits),
+                answer_headers=ids,
+                sessions=self._sessions,
+                accepted=accepted,
+                begun=meter.begun,
             )
         except DialError as error:
             return _refused(_DIAL_REFUSALS.get(error.status, Refusal(Reason.UNREACHABLE)), ids, progress)
@@ -151,7 +156,7 @@ class LivePassthrough:
 def _why(outcome: LiveOutcome) -> str | None:
     """The end in words for the record; None for an ordinary one."""
     if outcome.outcome == "ok":
-        return None
+        return outcome.reason if outcome.ended_by == "gateway" and outcome.code == POLICY else None
     if outcome.refusal is not None:
         return f"the provider refused the session with HTTP {outcome.status}"
     return f"ended by {outcome.ended_by}, close code {outcome.code}"

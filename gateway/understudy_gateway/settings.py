@@ -129,9 +129,9 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50), and client connections of one process.
+    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50); Live sessions at once (S-53).
 
-    `connections` None: as many as the descriptors that the process may open carry (S-53, R-33).
+    `connections`: client connections at once in one process; None: as many as its descriptors carry (R-33).
     """
 
     request_line_bytes: int = 16 * 1024
@@ -139,6 +139,8 @@ class Limits:
     header_fields: int = 200
     request_body_bytes: int = 4 * 1024**3
     message_bytes: int = 16 * 1024**2
+    sessions: int = 10_000
+    sessions_per_key: int = 10_000
     connections: int | None = None
 
 
@@ -151,7 +153,9 @@ class GatewayConfig:
     `cost_policies` say how cost is computed where Google leaves room.
     `development`: any key is accepted, on loopback only. `client_credentials`: where no provider credential is
     configured, the client's own Google credential passes (AUTH-7). `admin_key` opens the admin port in place of the
-    master key. `notices` are words of the file that have no effect, one line each.
+    master key. `key_spend_header` tells what the key spent before (OBS-3), `live_budget_check` looks at the budget at
+    each usage message of a session (WS-17), `refuse_without_store` takes no requests while the store takes no records
+    (R-26). `notices` are words of the file that have no effect, one line each.
     """
 
     keys: tuple[GatewayKey, ...]
@@ -166,6 +170,9 @@ class GatewayConfig:
     development: bool = False
     client_credentials: bool = False
     response_cost_header: bool = False
+    key_spend_header: bool = False
+    live_budget_check: bool = False
+    refuse_without_store: bool = False
     live_api_version: str = "v1beta1"
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)

@@ -193,4 +193,4 @@ class _Run:
             self._secrets += found_in("what the provider saw", seen, self._canaries.upstream())
 
 
-_IDLE: Final = ("in_flight", "live_sessions", "spend_lost")
+_IDLE: Final = ("in_flight", "live_sessions", "spend_lost_total")

@@ -10,7 +10,8 @@ from typing import Final
 from .slopes import Sample
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_GAUGE: Final = re.compile(r"^understudy_gateway_(tasks|in_flight|live_sessions|spend_lost) ([0-9.e+]+)$", re.MULTILINE)
+_NAMES: Final = "tasks|in_flight|live_sessions|spend_lost_total"
+_GAUGE: Final = re.compile(rf"^understudy_gateway_({_NAMES}) ([0-9.e+]+)$", re.MULTILINE)
 _ASK_S: Final = 10.0
 
 

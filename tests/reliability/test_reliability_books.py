@@ -61,7 +61,7 @@ async def test_r26_a_locked_store_stops_no_traffic_says_so_once_and_gets_all_lat
             await until(lambda: "spend cannot be written to spend.db" in running.said)
             await served(running, range(60, 100))
             assert await gauge(running, "spend_waiting") >= 40
-            assert await gauge(running, "spend_lost") == 0
+            assert await gauge(running, "spend_lost_total") == 0
             await asyncio.sleep(1.5)  # it tries again meanwhile, and says nothing
             assert running.said.count("spend cannot be written") == 1
             other.execute("ROLLBACK")
@@ -88,7 +88,7 @@ async def test_r26_a_full_store_stops_no_traffic_and_gets_all_later_once(tmp_pat
         assert running.said.count("spend cannot be written") == 1
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
         await until(lambda: len(kept(tmp_path)) == 200, 20)
-        assert await gauge(running, "spend_lost") == 0
+        assert await gauge(running, "spend_lost_total") == 0
         assert await running.ended() == 0
     all_once(tmp_path, 200)
 

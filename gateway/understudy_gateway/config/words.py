@@ -170,6 +170,7 @@ OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
         *("vertex_api_key", "vertex_adc", "client_credentials", "cost_policies", "timeouts", "limits", "admin_key"),
+        *("key_spend_header", "live_budget_check", "refuse_without_store"),
     }
 )
 KEY: Final = frozenset(

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ..refusals import Reason
 from ..routes import Upstream
+from ..tally import Tally
 from .exchanges import RequestHead, ResponseHead, UpstreamError
 from .pool import Origin, Pool, may_repeat, origin_of
 from .wire import Wire
@@ -39,8 +40,16 @@ Address = tuple[int, Any]
 class HttpUpstream:
     """Where exchanges are opened. To be made on the loop."""
 
-    def __init__(self, tls: ssl.SSLContext, connect_s: float, pool_idle_s: float = POOL_IDLE_S) -> None:
-        """`tls` verifies providers; `connect_s` is for name, TCP and TLS together."""
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        connect_s: float,
+        pool_idle_s: float = POOL_IDLE_S,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
+        """`tls` verifies providers; `connect_s` is for name, TCP and TLS together; `tally` counts connections."""
+        self._tally = tally or Tally()
         self._loop = asyncio.get_running_loop()
         self._tls = tls
         self._connect_s = connect_s
@@ -57,6 +66,8 @@ class HttpUpstream:
         was_reused = wire is not None
         if wire is None:
             wire = await self._dialled(request.upstream)
+        else:
+            self._tally.reused += 1
         return Exchange(self, request, wire, was_reused=was_reused)
 
     async def close(self) -> None:
@@ -111,10 +122,14 @@ class HttpUpstream:
         try:
             async with asyncio.timeout(self._connect_s):
                 addresses = await self._names.addresses(upstream.host, upstream.port)
-                return await self._first_that_answers(upstream, addresses)
+                wire = await self._first_that_answers(upstream, addresses)
+                self._tally.opened += 1
+                return wire
         except TimeoutError:
+            self._tally.refused += 1
             raise UpstreamError(Reason.CONNECT_TIMEOUT, was_sent=False) from None
         except OSError as error:  # names that are not found, TLS and certificate errors are such too
+            self._tally.refused += 1
             if error.errno in _NO_DESCRIPTORS:
                 for wire in self._pool.drain():
                     wire.abort()

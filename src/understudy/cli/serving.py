@@ -21,6 +21,7 @@ from .log_writer import Descriptor, LogWriter
 from .signals import ending_signals
 
 _ADDRESS: Final = re.compile(r"\('(?P<host>[^']*)', (?P<port>\d+)")
+_MOST_FILES: Final = 100_000
 _WORDS: Final = {
     errno.EADDRINUSE: "is in use already",
     errno.EACCES: "may not be used by you",
@@ -65,6 +66,7 @@ def serve(
     lets come to its end (R-24). Raises ConfigError if it cannot listen.
     """
     start_logging(name)
+    allow_many_files()
 
     async def run() -> None:
         stopped = asyncio.Event()
@@ -91,6 +93,19 @@ def serve(
         return
     except (OSError, OverflowError) as error:
         raise _cannot_listen(error, ports) from error
+
+
+def allow_many_files() -> None:
+    """Open as many descriptors as the system lets this process: connections are what servers are for (R-33)."""
+    try:
+        import resource
+    except ImportError:  # Windows, where descriptors are not counted so
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS allows fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _calm_the_collector() -> None:
