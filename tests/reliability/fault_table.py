@@ -171,8 +171,9 @@ CLIENT = (
     Row(
         "R-22",
         "thousands of idle sessions",
-        "held up to `connections`, the others get 503 or are closed; about 20 KiB for each",
+        "held up to `sessions` and `connections`, the others get 503 or are closed; about 20 KiB for each",
         (
+            "test_r22_beyond_the_most_sessions_a_handshake_is_a_503_and_requests_are_served",
             "test_r22_eight_thousand_idle_sessions_are_held_and_those_beyond_the_limit_are_told",
             "test_r22_r33_live_sessions_fill_the_room_others_are_told_and_the_room_is_given_back",
         ),
@@ -195,6 +196,7 @@ GATEWAY = (
             "test_r24_told_to_end_it_lets_all_come_to_its_end_and_writes_the_books",
             "test_r24_at_the_drains_end_it_breaks_off_and_still_writes_the_books",
             "test_r24_told_twice_it_breaks_off_at_once_and_still_writes_the_books",
+            "test_r24_workers_that_are_told_twice_break_off_too",
         ),
     ),
     Row(
@@ -209,9 +211,11 @@ GATEWAY = (
     Row(
         "R-26",
         "the store is locked or full",
-        "traffic goes on; records wait in memory, are written later and once; one line a minute",
+        "traffic goes on, or is refused with 503 by `refuse_without_store`; records wait in memory, are written later "
+        "and once; one line a minute",
         (
             "test_r26_a_locked_store_stops_no_traffic_says_so_once_and_gets_all_later_once",
+            "test_r26_where_that_is_set_a_locked_store_stops_traffic_with_503_until_it_is_back",
             "test_r26_a_full_store_stops_no_traffic_and_gets_all_later_once",
             "test_r26_killed_while_the_store_is_locked_only_what_waited_is_gone",
         ),
@@ -259,6 +263,9 @@ GATEWAY = (
         "descriptors run out",
         "new connections get 503 or are closed, the others go on; one line a minute",
         (
+            "test_r33_the_most_connections_are_a_setting",
+            "test_r33_who_needs_a_descriptor_for_the_provider_and_gets_none_is_told_503",
+            "test_r33_the_room_follows_from_the_descriptors",
             "test_r33_out_of_descriptors_it_turns_new_ones_away_serves_the_old_and_recovers",
             "test_r22_r33_live_sessions_fill_the_room_others_are_told_and_the_room_is_given_back",
         ),

@@ -13,7 +13,7 @@ import pytest
 from gateway_process import Running, ask, get, process
 from gateway_stand import KEY, asked, config_of, recorded, request
 from prometheus_client.parser import text_string_to_metric_families
-from reliability_rig import ANSWER, Clocks, of_clocks, soon, until
+from reliability_rig import ANSWER, Clocks, of_clocks, own_error, soon, until
 from upstream_double import Seen, Talk, double
 
 from understudy_gateway.spend.queries import Wanted, all_records
@@ -71,6 +71,30 @@ async def test_r26_a_locked_store_stops_no_traffic_says_so_once_and_gets_all_lat
         assert len(kept(tmp_path)) == 100
         assert await running.ended() == 0
     all_once(tmp_path, 100)
+
+
+async def test_r26_where_that_is_set_a_locked_store_stops_traffic_with_503_until_it_is_back(tmp_path):
+    async with double(answers) as up, process(tmp_path, up.url, refuse_without_store=True) as running, soon(50):
+        await served(running, range(5))
+        await until(lambda: len(kept(tmp_path)) == 5)
+        with closing(sqlite3.connect(tmp_path / "spend.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            reply = await ask(running.http, named(5))
+            assert reply.status == 200  # nobody knows yet
+            while (reply := await ask(running.http, request())).status == 200:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+            own_error(reply, 503, "STORE_DOWN")
+            assert reply.value(b"retry-after")
+            seen = len(up.requests)
+            assert (await ask(running.http, request())).status == 503
+            assert len(up.requests) == seen
+            other.execute("ROLLBACK")
+        async with soon(20):
+            while (await ask(running.http, request())).status != 200:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        assert await running.ended() == 0
+    assert {"id-0", "id-4", "id-5"} <= {record["id"] for record in kept(tmp_path)}
+    assert len(kept(tmp_path)) == len(up.requests)
 
 
 @linux

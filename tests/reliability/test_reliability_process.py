@@ -13,10 +13,10 @@ from typing import cast
 import psutil
 import pytest
 from gateway_process import Running, ask, get, process, written_config
-from gateway_stand import BOOK, Client, asked, client, config_of, gateway, recorded, request, usage
-from live_doubles import RawServer, close, frame
+from gateway_stand import BOOK, KEY, Client, asked, client, config_of, gateway, recorded, request, usage
+from live_doubles import RawServer, close, frame, handshake
 from prometheus_client.parser import text_string_to_metric_families
-from reliability_rig import ANSWER, SSE_HEAD, STREAM, Clocks, chunk, own_error, session, soon, until
+from reliability_rig import ANSWER, LIVE, SSE_HEAD, STREAM, Clocks, chunk, own_error, session, soon, until
 from reliability_rig import takes_session as takes
 from upstream_double import Double, Seen, Talk, double, response
 
@@ -124,6 +124,87 @@ async def test_r22_r33_live_sessions_fill_the_room_others_are_told_and_the_room_
                     await asyncio.sleep(0.05)
         assert await running.ended() == 0
     assert "Traceback" not in running.said
+
+
+async def test_r22_beyond_the_most_sessions_a_handshake_is_a_503_and_requests_are_served():
+    limits = {"sessions": 2}
+    async with (
+        RawServer() as up,
+        gateway(f"http://127.0.0.1:{up.port}", limits=limits) as running,
+        soon(),
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(2):
+            talk = await stack.enter_async_context(session(running.http_url))
+            await takes(await up.accept())
+            assert (await talk.head()).startswith(b"HTTP/1.1 101 ")
+        async with session(running.http_url) as third:
+            own_error(await Client(third.reader, third.writer).reply(), 503, "TOO_MANY_SESSIONS")
+        asking = asyncio.create_task(asked(running, request()))
+        provider = await up.accept()
+        await provider.head()
+        provider.send(ANSWER)
+        assert (await asking).status == 200
+
+
+async def test_r33_the_most_connections_are_a_setting():
+    limits = {"connections": 2}
+    async with double(answers) as up, gateway(up.url, limits=limits) as running, soon(), AsyncExitStack() as stack:
+        two = [await stack.enter_async_context(client(running)) for _ in range(2)]
+        for talk in two:
+            await talk.send(request())
+            assert (await talk.reply()).status == 200
+        async with client(running) as third:
+            await third.send(request())
+            own_error(await third.reply(), 503, "OVERLOADED")
+            assert await third.reader.read() == b""
+        async with client(running) as asks_for_health:
+            await asks_for_health.send(b"GET /health/liveliness HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await asks_for_health.reply()).status == 200
+        two[0].leave()
+        async with soon():
+            while (await asked(running, request())).status != 200:  # noqa: ASYNC110 - another side
+                await asyncio.sleep(0.01)
+
+
+@linux
+async def test_r33_who_needs_a_descriptor_for_the_provider_and_gets_none_is_told_503(tmp_path):
+    go = asyncio.Event()
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await go.wait()
+        await talk.send(ANSWER)
+
+    limits = {"connections": 1000}  # more than there are descriptors for
+    async with double(script) as up, process(tmp_path, up.url, under="ulimit -n 64", limits=limits) as running:
+        watched = psutil.Process(running.process.pid)
+        free = 64 - watched.num_fds()
+        async with soon(40), AsyncExitStack() as stack:
+            crowd = await held(stack, running.http, free * 2 // 3)
+            await until(lambda: watched.num_fds() >= 64 - free + len(crowd))
+            for one in crowd:
+                await one.send(request())
+            replies = [asyncio.create_task(one.reply()) for one in crowd]
+            await until(lambda: any(one.done() for one in replies))
+            await asyncio.sleep(0.3)
+            refused = [one.result() for one in replies if one.done()]
+            for reply in refused:
+                own_error(reply, 503, "OVERLOADED")
+                assert reply.value(b"retry-after") == b"1"
+            reader = crowd[[one.done() for one in replies].index(True)]
+            reader.writer.write(handshake(LIVE.encode(), b"x-goog-api-key: " + KEY.encode()))
+            own_error(await reader.reply(), 503, "OVERLOADED")
+            go.set()
+            others = await asyncio.gather(*replies)
+            assert [one.status for one in others].count(200) == len(crowd) - len(refused) > 5
+        await until(lambda: watched.num_fds() <= 64 - len(refused))
+        assert (await ask(running.http, request())).status == 200
+        assert await running.ended() == 0
+
+
+@pytest.mark.parametrize(("descriptors", "most"), [(256, 64), (1024, 400), (20_000, 9_696), (10, 8)])
+def test_r33_the_room_follows_from_the_descriptors(descriptors, most):
+    assert room_for(descriptors) == most
 
 
 # --- memory ----------------------------------------------------------------------------------------------------

@@ -175,6 +175,28 @@ async def test_r24_told_twice_it_breaks_off_at_once_and_still_writes_the_books(t
     await cut_off(tmp_path, second=True)
 
 
+async def test_r24_workers_that_are_told_twice_break_off_too(tmp_path):
+    provider = Provider()
+    async with (
+        double(provider.script) as up,
+        process(tmp_path, up.url, "--workers", "2") as running,
+        talking(running.http) as stream,
+        soon(50),
+    ):
+        await stream.send(request(STREAM, headers={"x-litellm-call-id": "stream"}))
+        await stream.head()
+        assert await stream.chunk() == event(1)
+        running.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(1)
+        assert running.process.returncode is None
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await stream.chunk()
+        assert await asyncio.wait_for(running.process.wait(), 20) == 0
+    (record,) = kept(tmp_path)
+    assert (record["id"], record["outcome"], record["cost"]) == ("stream", "timeout", "0.00055")
+
+
 # --- killed ----------------------------------------------------------------------------------------------------
 
 
