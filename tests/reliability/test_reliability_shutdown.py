@@ -136,7 +136,7 @@ async def test_r24_told_to_end_it_lets_all_come_to_its_end_and_writes_the_books(
 async def cut_off(folder: Path, second: bool) -> None:
     """A gateway that is told to end and does not wait for what runs: told twice, or its drain is over."""
     provider = Provider()
-    timeouts = {} if second else {"drain_s": 0.5}
+    timeouts = {"drain_s": 300 if second else 0.5}
     async with (
         double(provider.script) as up,
         process(folder, up.url, timeouts=timeouts) as running,
@@ -179,7 +179,7 @@ async def test_r24_workers_that_are_told_twice_break_off_too(tmp_path):
     provider = Provider()
     async with (
         double(provider.script) as up,
-        process(tmp_path, up.url, "--workers", "2") as running,
+        process(tmp_path, up.url, "--workers", "2", timeouts={"drain_s": 300}) as running,
         talking(running.http) as stream,
         soon(50),
     ):
