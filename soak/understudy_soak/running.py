@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -28,6 +28,9 @@ STOP_S: Final = 40.0
 
 GIVE_BACK_S: Final = 45.0
 """How long the gateway has to give descriptors back; it keeps idle connections to providers for half a minute."""
+
+TRANSCRIPT_S: Final = 300.0
+"""How long the simulator may take to tell all it has seen, which are some hundred megabytes."""
 
 _SPARE_FILES: Final = 8
 _SPARE_TASKS: Final = 4
@@ -188,8 +191,12 @@ class _Run:
             self._secrets += found_in(name, data, self._canaries.beside_the_gateway())
             if _LOUD in data:
                 self._troubles.append(f"there is a traceback in {name}")
-        with suppress(TargetError), Control(self._simulator.ready.admin or "", timeout_s=120) as control:
-            seen = repr(control.transcript()).encode()
+        try:
+            with Control(self._simulator.ready.admin or "", timeout_s=TRANSCRIPT_S) as control:
+                seen = repr(control.transcript()).encode()
+        except TargetError as error:
+            self._troubles.append(f"what the provider saw could not be searched: {error}")
+        else:
             self._secrets += found_in("what the provider saw", seen, self._canaries.upstream())
 
 
