@@ -18,7 +18,7 @@ demo: $(VENV)/run.stamp ## the main job: google-genai through the gateway agains
 	$(BIN)/understudy demo
 
 test: $(VENV)/test.stamp ## all tests that need no client environment and no Node
-	$(BIN)/python -m pytest -m 'not interop' -n auto
+	$(BIN)/python -m pytest -m 'not interop and not reliability' -n auto
 
 interop: $(VENV)/test.stamp ## Google's clients for Python and JavaScript against simulator and gateway (needs Node)
 	$(BIN)/python -m pytest -m 'interop and not other_clients' -n 2 --dist loadfile tests/interop
@@ -43,6 +43,13 @@ bench-compare: $(VENV)/run.stamp ## hold the ratios of bench.json against BASE=f
 .PHONY: autobahn
 autobahn: $(VENV)/test.stamp ## Autobahn's WebSocket cases through the gateway (needs Docker, or wstest of Python 2.7)
 	WEBSOCKETS_MAX_FRAGMENTS=200000 $(BIN)/python scripts/autobahn.py .autobahn $(CASES)
+
+.PHONY: reliability soak
+reliability: $(VENV)/test.stamp ## the faults that take long to make: 50 kills, 8,000 Live sessions, a log that nobody reads
+	$(BIN)/python -m pytest -m reliability tests/reliability tests/soak
+
+soak: $(VENV)/run.stamp ## 10 minutes of 200 clients, faults and kills; SOAK='--minutes N --clients N --seed N' (Linux)
+	PYTHONPATH=soak $(BIN)/python -m understudy_soak $(SOAK)
 
 .PHONY: mutants
 mutants: $(VENV)/test.stamp ## the suite against every broken gateway; MUTANTS='NAME --json FILE'

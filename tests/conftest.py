@@ -22,7 +22,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     factory = uvloop.new_event_loop if pyfuncitem.funcargs.get("each_loop") == "uvloop" else None
     with asyncio.Runner(debug=False, loop_factory=factory) as runner:
-        runner.run(_run(pyfuncitem.obj(**arguments)))
+        limit_s = 1800 if pyfuncitem.get_closest_marker("reliability") else 60
+        runner.run(_run(pyfuncitem.obj(**arguments), limit_s))
     return True
 
 
@@ -32,8 +33,8 @@ def each_loop(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-async def _run(test) -> None:
-    async with asyncio.timeout(60 * float(os.environ.get("UNDERSTUDY_TEST_UNIT", "1"))):
+async def _run(test, limit_s: float) -> None:
+    async with asyncio.timeout(limit_s * float(os.environ.get("UNDERSTUDY_TEST_UNIT", "1"))):
         await test
     await asyncio.sleep(0)
     left = asyncio.all_tasks() - {asyncio.current_task()}

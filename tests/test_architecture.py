@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOTS = {"understudy": ROOT / "src", "understudy_gateway": ROOT / "gateway", "understudy_simulator": ROOT / "simulator"}
-ROOTS |= {"understudy_bench": ROOT / "benchmarks"}
+ROOTS |= {"understudy_bench": ROOT / "benchmarks", "understudy_soak": ROOT / "soak"}
 
 GROUND = (
     *(
@@ -65,6 +65,7 @@ PURE = (
         if path.stem not in (*LIVE_EDGES, "__init__", "__pycache__")
     ),
     *(f"understudy_bench.{name}" for name in ("payloads", "rows", "figures", "comparing", "tables")),
+    *(f"understudy_soak.{name}" for name in ("plan", "ledger", "slopes", "canaries", "verdict")),
     *(f"understudy.load.{name}" for name in ("histogram", "seeded", "schedule", "statistics", "recording")),
     *(f"understudy.load.{name}" for name in ("limits", "verdict", "conversations", "plan", "report")),
 )

@@ -115,7 +115,7 @@ class Gateway:
         )
         self._operations.start()
         try:
-            await self._listeners.start(self._dispatcher.handle, self._handle_admin)
+            await self._listeners.start(self._dispatcher.handle, self._handle_admin, self._dispatcher.overloaded)
         except BaseException:
             await self._close()
             raise
@@ -205,7 +205,7 @@ class Gateway:
         if (delay_s := self._config.timeouts.drain_delay_s) > 0:
             self._dispatcher.is_leaving = True
             await asyncio.sleep(delay_s)
-        self._dispatcher.is_draining = True
+        self._dispatcher.is_draining = self._dispatcher.serving.http.is_draining = True
         await self._listeners.stop_accepting()
         await self._sessions.close_all()
         try:

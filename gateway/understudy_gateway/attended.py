@@ -256,14 +256,14 @@ class AttendedPassthrough(HttpPassthrough):
         is_first, call.is_first = call.is_first, False
         held = call.held
         if not held.data and not held.is_whole:
-            return await self._begin_upload(call.request, exchange, call.meter)
+            return await self._begin_upload(call.request, exchange, call.meter, call.progress)
         if is_first:
             call.meter.request_body(held.data)
         await self._sent(exchange, held.data)
         if held.is_whole:
             exchange.end()
             return None
-        return asyncio.create_task(self._upload(call.request, exchange, call.meter, len(held.data)))
+        return asyncio.create_task(self._upload(call.request, exchange, call.meter, call.progress, len(held.data)))
 
     async def _read_early(self, taken: _Taken) -> _Taken:
         """Read an answer that may be followed by another attempt, if it is short."""

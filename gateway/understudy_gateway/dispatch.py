@@ -132,11 +132,26 @@ class Dispatcher:
                 if request.transport is not None:
                     request.transport.abort()
                 raise ConnectionAbortedError from None
-            return refusal_answer(Refusal(Reason.INTERNAL), ids)
+            answer = refusal_answer(Refusal(Reason.INTERNAL), ids)
+            answer.force_close()  # nobody knows how much of the request was read (R-35)
+            return answer
         finally:
             self._metrics.in_flight -= 1
             if not self._metrics.in_flight:
                 self._idle.set()
+
+    async def overloaded(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer to the one request of a connection for which there is no room; health is told all the same."""
+        ids = ids_of(request.raw_headers, self.serving.keys.occurs_in)
+        path, _ = split_target(raw_target(request))
+        refusal = Refusal(Reason.OVERLOADED, retry_after_s=1)
+        if path in HEALTH and request.method in ("GET", "HEAD"):
+            answer = self.health(path, ids)
+        else:
+            self._metrics.refused(request.method, refusal)
+            answer = refusal_answer(refusal, ids)
+        answer.force_close()
+        return answer
 
     async def until_idle(self) -> None:
         """Wait until no request is under way."""
@@ -225,7 +240,7 @@ class Dispatcher:
     def _call(self, arrival: Arrival, found: Route, caller: Caller) -> Call:
         request = arrival.request
         tags = tags_of(request.raw_headers, caller)
-        return Call(arrival.id, caller.key_id, request.method, found, self._now(), tags)
+        return Call(arrival.id, caller.key_id, request.method, found, self._now(), tags, arrival.started)
 
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""

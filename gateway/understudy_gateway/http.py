@@ -48,6 +48,11 @@ _CLOSING: Final = frozenset({Reason.BAD_REQUEST, Reason.REQUEST_TIMEOUT, Reason.
 """Refusals after which nothing more on the connection can be trusted to be a request (S-36)."""
 
 
+_UNSENT: Final = Ending(499, "client_abort", was_sent=False)
+_SENT: Final = Ending(499, "client_abort")
+"""A client that leaves before the answer: what was not sent whole can have been executed by nobody (R-17)."""
+
+
 class _Refused(Exception):
     """The exchange ends with a refusal of the gateway's own. `was_sent`: the provider may have executed it."""
 
@@ -61,7 +66,7 @@ class _Refused(Exception):
 class Progress:
     """How far an exchange has come. `ending` is at every moment what it was if the handler is cancelled now."""
 
-    ending: Ending = field(default_factory=lambda: Ending(499, "client_abort", was_sent=False))
+    ending: Ending = field(default_factory=lambda: _UNSENT)
 
 
 class HttpPassthrough:
@@ -81,6 +86,7 @@ class HttpPassthrough:
         self._via = (config.network.via or "").encode("ascii")
         self._outgoing = Outgoing(config)
         self._ways = Ways(config, now)
+        self.is_draining = False
 
     async def serve(
         self,
@@ -158,9 +164,10 @@ class HttpPassthrough:
         exchange = await self._opened(head)
         upload: asyncio.Task[None] | None = None
         try:
-            progress.ending = Ending(499, "client_abort")
             if head.has_body:
-                upload = await self._begin_upload(request, exchange, meter)
+                upload = await self._begin_upload(request, exchange, meter, progress)
+            else:
+                progress.ending = _SENT
             answered = await self._answered(exchange, upload, self._patience(route))
             if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
                 credentials.rejected()
@@ -179,20 +186,22 @@ class HttpPassthrough:
         try:
             return await self._upstream.open(head)
         except UpstreamError as error:
-            raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
+            again_s = 1 if error.reason is Reason.OVERLOADED else None
+            raise _Refused(Refusal(error.reason, retry_after_s=again_s), was_sent=error.was_sent) from None
 
     async def _begin_upload(
-        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, progress: Progress
     ) -> asyncio.Task[None] | None:
         """Send a body that is here already; otherwise a task that sends it while the answer may come."""
         content = request.content
         if content.is_eof() and content.exception() is None:
             data = content.read_nowait(-1)
             await self._sent(exchange, data)
+            progress.ending = _SENT
             exchange.end()
             meter.request_body(data)
             return None
-        return asyncio.create_task(self._upload(request, exchange, meter))
+        return asyncio.create_task(self._upload(request, exchange, meter, progress))
 
     async def _sent(self, exchange: Exchange, data: bytes) -> bool:
         """Send bytes of the body; false if the provider listens no more: its answer, or its absence, says why."""
@@ -205,7 +214,7 @@ class HttpPassthrough:
         return True
 
     async def _upload(
-        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, already: int = 0
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, progress: Progress, already: int = 0
     ) -> None:
         """Send the body as it comes, `already` bytes of which were sent."""
         left = self._config.limits.request_body_bytes - already
@@ -218,6 +227,8 @@ class HttpPassthrough:
             except (web.RequestPayloadError, HttpProcessingError):
                 raise _Refused(Refusal(Reason.BAD_REQUEST), was_sent=True) from None
             if not data:
+                if progress.ending is _UNSENT:  # else the answer has come before
+                    progress.ending = _SENT
                 exchange.end()
                 return
             left -= len(data)
@@ -273,6 +284,8 @@ class HttpPassthrough:
             own = (*own, *_cost_field(meter))
         fields = for_client(head.headers if way is None else way.head(head.headers), own)
         answer = Answer(status, head.phrase, fields if change is None else without_fields(fields, (b"content-length",)))
+        if self.is_draining:
+            answer.force_close()
         try:
             if change is None:
                 await self._passed(request, exchange, answer, held, meter)

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -73,7 +73,8 @@ class Journal:
         """Book, count and log an exchange or session: at once where a limit or a job waits for it, else with others."""
         seconds = self._monotonic() - started
         if type(meter) is ExchangeMeter and meter.is_plain and not self._admission.waits_for(lease):
-            self._waiting.append(_Ended(method, meter, ending, seconds, started, self._now()))
+            ended = self._now() if meter.call.began is None else meter.call.started + timedelta(seconds=seconds)
+            self._waiting.append(_Ended(method, meter, ending, seconds, started, ended))
             if len(self._waiting) >= GATHERED:
                 self.book()
             elif self._timer is None:

@@ -3,22 +3,23 @@
 import errno
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from .heads import LINGER_S, HeadWatch, WatchedConnection
 from .liveness import keep_alive
+from .room import Handle, RoomyServer, open_files, room_for
 from .settings import UNIX, GatewayConfig
 from .trust import is_loopback
 
 _BACKLOG: Final = 1024
 
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_MOST_ADMIN: Final = 32
+"""Connections of the admin port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,16 @@ class Listeners:
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
 
-    async def start(self, handle: Handle, handle_admin: Handle) -> None:
-        """Listen, and give each request to its handler. Raises OSError if a port is taken."""
-        traffic = web.ServerRunner(_Server(handle, self._heads, self._config))
-        admin = web.ServerRunner(_Server(handle_admin, self._heads, self._config))
+    async def start(self, handle: Handle, handle_admin: Handle, handle_surplus: Handle) -> None:
+        """Listen, and give each request to its handler: the last for those for which there is no room.
+
+        Raises OSError if a port is taken.
+        """
+        options, most = self._server_options(), self._config.limits.connections
+        most = room_for(open_files()) if most is None else most
+        made = partial(WatchedConnection, watch=self._heads, most_bytes=self._config.limits.header_bytes)
+        traffic = web.ServerRunner(RoomyServer(handle, handle_surplus, most, made, **options))
+        admin = web.ServerRunner(RoomyServer(handle_admin, handle_surplus, _MOST_ADMIN, made, **options))
         self._runners = [traffic, admin]
         for runner in self._runners:
             await runner.setup()
@@ -108,6 +115,20 @@ class Listeners:
     def _host(self, name: str) -> str:
         host = self._listen.host
         return "127.0.0.1" if self._listen.unix_path or (name == "admin" and not is_loopback(host)) else host
+
+    def _server_options(self) -> dict[str, Any]:
+        limits = self._config.limits
+        return {
+            "access_log": None,
+            "auto_decompress": False,
+            "handler_cancellation": True,
+            "keepalive_timeout": self._config.timeouts.keepalive_s,
+            "lingering_time": LINGER_S,
+            "max_line_size": limits.request_line_bytes,
+            "max_field_size": limits.header_field_bytes,
+            "max_headers": limits.header_fields,
+            "tcp_keepalive": False,  # inherited from the listening socket
+        }
 
     async def _start(self, runner: web.ServerRunner, name: str, port: int, tls: ssl.SSLContext | None) -> None:
         host = self._host(name)
@@ -178,26 +199,3 @@ class _Site(web.SockSite):
             backlog=_BACKLOG,
             ssl_handshake_timeout=self._handshake_s if self._tls else None,
         )
-
-
-class _Server(web.Server):
-    """aiohttp's server, with our connection."""
-
-    def __init__(self, handle: Handle, heads: HeadWatch, config: GatewayConfig) -> None:
-        limits = config.limits
-        options: dict[str, Any] = {
-            "access_log": None,
-            "auto_decompress": False,
-            "keepalive_timeout": config.timeouts.keepalive_s,
-            "lingering_time": LINGER_S,
-            "max_line_size": limits.request_line_bytes,
-            "max_field_size": limits.header_field_bytes,
-            "max_headers": limits.header_fields,
-            "tcp_keepalive": False,  # inherited from the listening socket
-        }
-        super().__init__(handle, handler_cancellation=True, **options)
-        self._heads = heads
-        self._most_bytes = limits.header_bytes
-
-    def __call__(self) -> RequestHandler:
-        return WatchedConnection(self, self._heads, self._most_bytes, loop=self._loop, **self._kwargs)

@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -56,7 +56,10 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """Who asks for what: the request id, the key's id, the HTTP method, the route, the start (UTC) and the tags."""
+    """Who asks for what: the request id, the key's id, the HTTP method, the route, the start (UTC) and the tags.
+
+    `began` is the start by the clock that nobody sets, from which the end follows (R-29).
+    """
 
     id: str
     key_id: str | None
@@ -64,6 +67,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     route: Route
     started: datetime
     tags: tuple[str, ...] = ()
+    began: float | None = None
 
 
 class Books:
@@ -115,13 +119,19 @@ class Books:
             reason=ending.reason or cost.reason,
             lines=cost.lines,
             started=call.started,
-            ended=ended or self.now(),
+            ended=ended or self._ended(call),
             kind="session" if call.route.is_live else "exchange",
             provider=call.route.upstream.kind,
             tags=call.tags,
         )
         self._log.add(record)
         return record
+
+    def _ended(self, call: Call) -> datetime:
+        """The end of an exchange: as much later than its start as time has passed, wherever the time of day went."""
+        if call.began is None:
+            return self.now()
+        return call.started + timedelta(seconds=self.monotonic() - call.began)
 
     def started(self, call: Call, name: str, request: VeoRequest) -> None:
         """Note a video job: reserved, and not booked (pricing 10)."""
@@ -211,7 +221,7 @@ class ExchangeMeter:
 
     def __init__(self, books: Books, call: Call) -> None:
         self._books = books
-        self._call = call
+        self.call = self._call = call
         self._asked = VeoRequestReader() if call.route.method == "predictLongRunning" else None
         self._text = RequestReader() if _needs_text(call.route) else None
         self._answer: Reader | None = None

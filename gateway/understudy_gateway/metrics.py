@@ -226,6 +226,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "spend_waiting": "Spend records that wait for the disk.",
     "spend_store_down": "1 while the last try to write spend records failed.",
     "jobs_pending": "Videos that are under way.",
+    "tasks": "Tasks of the event loop; of a gateway with one worker.",
 }
 
 

@@ -143,6 +143,8 @@ class _Collector:
                 family.add_metric(values, buckets=_cumulated(histogram), sum_value=histogram.total)
             yield family
         for name, text in GAUGES.items():
+            if not any(name in snapshot["gauges"] for snapshot in self._snapshots):
+                continue
             value = sum(snapshot["gauges"].get(name, 0) for snapshot in self._snapshots)
             yield GaugeMetricFamily(PREFIX + name, text, value=value)
 

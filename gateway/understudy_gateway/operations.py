@@ -77,6 +77,8 @@ class Operations:
 
     async def _page(self, words: Mapping[str, str]) -> Reply | Refusal:
         own = self._metrics.snapshot()  # on the loop, where the numbers change
+        if self._shared is None:  # to count them takes a while where there are many: not twice a second
+            own["gauges"]["tasks"] = len(asyncio.all_tasks())
 
         def made(stop: Stop) -> bytes:
             return page([own] if self._shared is None else self._shared.all(), self._gauges)

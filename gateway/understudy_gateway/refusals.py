@@ -80,6 +80,7 @@ class Reason(Enum):
     STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
     TOO_MANY_SESSIONS = 503, "The gateway has as many Live sessions as it takes."
+    OVERLOADED = 503, "The gateway has no room for another connection."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."
     FIRST_BYTE_TIMEOUT = 504, "The provider did not answer in time."
     LOOP_DETECTED = 508, "The provider's address is the gateway itself."

@@ -165,7 +165,9 @@ class LivePassthrough:
                 splice=self._splicing(meter),
             )
         except DialError as error:
-            return _refused(Refusal(error.reason), ids, progress)
+            return _refused(
+                Refusal(error.reason, retry_after_s=1 if error.reason is Reason.OVERLOADED else None), ids, progress
+            )
         was_sent = outcome.outcome != "rejected" or outcome.refusal is not None
         progress.ending = Ending(outcome.status, outcome.outcome, was_sent, _why(outcome))
         meter.ended(duration_s=self._monotonic() - began, unread=outcome.unread, code=outcome.code)

@@ -185,6 +185,7 @@ class Limits:
     """Sizes in bytes, and counts, beyond which something is refused (S-44 to S-46, S-50, S-53).
 
     `waiting_connections`: those that have not sent a whole head; over it the one that waits longest has to go.
+    `connections`: client connections at once in one process; None: as many as its descriptors carry (R-33).
     """
 
     request_line_bytes: int = 16 * 1024
@@ -196,6 +197,7 @@ class Limits:
     sessions: int = 10_000
     sessions_per_key: int = 10_000
     waiting_connections: int = 4096
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

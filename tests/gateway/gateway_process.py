@@ -55,18 +55,29 @@ def surroundings(folder: Path, base: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def process(
-    folder: Path, base: str, *options: str, environ: Mapping[str, str] | None = None, **ours: object
+    folder: Path,
+    base: str,
+    *options: str,
+    environ: Mapping[str, str] | None = None,
+    under: str = "",
+    talk: int | None = None,
+    **ours: object,
 ) -> AsyncIterator[Running]:
-    """A gateway whose state folder is `folder`; killed at the end if it still runs."""
+    """A gateway whose state folder is `folder`; killed at the end if it still runs.
+
+    `under` are words of a shell before it (`ulimit -n 256`), `talk` where its log goes in place of a file.
+    """
     config = written_config(folder, base, **ours)
     log = folder / "log"
-    with log.open("ab") as talk:
+    words = command("gateway", "--config", str(config), "--json", *ANY_PORTS, *options)
+    with log.open("ab") as file:
         child = await asyncio.create_subprocess_exec(
-            *command("gateway", "--config", str(config), "--json", *ANY_PORTS, *options),
+            *(("sh", "-c", f'{under}; exec "$@"', "sh") if under else ()),
+            *words,
             env={**surroundings(folder, base), **(environ or {})},
             cwd=folder,
             stdout=asyncio.subprocess.PIPE,
-            stderr=talk,
+            stderr=file if talk is None else talk,
             stdin=asyncio.subprocess.DEVNULL,
         )
     try:

@@ -1,6 +1,7 @@
 """How a provider is reached: whether it may be, its addresses one after the other, and never the gateway itself."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain, zip_longest
@@ -15,6 +16,9 @@ RESOLVED_S: Final = 30.0
 """How long the addresses of a name are remembered (R-39)."""
 
 _MOST_NAMES: Final = 256
+
+_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+"""What says that not the provider is at fault, but that this process may open no more (R-33)."""
 
 Address = tuple[int, Any]
 """Family, and what belongs into `connect` for it."""
@@ -45,6 +49,8 @@ class Dialler:
         except TimeoutError:
             raise UpstreamError(Reason.CONNECT_TIMEOUT, was_sent=False) from None
         except OSError as error:  # names that are not found, TLS and certificate errors are such too
+            if error.errno in _NO_DESCRIPTORS:
+                raise UpstreamError(Reason.OVERLOADED, was_sent=False) from error
             self._names.forget(host, port)
             raise UpstreamError(Reason.UNREACHABLE, was_sent=False) from error
 

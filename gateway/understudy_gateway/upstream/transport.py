@@ -116,8 +116,11 @@ class HttpUpstream:
             if not wire.is_open:  # it ended before anything was sent on it
                 wire.abort()
                 wire = await self._dialler.dialled(*where, partial(self._made, upstream))
-        except UpstreamError:
+        except UpstreamError as error:
             self._tally.refused += 1
+            if error.reason is Reason.OVERLOADED:  # what waits idle makes room
+                for wire in self._pool.drain():
+                    wire.abort()
             raise
         self._tally.opened += 1
         return wire

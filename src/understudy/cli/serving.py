@@ -22,6 +22,7 @@ from .log_writer import LogWriter, target_of
 from .signals import ending_signals
 
 _ADDRESS: Final = re.compile(r"\('(?P<host>[^']*)', (?P<port>\d+)")
+_MOST_FILES: Final = 100_000
 _WORDS: Final = {
     errno.EADDRINUSE: "is in use already",
     errno.EACCES: "may not be used by you",
@@ -64,14 +65,15 @@ def serve(
 
     `name` stands in each line on the terminal. `ca` is what clients need to trust it (None: nothing of ours). `ports`
     maps each port's option to its number, for the error text. `when_ready` is called before the first line is printed,
-    `when_hung_up` at each SIGHUP; without it a SIGHUP ends the server.
-    Raises ConfigError if it cannot listen.
+    `when_hung_up` at each SIGHUP; without it a SIGHUP ends the server. A second signal to end cuts short what the first
+    lets come to its end (R-24). Raises ConfigError if it cannot listen.
     """
     start_logging(name, json_logs=json_logs)
+    allow_many_files()
 
     async def run() -> None:
         stopped = asyncio.Event()
-        _stop_on_signals(stopped)
+        _stop_on_signals(_Stopping(stopped).signalled)
         hung_up = None if when_hung_up is None else _noted_hangups(stopped)
         async with server as listening, asyncio.TaskGroup() as tasks:
             reloading = None
@@ -90,8 +92,23 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run())
+    except asyncio.CancelledError:  # a second signal: the server has closed all the same
+        return
     except (OSError, OverflowError) as error:
         raise _cannot_listen(error, ports) from error
+
+
+def allow_many_files() -> None:
+    """Open as many descriptors as the system lets this process: connections are what servers are for (R-33)."""
+    try:
+        import resource
+    except ImportError:  # Windows, where descriptors are not counted so
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS allows fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _calm_the_collector() -> None:
@@ -119,11 +136,28 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def _stop_on_signals(stopped: asyncio.Event) -> None:
+class _Stopping:
+    """What signals to end do: the first ends the server in order, the second cuts that short, others are too many."""
+
+    def __init__(self, stopped: asyncio.Event) -> None:
+        self._stopped = stopped
+        self._task = asyncio.current_task()
+        self._is_cut = False
+
+    def signalled(self) -> None:
+        """A signal came."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+        elif not self._is_cut and self._task is not None:
+            self._is_cut = True
+            self._task.cancel()
+
+
+def _stop_on_signals(signalled: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in ending_signals():
         try:
-            loop.add_signal_handler(number, stopped.set)
+            loop.add_signal_handler(number, signalled)
         except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
             return
 

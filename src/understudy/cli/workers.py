@@ -96,7 +96,7 @@ class _Workers:
     async def run(self, json_line: bool) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stopped.set)
+            loop.add_signal_handler(number, self._signalled)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             first = await asyncio.gather(*(self._started(place) for place in range(self._count)))
@@ -148,6 +148,13 @@ class _Workers:
             except (OSError, ConfigError, TargetError) as error:  # no process to be had, or no memory: later, maybe
                 _log.error("a worker could not be started: %s", error)
             await asyncio.sleep(_AGAIN_S)
+
+    def _signalled(self) -> None:
+        """The first signal ends the workers in order, another one is theirs too and cuts that short (R-24)."""
+        if self._stopped.is_set():
+            for process in self._running.values():
+                self._tell(process, signal.SIGTERM)
+        self._stopped.set()
 
     def _hung_up(self) -> None:
         """Pass a SIGHUP on to those that can take it: it would kill a worker that has not got so far."""

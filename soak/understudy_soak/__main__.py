@@ -1,0 +1,5 @@
+"""`python -m understudy_soak`."""
+
+from .cli import main
+
+main()
