@@ -37,16 +37,16 @@ class LivePassthrough:
         credentials: Mapping[str, Credentials],
         tls: ssl.SSLContext,
         monotonic: Callable[[], float],
-        running: LiveSessions | None = None,
+        sessions: LiveSessions,
     ) -> None:
-        """`running` are the sessions of one whose place this takes."""
+        """`sessions` has those that run, also under an earlier configuration."""
         self._config = config
         self._credentials = credentials
         self._tls = tls
         self._monotonic = monotonic
         self._key_header = config.key_header.encode("latin-1") if config.key_header else None
         self._limits = LiveLimits(message_bytes=config.limits.message_bytes, stall_s=config.timeouts.write_s)
-        self.running: Final = running or LiveSessions()
+        self._sessions = sessions
 
     async def serve(
         self,
@@ -122,7 +122,7 @@ class LivePassthrough:
 
         try:
             outcome = await relay(
-                request, dial, meter, self._limits, answer_headers=ids, sessions=self.running, accepted=accepted
+                request, dial, meter, self._limits, answer_headers=ids, sessions=self._sessions, accepted=accepted
             )
         except DialError as error:
             return _refused(

@@ -10,8 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from understudy.pricing.book import Layer, PriceBook
-from understudy_gateway.app import Gateway, Listen
+from understudy_gateway.app import Gateway
 from understudy_gateway.config import parse_config
+from understudy_gateway.listeners import Listen
 from understudy_gateway.settings import GatewayConfig
 
 KEY = "sk-gateway-key-0123456789"

@@ -17,9 +17,10 @@ from test_gateway_spend import RECORD, START
 from upstream_double import double
 
 from understudy.secret import Secret
-from understudy_gateway.app import Gateway, Listen
+from understudy_gateway.app import Gateway
 from understudy_gateway.config import parse_config
 from understudy_gateway.keys import Caller
+from understudy_gateway.listeners import Listen
 from understudy_gateway.settings import GatewayKey
 from understudy_gateway.spend.queries import GROUPS, Wanted, all_records, records, summary
 from understudy_gateway.spend.store import SpendStore

@@ -17,8 +17,9 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from understudy.errors import ConfigError
-from understudy_gateway.app import Gateway, Listen
+from understudy_gateway.app import Gateway
 from understudy_gateway.config import parse_config
+from understudy_gateway.listeners import Listen
 
 
 async def test_health_needs_no_key_and_no_provider():
@@ -179,7 +180,7 @@ async def test_targets_are_remembered_within_bounds():
             for target in (GENERATE, GENERATE + "?pad=" + "x" * 600, f"{GENERATE}?number={number}"):
                 await talk.send(request(target))
                 assert (await talk.reply()).status == 200
-        known = running._known_route.cache_info()
+        known = running._dispatcher.serving._known_route.cache_info()
     assert (known.currsize, known.hits) == (4, 2)
     assert known.maxsize is not None
     assert known.maxsize <= 1024
@@ -191,7 +192,7 @@ async def test_a_fault_of_our_own_is_a_500_without_detail(monkeypatch, caplog):
         raise ZeroDivisionError("secret detail")
 
     async with double() as up, gateway(up.url) as running:
-        monkeypatch.setattr(running._http, "serve", fails)
+        monkeypatch.setattr(running._dispatcher.serving.http, "serve", fails)
         reply = await asked(running, request())
         assert (reply.status, reply.reason, b"secret" in reply.body) == (500, "INTERNAL", False)
     assert "secret detail" in caplog.text
@@ -286,7 +287,7 @@ async def test_the_drain_lets_a_stream_end_and_writes_the_records(tmp_path):
             await other.send(request(key=None))
             await other.reply()
             leaving = asyncio.create_task(manager.__aexit__(None, None, None))
-            while not running._is_draining:  # noqa: ASYNC110 - an inner state
+            while not running._dispatcher.is_draining:  # noqa: ASYNC110 - an inner state
                 await asyncio.sleep(0)
             await other.send(request("/health/readiness", method="GET", body=None))
             assert (await other.reply()).status == 503
@@ -504,7 +505,7 @@ async def test_the_drain_closes_sessions_with_1001():
         manager = gateway(f"http://127.0.0.1:{port}")
         running = await manager.__aenter__()
         async with connect(running.http_url.replace("http", "ws") + f"{LIVE}?key={KEY}") as session:
-            while not running._live.running:  # noqa: ASYNC110 - an inner state
+            while not running._sessions:  # noqa: ASYNC110 - an inner state
                 await asyncio.sleep(0.001)
             leaving = asyncio.create_task(manager.__aexit__(None, None, None))
             with pytest.raises(ConnectionClosed) as closed:

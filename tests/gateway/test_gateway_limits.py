@@ -15,11 +15,12 @@ from test_gateway_metering import ASKS, NAME, VEO, done
 from upstream_double import Seen, Talk, double, response
 
 from understudy.errors import ConfigError
-from understudy_gateway.app import Gateway, Listen
+from understudy_gateway.app import Gateway
 from understudy_gateway.config import parse_config
 from understudy_gateway.limits.admission import LocalAdmission
 from understudy_gateway.limits.budget import Budget
 from understudy_gateway.limits.windows import LastMinute, Period
+from understudy_gateway.listeners import Listen
 from understudy_gateway.spend.store import SpendStore
 
 NOW = datetime(2026, 3, 15, 13, 14, 15, tzinfo=UTC)

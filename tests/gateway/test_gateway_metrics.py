@@ -16,7 +16,8 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from understudy.secret import Secret
-from understudy_gateway.app import Gateway, Listen
+from understudy_gateway.app import Gateway
+from understudy_gateway.listeners import Listen
 from understudy_gateway.metrics import COUNTERS, HISTOGRAMS, Facts, Metrics
 from understudy_gateway.settings import GatewayKey
 from understudy_gateway.spend.store import SpendStore

@@ -211,8 +211,9 @@ def gateway(
       understudy gateway --config config.yaml --check-config
       understudy gateway --config config.yaml --tls-cert chain.pem --tls-key key.pem
     """
-    from understudy_gateway.app import Gateway, Listen
+    from understudy_gateway.app import Gateway
     from understudy_gateway.config import load_config
+    from understudy_gateway.listeners import Listen
     from understudy_gateway.spend.store import SpendStore
 
     from ..library import price_book

@@ -1,0 +1,206 @@
+"""What becomes of one request: health, route, key, limits, then the passthrough; its record and log line at the end."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache, partial
+from typing import Final
+
+from aiohttp import web
+
+from understudy.messages import RawHeaders
+
+from .answers import own_answer, refusal_answer
+from .headers import holds_key
+from .http import HttpPassthrough, Progress
+from .ids import ids_of
+from .journal import Journal
+from .keys import Caller, KeyRing
+from .limits.admission import Admission, Lease
+from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .metrics import Metrics
+from .query import parameters, split_target, without
+from .refusals import Reason, Refusal
+from .routes import Route
+from .routing import KEY_PARAMETERS, is_live_path, route
+from .sessions import LivePassthrough
+from .settings import GatewayConfig
+from .tags import tags_of
+
+_log = logging.getLogger(__name__)
+
+HEALTH: Final = frozenset({b"/health/liveliness", b"/health/liveness", b"/health/readiness"})
+"""Paths that are answered without a key (OBS-7)."""
+
+_PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED, Reason.BASE_URL_TRAP, Reason.LIVE_BASE_URL_TRAP})
+"""Refusals that are given without a key: they say how to reach the gateway, and nothing of what is behind it."""
+
+_MOST_ROUTES: Final = 1024
+_LONGEST_KNOWN: Final = 512
+
+
+class Serving:
+    """What requests are served by until the configuration changes: keys, routes, the two passthroughs."""
+
+    def __init__(self, config: GatewayConfig, http: HttpPassthrough, live: LivePassthrough) -> None:
+        self.keys: Final = KeyRing(config)
+        self.http: Final = http
+        self.live: Final = live
+        self._config = config
+        self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
+
+    def route(self, method: str, raw_target: bytes) -> Route | Refusal:
+        """Where a request goes. Clients ask for few targets, again and again; long ones are not remembered (S-56)."""
+        if len(raw_target) > _LONGEST_KNOWN:
+            return route(self._config, method, raw_target)
+        return self._known_route(method, raw_target)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as it came in: its ids under both names, and when it began on the monotonic clock."""
+
+    request: web.BaseRequest
+    ids: RawHeaders
+    started: float
+
+    @property
+    def id(self) -> str:
+        """The request id."""
+        return self.ids[0][1].decode("ascii")
+
+
+class Dispatcher:
+    """Serves requests by `serving`, which may be replaced at any time; requests under way keep theirs.
+
+    `is_draining`: new requests are refused; `is_cutting`: what is cancelled from now on was cut by the gateway.
+    """
+
+    def __init__(
+        self,
+        serving: Serving,
+        *,
+        books: Books,
+        admission: Admission,
+        journal: Journal,
+        metrics: Metrics,
+        now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.serving = serving
+        self.is_draining = False
+        self.is_cutting = False
+        self._books = books
+        self._admission = admission
+        self._journal = journal
+        self._metrics = metrics
+        self._now = now
+        self._monotonic = monotonic
+        self._idle = asyncio.Event()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""
+        self._metrics.in_flight += 1
+        ids = ids_of(request.raw_headers, self.serving.keys.occurs_in)
+        try:
+            return await self._dispatch(Arrival(request, ids, self._monotonic()))
+        except ConnectionError:  # the client left while it was written to
+            raise
+        except Exception:
+            _log.exception("an exchange failed")
+            if request.writer.output_size:
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionAbortedError from None
+            return refusal_answer(Refusal(Reason.INTERNAL), ids)
+        finally:
+            self._metrics.in_flight -= 1
+            if not self._metrics.in_flight:
+                self._idle.set()
+
+    async def until_idle(self) -> None:
+        """Wait until no request is under way."""
+        while self._metrics.in_flight:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def health(self, path: bytes, ids: RawHeaders) -> web.StreamResponse:
+        """The answer to a path of `HEALTH`."""
+        is_ready = not (self.is_draining and path == b"/health/readiness")
+        body = json.dumps({"status": "ok" if is_ready else "draining"}).encode() + b"\n"
+        return own_answer(200 if is_ready else 503, ((b"Content-Type", b"application/json"),), body, ids)
+
+    async def _dispatch(self, arrival: Arrival) -> web.StreamResponse:
+        request, serving = arrival.request, self.serving
+        target = raw_target(request)
+        path, query = split_target(target)
+        if path in HEALTH and request.method in ("GET", "HEAD"):
+            return self.health(path, arrival.ids)
+        if self.is_draining:
+            answer = refusal_answer(Refusal(Reason.DRAINING, retry_after_s=1), arrival.ids)
+            answer.force_close()
+            return answer
+        found = serving.route(request.method, target)
+        if isinstance(found, Refusal) and found.reason in _PUBLIC:
+            return self._refused(arrival, found)
+        is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
+        caller = serving.keys.caller(request.raw_headers, parameters(query), is_live=is_live)
+        if isinstance(caller, Refusal):
+            return self._refused(arrival, caller)
+        # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
+        if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
+            found = Refusal(Reason.KEY_ELSEWHERE)
+        if isinstance(found, Refusal):
+            return self._refused(arrival, found, caller)
+        lease = self._admission.admit(caller.key_id, request.method, found)
+        if isinstance(lease, Refusal):
+            return self._refused(arrival, lease, caller)
+        serve = self._serve_live if is_live else self._serve_http
+        return await serve(serving, arrival, found, caller, lease)
+
+    async def _serve_http(
+        self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
+    ) -> web.StreamResponse:
+        meter, progress = ExchangeMeter(self._books, self._call(arrival, found, caller)), Progress()
+        try:
+            return await serving.http.serve(arrival.request, found, caller, meter, arrival.ids, progress)
+        finally:
+            ending = self._seen(progress.ending)
+            self._journal.ended(arrival.request.method, lease, meter, ending, arrival.started)
+
+    async def _serve_live(
+        self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
+    ) -> web.StreamResponse:
+        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller)), Progress()
+        self._metrics.live_sessions += 1
+        try:
+            return await serving.live.serve(arrival.request, found, caller, meter, arrival.ids, progress)
+        finally:
+            self._metrics.live_sessions -= 1
+            self._journal.ended(arrival.request.method, lease, meter, progress.ending, arrival.started)
+
+    def _call(self, arrival: Arrival, found: Route, caller: Caller) -> Call:
+        request = arrival.request
+        tags = tags_of(request.raw_headers, caller)
+        return Call(arrival.id, caller.key_id, request.method, found, self._now(), tags)
+
+    def _seen(self, ending: Ending) -> Ending:
+        """What is cancelled at the end of the drain was cut by us; the client has not left."""
+        if ending.outcome == "client_abort" and self.is_cutting:
+            return replace(ending, outcome="timeout", reason="the gateway ended")
+        return ending
+
+    def _refused(self, arrival: Arrival, refusal: Refusal, caller: Caller | None = None) -> web.StreamResponse:
+        """Answer and log a request that came to no route."""
+        key_id = caller.key_id if caller else None
+        self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
+        return refusal_answer(refusal, arrival.ids)
+
+
+def raw_target(request: web.BaseRequest) -> bytes:
+    """The target of the request line, byte for byte."""
+    return request.raw_path.encode("utf-8", "surrogateescape")
