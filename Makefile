@@ -40,9 +40,13 @@ bench: $(VENV)/run.stamp ## CPU and memory of gateway and simulator, beside plai
 bench-compare: $(VENV)/run.stamp ## hold the ratios of bench.json against BASE=file; TOLERANCE=percent
 	PYTHONPATH=benchmarks $(BIN)/python -m understudy_bench compare $(BASE) bench.json --tolerance $(TOLERANCE)
 
-.PHONY: mutants
-mutants: $(VENV)/test.stamp ## the suite against every broken gateway; MUTANTS='NAME --json FILE'
-	PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix $(MUTANTS)
+.PHONY: mutants broken-gateways
+mutants: $(VENV)/test.stamp ## broken gateways, then ours with a fault for each requirement; MUTANTS='--only HDR': these alone
+	$(if $(MUTANTS),,PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix)
+	PYTHONPATH=tests:benchmarks $(BIN)/python -m requirements.matrix $(MUTANTS)
+
+broken-gateways: $(VENV)/test.stamp ## the suite against every broken gateway; BROKEN='NAME --json FILE'
+	PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix $(BROKEN)
 
 check: format lint types test demo interop ## all that CI runs
 

@@ -121,7 +121,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "coded-requests-are-inflated",
         "HDR-6 BODY-1 S-48",
-        "app.py",
+        "listeners.py",
         '"auto_decompress": False,',
         '"auto_decompress": True,',
         "test_gateway_http::test_a_compressed_request_stays_compressed",
@@ -187,7 +187,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "a-large-head-is-a-400",
         "HDR-14 S-44 ERR-3",
-        "app.py",
+        "listeners.py",
         "reason = Reason.HEAD_TOO_LARGE",
         "reason = Reason.BAD_REQUEST",
         "test_gateway_app::test_what_cannot_be_read_is_refused_in_our_words_without_echo",

@@ -33,7 +33,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "keys.py",
         'names += [b"x-litellm-api-key", b"authorization", b"x-goog-api-key"]',
         'names += [b"x-litellm-api-key", b"authorization"]',
-        "test_gateway_keys::test_every_carrier_lets_in test_gateway_app::test_the_gateway_key_lets_in_and_never_goes_upstream",
+        "test_gateway_keys::test_every_carrier_lets_in "
+        "test_gateway_app::test_the_gateway_key_lets_in_and_never_goes_upstream",
     ),
     mutant(
         "key-in-the-query-lets-nobody-in",
@@ -54,10 +55,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "a-wrong-key-waits-for-the-body",
         "AUTH-2 S-18",
-        "app.py",
-        "        if isinstance(caller, Refusal):\n            return self._refused(request, caller, None, ids, started)",
-        "        if isinstance(caller, Refusal):\n            await request.read()\n"
-        "            return self._refused(request, caller, None, ids, started)",
+        "dispatch.py",
+        "            return self._refused(arrival, caller)",
+        "            await request.read()\n            return self._refused(arrival, caller)",
         "test_gateway_app::test_a_missing_or_wrong_key_is_a_401_before_the_body_is_read",
     ),
     mutant(

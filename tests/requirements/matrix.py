@@ -70,7 +70,9 @@ def main() -> None:
     if not mutants and not rows:
         parser.error("no such mutant or requirement")
     known = _known(options.json) if options.resume and options.json else {}
-    outcomes = [known[one.name] for one in mutants if one.name in known and fingerprint(one) == known[one.name].fingerprint]
+    outcomes = [
+        known[one.name] for one in mutants if one.name in known and fingerprint(one) == known[one.name].fingerprint
+    ]
     left = [one for one in mutants if one.name not in {outcome.name for outcome in outcomes}]
     with ThreadPoolExecutor(options.workers) as pool:
         controls: list[Outcome] = [] if options.no_control else list(pool.map(control, _shares(left, options.workers)))

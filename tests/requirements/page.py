@@ -2,7 +2,7 @@
 
 from .model import Row
 from .sources import node_of, place_of
-from .table import MUTANTS, ROWS, mutants_of, tests_of
+from .table import MUTANTS, ROWS, all_tests_of, mutants_of
 
 _HEAD = """\
 # The gateway's requirements
@@ -52,7 +52,7 @@ def places_of(row: Row) -> tuple[str, ...]:
 
 def _line(row: Row) -> str:
     where = "<br>".join(f"`{place}`" for place in places_of(row))
-    tests = [f"`{_short(test)}`" for test in tests_of(row)]
+    tests = [f"`{_short(test)}`" for test in all_tests_of(row)]
     if row.held_by is not None:
         other = ", ".join(f"`{one}`" for one in row.held_by.where)
         tests.append(f"*{row.held_by.kind}*{': ' + other if other else ''}. {row.held_by.why}")

@@ -99,7 +99,16 @@ def tested(tree: Path, tests: Sequence[str]) -> tuple[str | None, Mapping[str, b
     paths += [ROOT / folder for folder in _TEST_FOLDERS]
     joined = " ".join(map(str, paths))
     options = ["-q", "-p", "no:cacheprovider", "-p", "requirements.witness", "-o", f"pythonpath={joined}"]
-    command = [sys.executable, "-m", "pytest", *options, "--timeout=120", "--tb=line", "-W", "ignore::pytest.PytestWarning"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *options,
+        "--timeout=120",
+        "--tb=line",
+        "-W",
+        "ignore::pytest.PytestWarning",
+    ]
     nodes = [node for test in tests if (node := node_of(test))]
     environ = {
         **os.environ,
@@ -126,7 +135,12 @@ def tested(tree: Path, tests: Sequence[str]) -> tuple[str | None, Mapping[str, b
 def fingerprint(mutant: Mutant) -> str:
     """Changes with the mutant, the file that it is made of and the files of its tests."""
     files = [(node_of(test) or "").partition("::")[0] for test in mutant.tests]
-    parts = [*(text for edit in mutant.edits for text in edit), *mutant.ids, *mutant.tests, *map(text_of, dict.fromkeys([mutant.file, *files]))]
+    parts = [
+        *(text for edit in mutant.edits for text in edit),
+        *mutant.ids,
+        *mutant.tests,
+        *map(text_of, dict.fromkeys([mutant.file, *files])),
+    ]
     return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

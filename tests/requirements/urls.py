@@ -16,7 +16,9 @@ ROWS: Final[tuple[Row, ...]] = (
         "",
         "There is no setting for it yet.",
     ),
-    must("URL-7", "No path leads to another scheme, host or port, or above the base: 400, or bytes that are passed on."),
+    must(
+        "URL-7", "No path leads to another scheme, host or port, or above the base: 400, or bytes that are passed on."
+    ),
     must("URL-8", "The Vertex location chooses among Google's hosts; what is no location is refused."),
     must("URL-9", "Location and project of the path win over the configured ones, and host and path agree."),
     must(
@@ -154,7 +156,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "unknown-paths-ask-for-a-key",
         "URL-14",
-        "app.py",
+        "dispatch.py",
         "_PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED,",
         "_PUBLIC: Final = frozenset({Reason.METHOD_REFUSED,",
         "test_gateway_app::test_the_base_url_trap_is_named_even_without_a_key",

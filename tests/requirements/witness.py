@@ -1,4 +1,4 @@
-"""A pytest plugin for the runs against mutants: sees to it that the mutant is what is tested, and writes what failed."""
+"""A pytest plugin for the runs against mutants: sees that the mutant is what is tested, and writes what failed."""
 
 import json
 import os
