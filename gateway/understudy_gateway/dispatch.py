@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
-from understudy.messages import RawHeaders
+from understudy.messages import RawHeaders, header_value
 
 from .answers import own_answer, refusal_answer
 from .headers import holds_key
@@ -140,6 +140,10 @@ class Dispatcher:
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
             return self.health(path, arrival.ids)
+        if not _has_one_reading(request):
+            answer = self._refused(arrival, Refusal(Reason.BAD_REQUEST))
+            answer.force_close()
+            return answer
         if self.is_draining:
             answer = refusal_answer(Refusal(Reason.DRAINING, retry_after_s=1), arrival.ids)
             answer.force_close()
@@ -199,6 +203,14 @@ class Dispatcher:
         key_id = caller.key_id if caller else None
         self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
         return refusal_answer(refusal, arrival.ids)
+
+
+def _has_one_reading(request: web.BaseRequest) -> bool:
+    """Whether version and framing fit together: aiohttp's parser lets 0.9 and 2.0 pass, and codings in 1.0 (S-36)."""
+    version = request.version
+    if version == HttpVersion11:
+        return True
+    return version == HttpVersion10 and header_value(request.raw_headers, b"transfer-encoding") is None
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

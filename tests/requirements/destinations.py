@@ -35,6 +35,9 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
 )
 
+_READINGS = (
+    "test_gateway_requirements_framing::test_what_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_a_request"
+)
 _IN_TWO_WAYS = "test_upstream_connection::test_a_head_that_can_be_read_in_two_ways_or_not_at_all_is_refused_at_once"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -85,6 +88,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "self._session.trust_env = False",
         "self._session.trust_env = True",
         "test_gateway_requirements_security::test_proxies_of_the_environment_are_not_used",
+    ),
+    mutant(
+        "any-version-is-read",
+        "S-36 HDR-10 SEC-1",
+        "dispatch.py",
+        "return version == HttpVersion10 and header_value(",
+        "return header_value(",
+        _READINGS,
+    ),
+    mutant(
+        "codings-in-http-1-0-are-read",
+        "S-36 HDR-10 SEC-1",
+        "dispatch.py",
+        'return version == HttpVersion10 and header_value(request.raw_headers, b"transfer-encoding") is None',
+        "return version == HttpVersion10",
+        _READINGS,
     ),
     mutant(
         "lines-break-out-upstream",

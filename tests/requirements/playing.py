@@ -115,6 +115,7 @@ def tested(tree: Path, tests: Sequence[str]) -> tuple[str | None, Mapping[str, b
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "UNDERSTUDY_TEST_SOURCES": os.pathsep.join(map(str, paths[:3])),
+        "UNDERSTUDY_TEST_UNIT": os.environ.get("UNDERSTUDY_TEST_UNIT", "0.4"),  # many mutants end in a wait
         "HYPOTHESIS_STORAGE_DIRECTORY": str(tree / "hypothesis"),
         TREE: str(tree),
         REPORT: str(report),
