@@ -136,14 +136,12 @@ class Dispatcher:
 
     async def _dispatch(self, arrival: Arrival) -> web.StreamResponse:
         request, serving = arrival.request, self.serving
+        if request.version is not HttpVersion11 and not _is_http_1_0(request):
+            return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
         target = raw_target(request)
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
             return self.health(path, arrival.ids)
-        if not _has_one_reading(request):
-            answer = self._refused(arrival, Refusal(Reason.BAD_REQUEST))
-            answer.force_close()
-            return answer
         if self.is_draining:
             answer = refusal_answer(Refusal(Reason.DRAINING, retry_after_s=1), arrival.ids)
             answer.force_close()
@@ -202,15 +200,15 @@ class Dispatcher:
         """Answer and log a request that came to no route."""
         key_id = caller.key_id if caller else None
         self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
-        return refusal_answer(refusal, arrival.ids)
+        answer = refusal_answer(refusal, arrival.ids)
+        if refusal.reason is Reason.BAD_REQUEST or header_value(arrival.request.raw_headers, b"transfer-encoding"):
+            answer.force_close()  # what follows may be no request (S-36, S-18)
+        return answer
 
 
-def _has_one_reading(request: web.BaseRequest) -> bool:
-    """Whether version and framing fit together: aiohttp's parser lets 0.9 and 2.0 pass, and codings in 1.0 (S-36)."""
-    version = request.version
-    if version == HttpVersion11:
-        return True
-    return version == HttpVersion10 and header_value(request.raw_headers, b"transfer-encoding") is None
+def _is_http_1_0(request: web.BaseRequest) -> bool:
+    """Whether a request that is not of HTTP/1.1 can be read as one of HTTP/1.0: that has no transfer coding (S-36)."""
+    return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

@@ -121,6 +121,10 @@ def test_x_pass_cannot_set(name):
 
 def test_connection_comes_before_x_pass():
     assert sent((b"Connection", b"x-pass-host"), (b"x-pass-host", b"evil")) == CREDENTIAL
+    assert sent((b"Connection", b"x-pass-foo"), (b"x-pass-foo", b"1"), (b"x-pass-bar", b"2")) == (
+        (b"bar", b"2"),
+        *CREDENTIAL,
+    )
 
 
 @pytest.mark.parametrize("value", [KEY, b"a " + KEY + b" b", KEY.replace(b"-", b"%2D"), KEY.replace(b"s", b"%73")])

@@ -79,7 +79,7 @@ def begun(limits: LocalAdmission) -> Lease | Refusal:
 
 
 def test_a_reservation_is_given_back_when_the_cost_is_known():  # S-71
-    limits = admission(Clock(), max_budget="0.025")
+    limits = admission(Clock(), max_budget="0.0115")
     for _ in range(20):  # each reserves a cent at first, and costs next to nothing
         lease = begun(limits)
         assert isinstance(lease, Lease)

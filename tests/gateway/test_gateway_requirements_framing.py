@@ -1,4 +1,4 @@
-"""S-36, HDR-10 and SEC-1 by raw sockets: what can be read in two ways is refused, and nothing behind it is a request."""
+"""S-36, HDR-10 and SEC-1 by raw sockets: what reads in two ways is refused, and nothing behind it is a request."""
 
 import pytest
 from gateway_stand import KEY, client, gateway, request

@@ -1,8 +1,12 @@
 """What of WS-1 to WS-18 no other test holds: whole sessions through a running gateway."""
 
-from gateway_stand import KEY, gateway
+import pytest
+from gateway_stand import KEY, config_of, gateway
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
+
+from understudy_gateway.routes import Route
+from understudy_gateway.routing import route
 
 LIVE = "/gemini/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
@@ -60,3 +64,11 @@ async def test_pings_and_pongs_pass_with_their_payload():  # WS-10
         ):
             assert await session.recv() == "the client has answered"
             await (await session.ping(b"from the client"))
+
+
+@pytest.mark.parametrize("name", ["project_id", "vertex_project", "location", "vertex_location", "model", "key"])
+@pytest.mark.parametrize("path", [LIVE, "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"])
+def test_what_a_live_query_chooses_by_ends_at_the_gateway(name, path):  # WS-2
+    found = route(config_of("http://127.0.0.1:9"), "GET", f"{path}?a=1&{name}=europe-west4&b=%2F".encode())
+    assert isinstance(found, Route)
+    assert found.target == path.removeprefix("/gemini").encode() + b"?a=1&b=%2F"

@@ -1,5 +1,7 @@
 """What of STR-1 to STR-12 no other test holds."""
 
+import asyncio
+
 import pytest
 from gateway_stand import GENERATE, asked, client, gateway, request
 from upstream_double import Seen, Talk, answering, double
@@ -21,13 +23,21 @@ def chunks(data: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 async def test_an_event_stream_arrives_byte_for_byte(size):  # STR-1
-    async def script(talk: Talk, seen: Seen) -> None:
-        await talk.send(HEAD)
-        await talk.send(chunks(EVENTS, size))
+    go_on = asyncio.Event()
 
-    async with double(script) as up, gateway(up.url) as running:
-        reply = await asked(running, request(STREAM))
-    assert (reply.body, reply.is_whole) == (EVENTS, True)
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(HEAD + b"1\r\n" + EVENTS[:1] + b"\r\n")
+        await go_on.wait()  # what comes later is passed on piece by piece
+        await talk.send(chunks(EVENTS[1:], size))
+
+    async with double(script) as up, gateway(up.url) as running, client(running) as talk:
+        await talk.send(request(STREAM))
+        await talk.head()
+        body = await talk.chunk()
+        go_on.set()
+        while piece := await talk.chunk():
+            body += piece
+    assert body == EVENTS
 
 
 async def test_an_event_stream_ends_without_a_sentinel():  # STR-10

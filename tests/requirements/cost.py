@@ -36,11 +36,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "test_gateway_metering::test_what_is_free_by_kind_is_booked_with_zero",
     ),
     mutant(
-        "embeddings-are-not-read",
+        "pictures-are-not-read",
         "COST-1",
         "src/understudy/usage/readers.py",
         '"predict", "embedContent", "batchEmbedContents"})',
-        '"predict"})',
+        '"embedContent", "batchEmbedContents"})',
         "test_gateway_accounting::test_each_shape_is_booked_by_its_own_rule",
     ),
     mutant(

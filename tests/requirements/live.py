@@ -64,7 +64,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "routing.py",
         'b"location", b"vertex_location", b"model"})',
         'b"location", b"vertex_location"})',
-        "test_gateway_routing::test_vertex_live_in_the_sdks_form",
+        "test_gateway_requirements_live::test_what_a_live_query_chooses_by_ends_at_the_gateway",
     ),
     mutant(
         "live-defaults-to-another-location",
@@ -184,8 +184,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a-close-without-answer-is-waited-for",
         "WS-9",
         "splice.py",
-        "    def _out_of_time(self) -> None:\n        for side in self._sides:\n            side.close()\n",
-        "    def _out_of_time(self) -> None:\n",
+        "self._timer = loop.call_later(self.limits.close_s, self._out_of_time)",
+        "pass",
         "test_gateway_live::test_a_close_that_is_not_answered_ends_both_connections_in_time",
     ),
     mutant(

@@ -57,8 +57,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "OBS-3",
         "http.py",
         'if route.method in _STREAMING or kind != b"application/json" or head.status != 200:',
-        "if head.status != 200:",
-        "test_gateway_http::test_the_cost_header_holds_no_event_stream_back "
+        "if route.method in _STREAMING or head.status != 200:",
+        "test_gateway_http::test_the_cost_header_holds_no_event_stream_back",
+    ),
+    mutant(
+        "arrays-wait-for-the-cost",
+        "OBS-3",
+        "http.py",
+        'if route.method in _STREAMING or kind != b"application/json" or head.status != 200:',
+        'if kind != b"application/json" or head.status != 200:',
         "test_gateway_http::test_the_cost_header_holds_no_json_array_back",
     ),
     mutant(

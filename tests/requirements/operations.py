@@ -113,8 +113,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "spend/store.py",
         "        if found is not None and found[2]:\n            return\n",
         "",
-        "test_spend_store::test_a_job_outlives_the_process_that_started_it_and_is_settled_once_over_restarts "
-        "test_spend_store::test_a_job_is_settled_once_however_many_processes_see_it_done",
+        "test_spend_store::test_a_job_outlives_the_process_that_started_it_and_is_settled_once_over_restarts",
     ),
     mutant(
         "posts-are-repeated",

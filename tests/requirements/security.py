@@ -59,15 +59,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "http.py",
         "_CLOSING: Final = frozenset({Reason.BAD_REQUEST, Reason.REQUEST_TIMEOUT, Reason.BODY_TOO_LARGE})",
         "_CLOSING: Final = frozenset({Reason.REQUEST_TIMEOUT, Reason.BODY_TOO_LARGE})",
-        "test_gateway_http::test_a_transfer_coding_that_would_be_lost_is_refused",
-    ),
-    mutant(
-        "a-connection-that-could-not-be-read-goes-on",
-        "SEC-1 S-36",
-        "listeners.py",
-        "        answer.force_close()\n        return answer",
-        "        return answer",
-        "test_gateway_app::test_what_cannot_be_read_is_refused_in_our_words_without_echo",
+        "test_gateway_http::test_a_malformed_body_is_a_400_and_the_connection_is_closed",
     ),
     mutant(
         "forwarded-host-is-believed",

@@ -22,6 +22,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             raise pytest.UsageError(f"{name} is not that of the private copy")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Of a test that has failed once its further cases say nothing new."""
+    if _ran.get(item.nodeid.partition("[")[0]):
+        pytest.skip("another case of it has failed")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note each test function that ran, and whether any of its cases failed."""
     if report.when == "call" and not report.skipped:
