@@ -132,8 +132,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "failed-videos-are-paid",
         "COST-9",
         "metering.py",
-        "delivered = 0 if operation.has_failed else operation.delivered",
-        "delivered = job.request.sample_count",
+        "0 if operation.has_failed else operation.delivered",
+        "max(1, operation.delivered)",
         "test_gateway_metering::test_a_failed_or_filtered_job_is_free",
     ),
     mutant(

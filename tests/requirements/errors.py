@@ -39,8 +39,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "errors-get-a-body-of-our-own",
         "ERR-1 S-10",
         "http.py",
-        "        status, timeouts = head.status, self._config.timeouts\n",
-        "        status, timeouts = head.status, self._config.timeouts\n"
+        '        progress.ending = Ending(status, "client_abort")\n',
+        '        progress.ending = Ending(status, "client_abort")\n'
         "        if status >= 500:\n            raise _Refused(Refusal(Reason.UPSTREAM_BROKE))\n",
         "test_gateway_requirements_errors::test_the_providers_errors_pass_as_they_are",
     ),

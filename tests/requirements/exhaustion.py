@@ -157,8 +157,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "our-frames-have-one-mask",
         "S-60",
         "splice.py",
-        'mask=os.urandom(4) if self.name == "upstream" else b"")',
-        'mask=b"\\1\\2\\3\\4" if self.name == "upstream" else b"")',
+        "self._own_close = close_frame(code, reason, mask=os.urandom(4)",
+        'self._own_close = close_frame(code, reason, mask=b"\\1\\2\\3\\4"',
         "test_gateway_live::test_masks_of_our_own_close_frames_differ",
     ),
 )

@@ -111,8 +111,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a-master-key-by-flag",
         "S-15 SEC-8",
         "src/understudy/cli/servers.py",
-        "    workers: Workers = 1,\n    check_config: CheckConfig",
-        '    workers: Workers = 1,\n    master_key: str = "",\n    check_config: CheckConfig',
+        "    workers: Workers = 1,\n",
+        '    workers: Workers = 1,\n    master_key: str = "",\n',
         "test_gateway_requirements_keys::test_no_flag_takes_a_secret",
     ),
     mutant(

@@ -27,8 +27,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "names-of-operations-are-rewritten",
         "LRO-1",
         "http.py",
-        '            data = held.body + (whole or b"")\n',
-        '            data = held.body + (whole or b"").replace(b\'{"name":"models/\', b\'{"name":"/gemini/models/\')\n',
+        '(whole or b"")',
+        '(whole or b"").replace(b\'{"name":"models/\', b\'{"name":"/gemini/models/\')',
         _JOB,
     ),
     mutant(
@@ -43,8 +43,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "the-project-in-the-path-finds-nobody",
         "LRO-2",
         "routing.py",
-        "if project is not None and project != default.project:",
-        "if False:",
+        "project is not None and project != default.project",
+        "False",
         "test_gateway_routing::test_a_project_in_the_path_finds_its_account",
     ),
     mutant(
@@ -54,16 +54,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if model is not None and entry.model == model and (",
         "if False and (",
         "test_gateway_routing::test_a_model_with_an_account_of_its_own_uses_it_for_start_and_poll",
-    ),
-    mutant(
-        "unknown-polls-are-refused",
-        "LRO-3",
-        "routing.py",
-        '    if provider == "gemini":\n        account = _account(config, "gemini", place, None, None)',
-        '    if provider == "gemini":\n        if b"operations/" in rest and not (place and place.operation):\n'
-        "            return Refusal(Reason.NO_ROUTE)\n"
-        '        account = _account(config, "gemini", place, None, None)',
-        "test_gateway_requirements_operations::test_a_poll_that_the_provider_does_not_know_brings_back_its_404",
     ),
     mutant(
         "unknown-paths-are-refused",
@@ -78,8 +68,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "large-results-are-cut",
         "LRO-4",
         "http.py",
-        "                answer.put(data)\n                meter.feed(data)",
-        '                answer.put(data if meter.response_bytes < 1 << 20 else b"")\n                meter.feed(data)',
+        "answer.put(data)",
+        'answer.put(data if meter.response_bytes < 1 << 20 else b"")',
         "test_gateway_requirements_operations::test_results_pass_in_every_form",
     ),
     mutant(
@@ -103,8 +93,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "each-poll-books-the-job",
         "LRO-7 COST-9",
         "spend/jobs.py",
-        "        if name in self._booked:\n            return\n",
-        "",
+        "in self._booked:",
+        "in self._booked and False:",
         "test_gateway_metering::test_a_job_is_booked_once_when_it_is_done_and_its_start_and_polls_are_free",
     ),
     mutant(
