@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -41,3 +42,28 @@ def understudy(
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+@contextmanager
+def started(*arguments: str, home: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The command while it runs; killed at the end if it still does."""
+    process = subprocess.Popen(
+        command(*arguments),
+        env=environment(home),
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=LIMIT_S)
+
+
+def first_line(process: "subprocess.Popen[str]") -> str:
+    """The first line that it prints."""
+    assert process.stdout is not None
+    return process.stdout.readline()

@@ -15,7 +15,7 @@ from random import Random
 from statistics import median
 from typing import Final
 
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.exchanges import cost_of
 from understudy.usage.live import LiveReader
 from understudy.usage.readers import reader_for

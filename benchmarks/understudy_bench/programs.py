@@ -5,11 +5,12 @@ import os
 import select
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -102,25 +103,26 @@ def _environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _gateway(upstream_port: int, folder: Path) -> Generator[ServerProcess, None, None]:
-    """The gateway as it is used: a key is checked, each exchange priced, recorded in a file and logged to a file."""
-    config, spend = folder / "gateway.yaml", folder / "spend.jsonl"
+    """The gateway as it is used: a key is checked, each exchange priced, kept in the store and logged to a file."""
+    config, store = folder / "gateway.yaml", folder / "spend.db"
     settings = {"keys": [{"id": "bench", "key": GATEWAY_KEY}]}
     config.write_text(json.dumps({"understudy_settings": settings}), "utf-8")
-    options = ("--config", str(config), *_FREE, "--spend", str(spend))
+    options = ("--config", str(config), *_FREE, "--store", str(store))
     upstream = {"GEMINI_API_KEY": UPSTREAM_KEY, "GEMINI_API_BASE": f"http://127.0.0.1:{upstream_port}"}
     environ = {**_environment(folder), **upstream}
     with running("gateway", options, environ, folder / "gateway.log") as server:
         yield server
-    require_costs(spend)
+    require_costs(store)
 
 
-def require_costs(spend: Path) -> None:
+def require_costs(store: Path) -> None:
     """Raise TargetError unless there are spend records and each has its cost: else less was measured than is said."""
-    records = [json.loads(line) for line in spend.read_bytes().splitlines()]
-    unpriced = [record for record in records if record["cost"] is None]
-    if unpriced or not records:
-        example = f", such as {unpriced[0]}" if unpriced else ""
-        raise TargetError(f"the gateway: {len(unpriced)} of {len(records)} records are without a cost{example}")
+    with closing(sqlite3.connect(store)) as connection:
+        count, unpriced = connection.execute("SELECT COUNT(*), COUNT(*) - COUNT(cost) FROM spend").fetchone()
+        reason = connection.execute("SELECT model, reason FROM spend WHERE cost IS NULL LIMIT 1").fetchone()
+    if unpriced or not count:
+        example = f", such as that of {reason[0]}: {reason[1]}" if unpriced else ""
+        raise TargetError(f"the gateway: {unpriced} of {count} records are without a cost{example}")
 
 
 @contextmanager

@@ -96,11 +96,12 @@ class Gateway:
     async def __aenter__(self) -> Self:
         self._upstream = HttpUpstream(self._upstream_tls, self._config.timeouts.connect_s)
         self._credentials = self._made_credentials()
+        self._journal = Journal(self._admission, self._metrics, self._monotonic, self._now)
         self._dispatcher = Dispatcher(
             self._serving(),
             books=self._books,
             admission=self._admission,
-            journal=Journal(self._admission, self._metrics, self._monotonic),
+            journal=self._journal,
             metrics=self._metrics,
             now=self._now,
             monotonic=self._monotonic,
@@ -122,6 +123,7 @@ class Gateway:
         if config.development != self._config.development:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
         context = upstream_context(config.upstream_ca)
+        self._journal.book()  # what is over has the prices of its time
         await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
         self._admission.adopt(config)
@@ -188,6 +190,7 @@ class Gateway:
         await self._listeners.close()
         for one in (*self._retired, *self._credentials.values(), self._upstream):
             await one.close()
+        self._journal.book()
         self._books.close()
         await asyncio.to_thread(self.spend.close)
         await self._operations.close()

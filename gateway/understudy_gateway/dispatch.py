@@ -5,11 +5,11 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final
 
+import msgspec
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from understudy.messages import RawHeaders, header_value
@@ -60,8 +60,7 @@ class Serving:
         return self._known_route(method, raw_target)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A request as it came in: its ids under both names, and when it began on the monotonic clock."""
 
     request: web.BaseRequest
@@ -193,7 +192,7 @@ class Dispatcher:
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""
         if ending.outcome == "client_abort" and self.is_cutting:
-            return replace(ending, outcome="timeout", reason="the gateway ended")
+            return msgspec.structs.replace(ending, outcome="timeout", reason="the gateway ended")
         return ending
 
     def _refused(self, arrival: Arrival, refusal: Refusal, caller: Caller | None = None) -> web.StreamResponse:

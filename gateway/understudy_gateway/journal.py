@@ -3,10 +3,13 @@
 Whatever fails in that stays here: the answer is not touched by it (OBS-6).
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 
@@ -21,13 +24,41 @@ from .spend.record import SpendRecord
 _log = logging.getLogger(__name__)
 
 
-class Journal:
-    """Keeps account of what has ended. `monotonic` is the clock of `started`."""
+GATHERED: Final = 32
+"""Exchanges that are booked in one go: code and data of the books are then at hand, which halves what each costs."""
 
-    def __init__(self, admission: Admission, metrics: Metrics, monotonic: Callable[[], float]) -> None:
+GATHER_S: Final = 0.01
+"""How long an exchange waits for others to be booked with."""
+
+
+@dataclass(slots=True)
+class _Ended:
+    """An exchange that waits to be booked: its seconds, and when it ended (UTC)."""
+
+    method: str
+    meter: ExchangeMeter
+    ending: Ending
+    seconds: float
+    started: float
+    ended: datetime
+
+
+class Journal:
+    """Keeps account of what has ended. `monotonic` is the clock of `started`, `now` the wall clock."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        metrics: Metrics,
+        monotonic: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
         self._admission = admission
         self._metrics = metrics
         self._monotonic = monotonic
+        self._now = now
+        self._waiting: list[_Ended] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def ended(
         self,
@@ -37,21 +68,44 @@ class Journal:
         ending: Ending,
         started: float,
     ) -> None:
-        """Book, count and log an exchange or session."""
-        record = None
-        try:
-            record = meter.finish(ending)
-        except Exception:
-            _log.exception("an exchange could not be booked")
+        """Book, count and log an exchange or session: at once where a limit or a job waits for it, else with others."""
+        seconds = self._monotonic() - started
+        if lease.is_empty and type(meter) is ExchangeMeter and meter.is_plain:
+            self._waiting.append(_Ended(method, meter, ending, seconds, started, self._now()))
+            if len(self._waiting) >= GATHERED:
+                self.book()
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.book)
+            return
+        record = _booked(lambda: meter.finish(ending))
         self._admission.ended(lease, record)
+        self._tell(method, record, meter, seconds, started)
+
+    def book(self) -> None:
+        """Book what waits, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            record = _booked(lambda one=one: one.meter.finish(one.ending, one.ended))
+            self._tell(one.method, record, one.meter, one.seconds, one.started)
+
+    def _tell(
+        self,
+        method: str,
+        record: SpendRecord | None,
+        meter: ExchangeMeter | LiveMeter,
+        seconds: float,
+        started: float,
+    ) -> None:
         if record is None:
             return
-        seconds = self._monotonic() - started
         try:
             self._metrics.booked(method, record, facts_of(meter, seconds, started))
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say({"method": method, **_in_brief(record), "tags": list(record.tags)}, seconds)
+        self._say(LogLine({"method": method}, seconds * 1000, record))
 
     def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
         """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
@@ -64,11 +118,46 @@ class Journal:
             "outcome": "rejected",
             "reason": refusal.reason.name,
         }
-        self._say(line, self._monotonic() - started)
+        self._say(LogLine(line, (self._monotonic() - started) * 1000))
 
-    def _say(self, line: dict[str, Any], seconds: float) -> None:
-        """The one line of an exchange, as JSON: a client cannot forge or break it (S-67)."""
-        _log.info("%s", _json({**line, "ms": round(seconds * 1000, 1)}))
+    def _say(self, line: "LogLine") -> None:
+        """The one line of an exchange. Who logs otherwise looks for the caller and writes the text, here and now."""
+        if _log.isEnabledFor(logging.INFO):
+            _log.handle(logging.LogRecord(_log.name, logging.INFO, "", 0, line, None, None))
+
+
+def _booked(finish: Callable[[], SpendRecord]) -> SpendRecord | None:
+    try:
+        return finish()
+    except Exception:
+        _log.exception("an exchange could not be booked")
+        return None
+
+
+class LogLine:
+    """What a line of the log says, as JSON once somebody reads it: that is done by the log's thread, not by traffic's.
+
+    A client cannot forge or break it (S-67): it is ASCII, so that no letter of a client's can trick a terminal.
+    """
+
+    __slots__ = ("_line", "_ms", "_record")
+
+    def __init__(self, line: dict[str, Any], ms: float, record: SpendRecord | None = None) -> None:
+        """`line` and the milliseconds are said beside what `record` says."""
+        self._line = line
+        self._ms = ms
+        self._record = record
+
+    def __str__(self) -> str:
+        line = self._line if self._record is None else {**self._line, **_in_brief(self._record)}
+        if self._record is not None:
+            line["tags"] = self._record.tags
+        line["ms"] = round(self._ms, 1)
+        try:
+            data = msgspec.json.encode(line)  # the faster writer
+        except (ValueError, OverflowError):  # a lone surrogate, a number beyond 64 bits
+            return json.dumps(line)
+        return data.decode("ascii") if data.isascii() else json.dumps(line)
 
 
 def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -> Facts:
@@ -84,12 +173,6 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
     return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
-
-
-def _json(line: dict[str, Any]) -> str:
-    """A line as JSON in ASCII, so that no letter of a client's can trick a terminal; msgspec is the faster writer."""
-    data = msgspec.json.encode(line)
-    return data.decode("ascii") if data.isascii() else json.dumps(line)
 
 
 def _in_brief(record: SpendRecord) -> dict[str, Any]:

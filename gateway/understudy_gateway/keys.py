@@ -3,8 +3,9 @@
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from understudy.messages import RawHeaders, header_values
 from understudy.secret import key_digest
@@ -22,8 +23,7 @@ _ONE_KEY: Final = re.compile(rb"[!-+\--~]+")
 """Visible ASCII without a comma: neither a list nor bytes that no key has (S-19)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who was let in. `presented` is the key as it was shown, so that it can be kept from going upstream."""
 
     key_id: str

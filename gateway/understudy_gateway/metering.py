@@ -4,15 +4,16 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
-from understudy.pricing.cost import Cost, Known, estimated, lines_json, unknown
+from understudy.pricing.cost import Cost, Known, estimated, unknown
 from understudy.pricing.exchanges import cost_of
 from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
@@ -38,8 +39,7 @@ _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How an exchange ended. `was_sent`: the provider may have executed it; `reason` in words, if it has one."""
 
     status: int
@@ -48,8 +48,7 @@ class Ending:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """Who asks for what: the request id, the key's id, the HTTP method, the route, the start (UTC) and the tags."""
 
     id: str
@@ -87,9 +86,15 @@ class Books:
         self.book, self.policies = book, policies
 
     def record(
-        self, call: Call, model: str | None, ending: Ending, cost: Cost, usage: Mapping[str, Any] | None
+        self,
+        call: Call,
+        model: str | None,
+        ending: Ending,
+        cost: Cost,
+        usage: Mapping[str, Any] | None,
+        ended: datetime | None = None,
     ) -> SpendRecord:
-        """Book one exchange or session."""
+        """Book one exchange or session; it ended now if `ended` (UTC) says nothing else."""
         record = SpendRecord(
             id=call.id,
             key_id=call.key_id,
@@ -101,9 +106,9 @@ class Books:
             cost=cost.total,
             known=cost.known.value,
             reason=ending.reason or cost.reason,
-            lines=tuple(lines_json(cost)),
+            lines=cost.lines,
             started=call.started,
-            ended=self.now(),
+            ended=ended or self.now(),
             kind="session" if call.route.is_live else "exchange",
             provider=call.route.upstream.kind,
             tags=call.tags,
@@ -156,7 +161,7 @@ class Books:
             )
             cost = cost if problem is None else unknown(problem)
             record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            return replace(record, model=batch.model)
+            return msgspec.structs.replace(record, model=batch.model)
 
         self.jobs.finished(name, settle)
 
@@ -192,7 +197,7 @@ def _record_of_job(
         cost=cost.total,
         known=cost.known.value,
         reason=cost.reason,
-        lines=tuple(lines_json(cost)),
+        lines=cost.lines,
         started=job.started,
         ended=ended,
         kind="operation",
@@ -256,8 +261,13 @@ class ExchangeMeter:
         """The cost of an answer that has been taken whole."""
         return self._price(Ending(self._status, "ok"))[1]
 
-    def finish(self, ending: Ending) -> SpendRecord:
-        """Book the exchange."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but its own record comes of the exchange, so that the booking may wait a moment."""
+        return self._asked is None and self._call.route.operation is None
+
+    def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """Book the exchange; it ended now if `ended` (UTC) says nothing else."""
         reading, cost = self._price(ending)
         operation = reading.operation
         if operation is not None and ending.outcome == "ok" and self._status < 300:
@@ -266,7 +276,7 @@ class ExchangeMeter:
             self._books.polled(self._call, operation, reading.problem)
             if reading.batch is not None:
                 self._books.batch_read(self._call, reading.batch, reading.problem)
-        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage)
+        return self._books.record(self._call, self._call.route.model, ending, cost, reading.usage, ended)
 
     def _price(self, ending: Ending) -> tuple[Reading, Cost]:
         if self._priced is None:

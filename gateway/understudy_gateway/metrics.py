@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from understudy.pricing.book import PriceBook
+from understudy.usage.meters import Unit
 
 from .refusals import Refusal
 from .spend.record import SpendRecord
@@ -25,8 +28,7 @@ _CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), 4001, 4
 Labels = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What was seen of one exchange beside its record: seconds and bytes."""
 
     seconds: float
@@ -111,10 +113,10 @@ class Metrics:
         if record.known == "unknown":
             self._count("cost_unknown", (record.route, model), 1)
         for line in record.lines:
-            part = line.get("part", OTHER)
-            self._count("cost", (record.route, model, part), float(line.get("amount", "0")))
-            if line.get("unit") == "token":
-                self._count("tokens", (record.route, model, part), float(line.get("quantity", "0")))
+            labels = (record.route, model, line.part.value)
+            self._count("cost", labels, float(line.amount))
+            if line.unit == Unit.TOKEN:
+                self._count("tokens", labels, float(line.quantity))
 
     def _count(self, name: str, labels: Labels, amount: float) -> None:
         found = self.counters[name]

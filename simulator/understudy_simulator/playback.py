@@ -120,6 +120,11 @@ class Playback:
         """Whether the script is over; then it answers nothing any more."""
         return self._finished
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has to wait: never, a script says what it says."""
+        return False
+
     def on(self, event: Event) -> tuple[Action, ...]:
         """What is to be done now that `event` happened, in order."""
         if self._finished:

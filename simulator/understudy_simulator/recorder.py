@@ -40,6 +40,7 @@ class _Entry:
     """What exchanges and sessions under way have in common."""
 
     __slots__ = (
+        "_faults",
         "_recorder",
         "ended",
         "id",
@@ -52,6 +53,7 @@ class _Entry:
 
     def __init__(self, recorder: "Recorder", number: int, request: Request, origin: Origin) -> None:
         self._recorder = recorder
+        self._faults: list[str] = []
         self.id = number
         self.request = request
         self.origin = origin
@@ -63,7 +65,15 @@ class _Entry:
     def note_fault(self, fault: str) -> None:
         """Write down a fault that was injected on purpose, its kind first; count it."""
         self._recorder.count_fault(self.origin.scope, fault.partition(" ")[0])
-        self.origin = replace(self.origin, faults=(*self.origin.faults, fault))
+        if not self.is_forgotten:
+            self._faults.append(fault)
+            self._grow(len(fault))
+
+    @property
+    def _written_origin(self) -> Origin:
+        """Where it came from, with the faults so far."""
+        faults = (*self.origin.faults, *self._faults)
+        return replace(self.origin, faults=faults) if self._faults else self.origin
 
     def _grow(self, size: int) -> None:
         self.size += size
@@ -129,7 +139,7 @@ class ExchangeEntry(_Entry):
         ended = self.started if self.ended is None else self.ended
         failure = self._failure if self.ended is not None else "not ended yet"
         request = replace(self.request, body=bytes(self._pieces)) if self._pieces else self.request
-        return Exchange(self.id, request, response, self.started, ended, failure, self.origin, self.connection)
+        return Exchange(self.id, request, response, self.started, ended, failure, self._written_origin, self.connection)
 
 
 class SessionEntry(_Entry):
@@ -182,7 +192,7 @@ class SessionEntry(_Entry):
             self._close,
             self.started,
             self.ended,
-            self.origin,
+            self._written_origin,
             self._answer_headers,
         )
 

@@ -7,7 +7,7 @@ answered by 308 and the `Range` that is there, queries with `bytes */N`, DELETE 
 import hashlib
 import re
 from base64 import b64encode
-from functools import cache, lru_cache
+from functools import cache
 from struct import iter_unpack
 from typing import Final, NamedTuple
 
@@ -73,7 +73,6 @@ def md5_of(data: bytes) -> str:
     return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
-@lru_cache(maxsize=256)
 def crc32c_of(data: bytes) -> str:
     """The CRC-32C as Cloud Storage writes it, big-endian in base64.
 

@@ -1,6 +1,6 @@
 """`python -m understudy` is the `understudy` command."""
 
-from .cli import main
+from .cli.command import main
 
 if __name__ == "__main__":
     main()

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from .documents import read_document, scenarios_folder
 from .errors import Problem, ScenarioError, did_you_mean
-from .library import LATENCY, read_document, scenarios_folder
+from .library import LATENCY
 from .scenario.latency import Profile, latency_profile
 
 

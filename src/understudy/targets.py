@@ -6,8 +6,8 @@ from typing import Final
 
 from .conformance.target import Target
 from .conformance.target_file import parse_target
+from .documents import read_document
 from .errors import ConfigError, DocumentError, ScenarioError, did_you_mean
-from .library import read_document
 
 _FOLDER: Final = Path(__file__).parent / "_targets"
 _SUFFIXES: Final = (".yaml", ".yml")

@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,16 +101,22 @@ def test_another_seed_workload_or_repetition_is_another_order():
     assert len({tuple(found) for found in orders}) == 4
 
 
-@pytest.mark.parametrize("records", ["", '{"cost": "0.1"}\n{"cost": null}\n'])
-def test_a_gateway_that_did_not_do_its_accounts_is_no_candidate(tmp_path, records):
-    (tmp_path / "spend.jsonl").write_text(records)
+def store_with(path: Path, costs: Sequence[str | None]) -> Path:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE spend (model TEXT, cost TEXT, reason TEXT)")
+        connection.executemany("INSERT INTO spend VALUES ('m', ?, 'why')", [(cost,) for cost in costs])
+        connection.commit()
+    return path
+
+
+@pytest.mark.parametrize("costs", [(), ("0.1", None)])
+def test_a_gateway_that_did_not_do_its_accounts_is_no_candidate(tmp_path, costs):
     with pytest.raises(TargetError, match="without a cost"):
-        require_costs(tmp_path / "spend.jsonl")
+        require_costs(store_with(tmp_path / "spend.db", costs))
 
 
 def test_a_gateway_that_priced_everything_is_one(tmp_path):
-    (tmp_path / "spend.jsonl").write_text('{"cost": "0.1"}\n{"cost": "0"}\n')
-    require_costs(tmp_path / "spend.jsonl")
+    require_costs(store_with(tmp_path / "spend.db", ("0.1", "0")))
 
 
 def test_without_nginx_it_is_left_out_with_a_reason(tmp_path, monkeypatch):

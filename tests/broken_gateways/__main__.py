@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from understudy.library import price_book
+from understudy.price_books import price_book
 
 from .books import Spend
 from .rules import Setting

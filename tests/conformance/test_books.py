@@ -12,8 +12,9 @@ from understudy.conformance.model import Ask, Asked, Books, Figure
 from understudy.conformance.probes import ANSWER, GENERATE, compact, http_probe, library_probe
 from understudy.conformance.target import CostSource
 from understudy.errors import ConfigError
-from understudy.library import load, price_book
+from understudy.library import load
 from understudy.messages import Chunk, Exchange, Frame, Request, Response, Session, Transcript
+from understudy.price_books import price_book
 from understudy.pricing.book import Layer, PriceBook
 from understudy.surfaces import Surface
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from understudy import library
+from understudy import library, price_books
 from understudy.conformance.books import cost_by
 from understudy.conformance.catalogue import Pair
 from understudy.conformance.cost import CHECKS
@@ -137,7 +137,7 @@ def test_the_literals_are_what_the_frozen_book_says(id):
     probe = probe_of(id)
     body, kind = body_of(probe)
     method = "streamGenerateContent" if kind == "text/event-stream" else "generateContent"
-    book, provider = library.price_book("frozen"), probe.surface.provider
+    book, provider = price_books.price_book("frozen"), probe.surface.provider
     cost = explain(book, provider, probe.scenario.model, method, body, kind, date=date(2026, 11, 21))
     assert cost.known is Known.EXACT and cost.total == probe.scenario.expect.cost
 
@@ -148,8 +148,8 @@ def test_the_cost_by_another_book_is_worked_out_from_the_wire():
     [ask] = asks_of("COST-3/long-context")
     response = Response(200, ((b"Content-Type", b"application/json"),), (Chunk(body, 1.0),))
     upstream = Transcript((Exchange(0, Request("POST", ask.path, (), ask.body), response, 0.0, 1.0),))
-    assert cost_by(library.price_book("frozen"), probe, upstream) == wanted("COST-3/long-context")
-    shipped = cost_by(library.price_book("shipped"), probe, upstream)
+    assert cost_by(price_books.price_book("frozen"), probe, upstream) == wanted("COST-3/long-context")
+    shipped = cost_by(price_books.price_book("shipped"), probe, upstream)
     assert shipped == Decimal("0.6265")  # 250000 x 0.0000025 + 100 x 0.000015
 
 
@@ -160,7 +160,7 @@ def test_a_compressed_answer_has_a_cost_by_another_book_too():
     for body, cost in ((reply.payload.fill({}), wanted("COST-7/gzip")), (b"\x1f\x8bno", None)):
         response = Response(200, reply.headers, (Chunk(body, 1.0),))
         upstream = Transcript((Exchange(0, Request("POST", asks_of("COST-7/gzip")[0].path, ()), response, 0.0, 1.0),))
-        assert cost_by(library.price_book("shipped"), probe, upstream) == cost
+        assert cost_by(price_books.price_book("shipped"), probe, upstream) == cost
 
 
 def test_what_the_price_book_does_not_know_is_skipped():
@@ -175,7 +175,7 @@ def test_what_the_price_book_does_not_know_is_skipped():
 
 def test_a_model_of_nobody_is_in_no_book():
     model = probe_of("COST-4/unknown-model").scenario.model
-    assert all(library.price_book(name).entry("gemini", model) is None for name in ("frozen", "shipped"))
+    assert all(price_books.price_book(name).entry("gemini", model) is None for name in ("frozen", "shipped"))
 
 
 def test_the_interrupted_stream_is_played_both_ways():

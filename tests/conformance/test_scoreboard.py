@@ -8,7 +8,7 @@ import pytest
 from understudy.conformance.catalogue import CHECKS
 from understudy.conformance.target import FEATURES
 from understudy.conformance.target_file import COST_WORDS, WORDS, parse_target
-from understudy.library import document_of
+from understudy.documents import document_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in (DOCS / "scoreboard").glob("*.md") if path.name != "README.md")

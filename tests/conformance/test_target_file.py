@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from understudy.conformance.target import FEATURES, CostSource, Deviation, Target
 from understudy.conformance.target_file import parse_target
+from understudy.documents import document_of
 from understudy.errors import ConfigError, DocumentError
-from understudy.library import document_of
 from understudy.surfaces import Surface
 from understudy.targets import load_target, target_names
 

@@ -13,6 +13,7 @@ from gateway_process import MASTER, ask, get
 from gateway_stand import BOOK, KEY, asked, config_of, gateway, recorded, request
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 from test_gateway_spend import RECORD, START
 from upstream_double import double
 
@@ -126,8 +127,8 @@ async def test_without_a_store_that_is_said():
 async def test_logs_go_page_by_page_and_sums_are_exact(tmp_path):
     async with admin(tmp_path / "s.db") as running:
         for number in range(5):
-            running.spend.add(replace(RECORD, id=str(number), cost=Decimal("1E-7"), tags=("a", "b") if number else ()))
-        running.spend.add(replace(RECORD, id="5", cost=None, known="unknown", key_id=None))
+            running.spend.add(changed(RECORD, id=str(number), cost=Decimal("1E-7"), tags=("a", "b") if number else ()))
+        running.spend.add(changed(RECORD, id="5", cost=None, known="unknown", key_id=None))
         assert running.spend.flush()
         pages, place = [], 0
         while place is not None:
@@ -162,7 +163,7 @@ def test_sums_are_those_of_fractions(tmp_path_factory, entries):
     for key, model, day, amount in entries:
         known = "unknown" if amount is None else "exact"
         begun = START + timedelta(days=day)
-        store.add(replace(RECORD, key_id=key, model=model, started=begun, cost=amount, known=known))
+        store.add(changed(RECORD, key_id=key, model=model, started=begun, cost=amount, known=known))
     store.close()
     for by, place in (("key", 0), ("model", 1), ("day", 2)):
         groups, total = summary(path, by, Wanted())
@@ -181,7 +182,7 @@ def test_filters_choose_by_time_key_model_and_tag(tmp_path):
     store = SpendStore(path)
     for number in range(4):
         begun = START + timedelta(days=number)
-        store.add(replace(RECORD, id=str(number), key_id=f"k{number % 2}", tags=("odd",) * (number % 2), started=begun))
+        store.add(changed(RECORD, id=str(number), key_id=f"k{number % 2}", tags=("odd",) * (number % 2), started=begun))
     store.close()
 
     def chosen(**words: str) -> str:

@@ -5,6 +5,8 @@ import os
 import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -531,67 +533,80 @@ asyncio.run(main())
 """
 
 
+PIECE = bytes(range(256)) * 256
+
+
+async def large_answer(talk: Talk, seen: Seen) -> None:
+    """Reads a body whole, and answers with as many bytes as the request wants."""
+    got = 0
+    while got < int(seen.values(b"content-length")[0]):
+        data = await talk.reader.read(1 << 20)
+        if not data:
+            return
+        got += len(data)
+    size = int(seen.values(b"x-size")[0])
+    await talk.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % size)
+    for _ in range(size // len(PIECE)):
+        await talk.send(PIECE)
+
+
+async def transfer(port: int, size: int) -> None:
+    """A body of that size up, and one down."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request(headers={"x-size": str(size), "Content-Length": str(size)}, body=None))
+    for _ in range(size // len(PIECE)):
+        writer.write(PIECE)
+        await writer.drain()
+    await reader.readuntil(b"\r\n\r\n")
+    got = 0
+    while got < size:
+        data = await reader.read(1 << 20)
+        assert data
+        got += len(data)
+    writer.close()
+
+
+@contextmanager
+def own_process(provider_url: str) -> Iterator["subprocess.Popen[str]"]:
+    """A gateway in a process of its own; ended when its standard input is closed."""
+    program = PROGRAM.format(tests=str(Path(__file__).parent))
+    paths = os.pathsep.join(path for path in sys.path if path)
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, provider_url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        yield child
+    finally:
+        child.stdin.close()
+        child.wait(20)
+        child.stdout.close()
+
+
+async def watch(process: psutil.Process, peak: list[int]) -> None:
+    while True:
+        peak.append(process.memory_info().rss)
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.slow
 async def test_a_body_of_64_mib_passes_both_ways_in_less_than_8_mib():
-    piece = bytes(range(256)) * 256
-
-    async def script(talk: Talk, seen: Seen) -> None:
-        got = 0
-        while got < int(seen.values(b"content-length")[0]):
-            data = await talk.reader.read(1 << 20)
-            if not data:
-                return
-            got += len(data)
-        size = int(seen.values(b"x-size")[0])
-        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % size)
-        for _ in range(size // len(piece)):
-            await talk.send(piece)
-
-    async def transfer(port: int, up: int, down: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = request(headers={"x-size": str(down), "Content-Length": str(up)}, body=None)
-        writer.write(head)
-        for _ in range(up // len(piece)):
-            writer.write(piece)
-            await writer.drain()
-        await reader.readuntil(b"\r\n\r\n")
-        got = 0
-        while got < down:
-            data = await reader.read(1 << 20)
-            assert data
-            got += len(data)
-        writer.close()
-
-    async def watch(process: psutil.Process, peak: list[int]) -> None:
-        while True:
-            peak.append(process.memory_info().rss)
-            await asyncio.sleep(0.01)
-
-    async with double(script, reads_body=False) as provider:
-        program = PROGRAM.format(tests=str(Path(__file__).parent))
-        paths = os.pathsep.join(path for path in sys.path if path)
-        child = subprocess.Popen(
-            [sys.executable, "-c", program, provider.url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-        assert child.stdin is not None
-        assert child.stdout is not None
-        try:
+    async with double(large_answer, reads_body=False) as provider:
+        with own_process(provider.url) as child:
+            assert child.stdout is not None
             line = await asyncio.to_thread(child.stdout.readline)
             port = int(line.strip().rpartition(":")[2])
             for _ in range(3):
-                await transfer(port, 1 << 20, 1 << 20)
+                await transfer(port, 1 << 20)
             process = psutil.Process(child.pid)
             before, peak = process.memory_info().rss, []
             watching = asyncio.create_task(watch(process, peak))
-            await transfer(port, SIZE, SIZE)
+            await transfer(port, SIZE)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-        finally:
-            child.stdin.close()
-            child.wait(20)
-            child.stdout.close()
     assert max(peak) - before < 8 * 1024 * 1024

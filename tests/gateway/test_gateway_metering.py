@@ -48,7 +48,7 @@ def test_a_unary_answer_is_priced_exactly():
     record = Desk().exchange(GENERATE, {"usageMetadata": usage(1000, 100)})
     assert (record.cost, record.known) == (Decimal("0.00055"), "exact")  # 1000 x 3e-7 + 100 x 2.5e-6
     assert (record.usage, record.model, record.route) == (usage(1000, 100), "gemini-2.5-flash", "gemini")
-    assert [line["amount"] for line in record.lines] == ["0.0003", "0.00025"]
+    assert [line.amount for line in record.lines] == [Decimal("0.0003"), Decimal("0.00025")]
 
 
 def test_a_stream_costs_what_its_last_usage_says():

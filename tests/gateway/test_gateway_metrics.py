@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from gateway_process import MASTER, ask, get
 from gateway_stand import BOOK, GENERATE, KEY, asked, config_of, recorded, request
+from msgspec.structs import replace as changed
 from prometheus_client.parser import text_string_to_metric_families
 from test_gateway_limits import ANSWER, answers
 from test_gateway_metering import ASKS, NAME, VEO, done
@@ -135,7 +136,7 @@ async def test_workers_are_added_up_and_one_that_ended_stays_counted(tmp_path):
         assert (await asked(running, request())).status == 200
         await recorded(running)
         other = Metrics(BOOK)
-        other.booked("POST", replace(RECORD, route="gemini", provider="gemini"), Facts(0.3, 0.2, 5, 6))
+        other.booked("POST", changed(RECORD, route="gemini", provider="gemini"), Facts(0.3, 0.2, 5, 6))
         other.in_flight = 7
         gone = metrics_page.Shared(tmp_path, other, {"spend_lost": lambda: 3})
         gone._own = tmp_path / "1.json"
@@ -159,9 +160,9 @@ async def test_workers_are_added_up_and_one_that_ended_stays_counted(tmp_path):
 def test_labels_that_clients_make_up_share_one_name():
     metrics = Metrics(BOOK)
     for number in range(3000):
-        record = replace(RECORD, model=f"m{number}", provider="gemini")
+        record = changed(RECORD, model=f"m{number}", provider="gemini")
         metrics.booked(f"M{number}", record, Facts(0.1, close_code=3000 + number))
-    metrics.booked("POST", replace(RECORD, kind="session", status=101, provider="gemini"), Facts(1, close_code=4999))
+    metrics.booked("POST", changed(RECORD, kind="session", status=101, provider="gemini"), Facts(1, close_code=4999))
     assert set(metrics.counters["requests"]) == {
         ("gemini", "other", "2xx", "other", "none"),
         ("gemini", "POST", "1xx", "other", "none"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from understudy.errors import ConfigError, PriceError
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy_gateway.config import load_config
 
 HEAD = "general_settings: {master_key: sk-0123456789abcdef}\n"

@@ -1,14 +1,15 @@
 import json
 import resource
 import stat
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 
 from understudy.errors import ConfigError
+from understudy.pricing.cost import Part, line_of
 from understudy_gateway.spend.log import MOST_IN_MEMORY, SpendLog
 from understudy_gateway.spend.record import SpendRecord
 
@@ -24,7 +25,7 @@ RECORD = SpendRecord(
     cost=Decimal("3E-7"),
     known="exact",
     reason=None,
-    lines=({"what": "input", "amount": "0.0000003"},),
+    lines=(line_of(Part.INPUT, "input", 3, "token", Decimal("1E-7")),),
     started=START,
     ended=START + timedelta(seconds=1),
 )
@@ -38,7 +39,7 @@ def test_a_record_is_one_json_line_with_decimal_text_and_utc_times(tmp_path):
     log = SpendLog(tmp_path / "s")
     log.add(RECORD)
     log.add(
-        replace(RECORD, cost=None, known="unknown", reason="why", ended=START.astimezone(timezone(timedelta(hours=2))))
+        changed(RECORD, cost=None, known="unknown", reason="why", ended=START.astimezone(timezone(timedelta(hours=2))))
     )
     log.close()
     first, second = lines(tmp_path / "s")
@@ -56,7 +57,16 @@ def test_a_record_is_one_json_line_with_decimal_text_and_utc_times(tmp_path):
         "cost": "0.0000003",
         "known": "exact",
         "reason": None,
-        "lines": [{"what": "input", "amount": "0.0000003"}],
+        "lines": [
+            {
+                "part": "input",
+                "what": "input",
+                "quantity": "3",
+                "unit": "token",
+                "unit_price": "0.0000001",
+                "amount": "0.0000003",
+            }
+        ],
         "started": "2026-01-02T03:04:05.678Z",
         "ended": "2026-01-02T03:04:06.678Z",
     }
@@ -76,7 +86,7 @@ def test_the_file_is_the_owners_alone_and_appended_to(tmp_path):
 def test_many_records_are_all_written_in_order(tmp_path):
     log = SpendLog(tmp_path / "s")
     for number in range(5000):
-        log.add(replace(RECORD, id=str(number)))
+        log.add(changed(RECORD, id=str(number)))
     log.close()
     assert [line["id"] for line in lines(tmp_path / "s")] == [str(number) for number in range(5000)]
 
@@ -88,7 +98,7 @@ def test_a_file_that_cannot_be_opened_is_one_clear_line(tmp_path):
 
 def test_a_forged_line_stays_inside_its_line(tmp_path):
     log = SpendLog(tmp_path / "s")
-    log.add(replace(RECORD, model='x"}\n{"id": "forged\u2028\x1b[31m'))
+    log.add(changed(RECORD, model='x"}\n{"id": "forged\u2028\x1b[31m'))
     log.close()
     text = (tmp_path / "s").read_bytes()
     assert text.count(b"\n") == 1
@@ -104,14 +114,14 @@ def test_a_full_disk_loses_records_counts_them_and_says_so_once(tmp_path, caplog
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
     try:
         for number in range(50):
-            log.add(replace(RECORD, id=f"lost-{number}"))
+            log.add(changed(RECORD, id=f"lost-{number}"))
             if number % 10 == 0:
                 assert log.flush()
         log.add(RECORD)
         assert log.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    log.add(replace(RECORD, id="after"))
+    log.add(changed(RECORD, id="after"))
     log.close()
     assert log.lost > 0
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["spend records cannot be written to s"]
@@ -121,7 +131,7 @@ def test_a_full_disk_loses_records_counts_them_and_says_so_once(tmp_path, caplog
 def test_memory_holds_the_newest_only():
     log = SpendLog()
     for number in range(MOST_IN_MEMORY + 5):
-        log.add(replace(RECORD, id=str(number)))
+        log.add(changed(RECORD, id=str(number)))
     assert (len(log.records), log.records[0].id) == (MOST_IN_MEMORY, "5")
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 from test_gateway_spend import RECORD, START
 
 from understudy.errors import ConfigError
@@ -41,7 +42,7 @@ def kept(path: Path) -> list[dict]:
 
 def settled(job: VideoJob | None) -> SpendRecord:
     cost = None if job is None else Decimal("0.40") * job.request.seconds
-    return replace(RECORD, id=NAME, kind="operation", cost=cost, known="unknown" if job is None else "exact")
+    return changed(RECORD, id=NAME, kind="operation", cost=cost, known="unknown" if job is None else "exact")
 
 
 def no_expiry(job: VideoJob, reason: str) -> SpendRecord:
@@ -53,10 +54,10 @@ def no_expiry(job: VideoJob, reason: str) -> SpendRecord:
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
     usage = {"promptTokenCount": 2**70, "odd": "\ud800 é"}
-    record = replace(RECORD, usage=usage, tags=("a", "b"), provider="gemini", model="m\udcff", cost=Decimal("1E-20"))
+    record = changed(RECORD, usage=usage, tags=("a", "b"), provider="gemini", model="m\udcff", cost=Decimal("1E-20"))
     books = store(tmp_path / "s.db")
     books.add(record)
-    books.add(replace(RECORD, id="2", cost=None, known="unknown", usage=None, key_id=None, model=None))
+    books.add(changed(RECORD, id="2", cost=None, known="unknown", usage=None, key_id=None, model=None))
     books.close()
     first, second = kept(tmp_path / "s.db")
     assert first == {**record.as_json(), "model": "m\\udcff"}
@@ -68,7 +69,7 @@ def test_the_store_is_the_owners_alone_and_goes_on_where_it_ended(tmp_path):
     path = tmp_path / "s.db"
     for number in range(3):
         books = store(path)
-        books.add(replace(RECORD, id=str(number)))
+        books.add(changed(RECORD, id=str(number)))
         books.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [record["id"] for record in kept(path)] == ["0", "1", "2"]
@@ -86,7 +87,7 @@ def test_a_client_that_repeats_its_request_id_pays_each_time(tmp_path):
 def test_what_was_taken_more_than_a_second_ago_is_on_the_disk(tmp_path):
     books = SpendStore(tmp_path / "s.db")  # with the habits of a gateway
     for number in range(5000):
-        books.add(replace(RECORD, id=str(number)))
+        books.add(changed(RECORD, id=str(number)))
     assert books.flush(1.0)
     assert [record["id"] for record in kept(tmp_path / "s.db")] == [str(number) for number in range(5000)]
     books.close()
@@ -97,7 +98,7 @@ def test_several_writers_share_one_store(tmp_path):
     several = [store(path) for _ in range(4)]
     threads = [
         threading.Thread(
-            target=lambda books=books, n=n: [books.add(replace(RECORD, id=f"{n}-{i}")) for i in range(200)]
+            target=lambda books=books, n=n: [books.add(changed(RECORD, id=f"{n}-{i}")) for i in range(200)]
         )
         for n, books in enumerate(several)
     ]
@@ -122,7 +123,7 @@ def test_a_locked_store_takes_no_time_from_traffic_and_catches_up(tmp_path, capl
     with closing(open_store(path)) as other:
         other.execute("BEGIN EXCLUSIVE")
         for number in range(100):
-            books.add(replace(RECORD, id=str(number)))
+            books.add(changed(RECORD, id=str(number)))
         assert not books.flush(0.2)
         assert (books.waiting, books.lost) == (100, 0)
         other.execute("ROLLBACK")
@@ -154,7 +155,7 @@ def test_a_full_disk_loses_nothing_once_there_is_room_again(tmp_path, caplog):
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
     try:
         for number in range(400):
-            books.add(replace(RECORD, id=str(number), reason="x" * 500))
+            books.add(changed(RECORD, id=str(number), reason="x" * 500))
         assert not books.flush(0.3)
         assert books.lost == 0
     finally:
@@ -207,7 +208,7 @@ def test_a_batch_that_failed_after_all_was_written_is_not_written_twice(tmp_path
 def broken_page(path: Path) -> None:
     books = store(path)
     for number in range(500):
-        books.add(replace(RECORD, id=str(number)))
+        books.add(changed(RECORD, id=str(number)))
     books.close()
     data = bytearray(path.read_bytes())
     for place in range(4096 * 5, 4096 * 9):
@@ -364,7 +365,7 @@ def test_a_job_nobody_polled_in_two_days_is_an_estimate_and_a_late_poll_changes_
     begun(path).close()
     books = store(path)
     late = START + JOB_LIFE + timedelta(seconds=1)
-    jobs = books.jobs(lambda job, reason: replace(settled(job), known="estimated", reason=reason), lambda: late)
+    jobs = books.jobs(lambda job, reason: changed(settled(job), known="estimated", reason=reason), lambda: late)
     jobs.finished(NAME, settled)
     books.close()
     assert operations(path) == [("estimated", "3.2")]
@@ -378,7 +379,7 @@ def test_a_record_that_cannot_be_made_does_not_hold_up_the_others(tmp_path, capl
         raise ZeroDivisionError
 
     books.jobs(no_expiry, lambda: START).finished(NAME, fails)
-    books.add(replace(RECORD, status="no number"))  # ty: ignore
+    books.add(changed(RECORD, status="no number"))  # ty: ignore
     books.add(RECORD)
     books.close()
     assert "could not be made" in caplog.text

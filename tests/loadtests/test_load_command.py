@@ -178,7 +178,7 @@ def test_a_wrong_word_is_2(words: tuple[str, ...], message: str, tmp_path: Path)
 
 def test_without_locust_it_says_how_to_get_it(tmp_path: Path) -> None:
     # None in sys.modules is how Python is told that there is no such module.
-    code = "import sys; sys.modules['locust'] = None; from understudy.cli import main; main(['load'])"
+    code = "import sys; sys.modules['locust'] = None; from understudy.cli.command import main; main(['load'])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(tmp_path),

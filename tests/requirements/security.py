@@ -54,14 +54,6 @@ ROWS: Final[tuple[Row, ...]] = (
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
-        "a-doubtful-connection-goes-on",
-        "SEC-1 S-36",
-        "http.py",
-        "_CLOSING: Final = frozenset({Reason.BAD_REQUEST, Reason.REQUEST_TIMEOUT, Reason.BODY_TOO_LARGE})",
-        "_CLOSING: Final = frozenset({Reason.REQUEST_TIMEOUT, Reason.BODY_TOO_LARGE})",
-        "test_gateway_http::test_a_malformed_body_is_a_400_and_the_connection_is_closed",
-    ),
-    mutant(
         "forwarded-host-is-believed",
         "SEC-2 S-31",
         "http.py",

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
 from understudy.pricing.cost import Cost

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.book import PriceBook
 
 from .causes import CAUSES, GENAI_PRICES, LITELLM, Cause, causes_of

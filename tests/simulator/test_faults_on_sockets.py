@@ -6,6 +6,7 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
+from raw_rig import Raw, opened
 from simulator_rig import FLASH, HELLO, KEY, ask, scenario, simulator, until
 
 from understudy_simulator.clock import ManualClock
@@ -44,43 +45,21 @@ def stream(*chunks):
     return {"stream": {"chunks": list(chunks)}}
 
 
-class Raw:
-    """A client on a socket of its own that reads what comes, as it comes, and sees how it ends."""
-
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
+class Client(Raw):
+    """A client of HTTP."""
 
     def post(self, target, body=HELLO):
         data = json.dumps(body).encode()
         head = f"POST {target} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: k\r\nContent-Length: {len(data)}\r\n\r\n"
         self.writer.write(head.encode() + data)
 
-    async def rest(self):
-        """All that still comes, and how it ends: `fin` or `reset`."""
-        parts = []
-        try:
-            while data := await self.reader.read(65536):
-                parts.append(data)
-        except ConnectionResetError:
-            return b"".join(parts), "reset"
-        return b"".join(parts), "fin"
-
-    async def is_silent(self, seconds=0.05):
-        """Whether neither a byte nor an end comes for so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self.reader.read(1) is None
-        except TimeoutError:
-            return True
-
 
 @asynccontextmanager
 async def raw(running):
-    host, _, port = running.http_url.removeprefix("http://").partition(":")
     async with asyncio.timeout(20):
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await opened(running)
         try:
-            yield Raw(reader, writer)
+            yield Client(reader, writer)
         finally:
             writer.transport.abort()
 

@@ -261,3 +261,25 @@ def test_a_call_and_its_turn_have_one_end_each(model):
     found = answer(talk, call)
     assert found[-2] == COMPLETE
     assert kinds_of(found).count("turnComplete") == 1
+
+
+LARGE = "x" * 200_000
+RESULT = {"name": "switch_lamp", "response": {"result": LARGE}, "willContinue": True}
+
+
+@pytest.mark.parametrize("message", [{"realtimeInput": {"text": LARGE}}, {"clientContent": {"turns": [user(LARGE)]}}])
+def test_what_is_said_while_a_call_holds_everything_up_fills_the_context(message):
+    talk, _, _ = calling()
+    assert [talk.say(**message) for _ in range(3)] == [[], [], REFUSED]
+
+
+@pytest.mark.parametrize("scheduling", ["SILENT", "WHEN_IDLE"])
+def test_results_that_are_not_spoken_of_yet_fill_the_context(scheduling):
+    talk, call, _ = calling(functions=(LATE_LAMP,))
+    if scheduling == "WHEN_IDLE":
+        talk.ask("Tell me more")
+        talk.start_to_say(clientContent={"turns": [user("And more")], "turnComplete": True})
+    message = {"functionResponses": [RESULT | {"id": call["id"], "scheduling": scheduling}]}
+    found = [talk.start_to_say(toolResponse=message) for _ in range(3)]
+    assert found[0] == []
+    assert found[2] == REFUSED

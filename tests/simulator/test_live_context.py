@@ -97,35 +97,54 @@ def test_a_handle_is_good_while_its_session_goes_on_and_two_hours_after():
     memory = SessionMemory(time)
     memory.keep("a", HANDLE, snapshot())
     time.now += timedelta(hours=5)
-    assert memory.find("a", HANDLE, 7200) == snapshot()
-    memory.end("a", "s")
+    assert memory.find("a", HANDLE) == snapshot()
+    memory.end("a", "s", 7200)
     time.now += timedelta(seconds=7199)
-    assert memory.find("a", HANDLE, 7200) == snapshot()
+    assert memory.find("a", HANDLE) == snapshot()
     time.now += timedelta(seconds=1)
-    assert memory.find("a", HANDLE, 7200) == "unknown"
+    assert memory.find("a", HANDLE) == "unknown"
+
+
+def test_handles_that_are_good_no_more_take_no_memory():
+    time = Time()
+    memory = SessionMemory(time)
+    for session in ("one", "two", "three"):
+        memory.keep("a", session.rjust(40, "h"), snapshot(session))
+    memory.keep("a", HANDLE, snapshot("one"))
+    memory.end("a", "one", 7200)
+    time.now += timedelta(seconds=7000)
+    memory.end("a", "two", 7200)
+    assert len(memory) == 4
+    time.now += timedelta(seconds=200)
+    memory.end("a", "unheard of", 7200)
+    assert len(memory) == 2
+    time.now += timedelta(seconds=7000)
+    memory.keep("b", HANDLE, snapshot())
+    assert len(memory) == 2
+    assert memory.find("a", "three".rjust(40, "h")) == snapshot("three")
 
 
 def test_handles_belong_to_a_scope_and_are_forgotten_with_it():
     memory = SessionMemory(Time())
     memory.keep("a", HANDLE, snapshot())
     memory.keep("b", HANDLE, snapshot())
-    assert memory.find("c", HANDLE, 7200) == "unknown"
+    assert memory.find("c", HANDLE) == "unknown"
     memory.forget("a")
-    assert memory.find("a", HANDLE, 7200) == "unknown"
-    assert memory.find("b", HANDLE, 7200) == snapshot()
+    assert memory.find("a", HANDLE) == "unknown"
+    assert memory.find("b", HANDLE) == snapshot()
     memory.forget()
-    assert memory.find("b", HANDLE, 7200) == "unknown"
+    assert memory.find("b", HANDLE) == "unknown"
 
 
 def test_what_has_not_the_form_of_a_handle_is_malformed():
     memory = SessionMemory(Time())
     for handle in ("", "short", "h" * 31, "h" * 39 + "!", "ü" * 40, "h" * 513):
-        assert memory.find("", handle, 7200) == "malformed"
+        assert memory.find("", handle) == "malformed"
 
 
 def test_the_oldest_handles_are_forgotten():
     memory = SessionMemory(Time())
     for number in range(20_001):
         memory.keep("", f"{number:040d}", snapshot())
-    assert memory.find("", f"{0:040d}", 7200) == "unknown"
-    assert memory.find("", f"{20_000:040d}", 7200) == snapshot()
+    assert memory.find("", f"{0:040d}") == "unknown"
+    assert memory.find("", f"{20_000:040d}") == snapshot()

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from raw_rig import Raw, opened
 from simulator_rig import scenario, simulator, until
 from test_layers import over
 
 from understudy_simulator.clock import ManualClock
+from understudy_simulator.live import session as driving
 from understudy_simulator.live.wire_faults import masked_frame, wire_frame
 
 pytestmark = pytest.mark.usefixtures("each_loop")
@@ -31,12 +33,10 @@ class Frame(tuple):
     payload = property(lambda self: self[2])
 
 
-class Client:
+class Client(Raw):
     """A WebSocket client that takes frames apart and judges none."""
 
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
-        self.status = 0
+    status = 0
 
     async def shake(self, path=PATH):
         key = b64encode(b"0123456789abcdef").decode()
@@ -63,29 +63,11 @@ class Client:
             return Frame((first, True, bytes(byte ^ key[at % 4] for at, byte in enumerate(data))))
         return Frame((first, False, await self.reader.readexactly(size)))
 
-    async def rest(self):
-        """What still comes, and how it ends."""
-        parts = []
-        try:
-            while data := await self.reader.read(65536):
-                parts.append(data)
-        except ConnectionResetError:
-            return b"".join(parts), "reset"
-        return b"".join(parts), "fin"
-
-    async def is_silent(self, seconds=0.05):
-        try:
-            async with asyncio.timeout(seconds):
-                return await self.reader.read(1) is None
-        except TimeoutError:
-            return True
-
 
 @asynccontextmanager
 async def session(running, path=PATH, *, setup=True):
-    host, _, port = running.http_url.removeprefix("http://").partition(":")
     async with asyncio.timeout(20):
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await opened(running)
         client = Client(reader, writer)
         try:
             await client.shake(path)
@@ -278,7 +260,9 @@ async def test_pings_are_not_answered_in_a_session_that_ignores_them():
         assert faults_of(running) == ["ignore_pings (test/over: always)"]
 
 
-async def test_slow_close_holds_the_connection_after_the_close():
+async def test_slow_close_holds_the_connection_after_the_close(monkeypatch):
+    """However long; the time that a client has to answer a close is over when it has answered."""
+    monkeypatch.setattr(driving, "CLOSE_WITHIN_S", 0.02)
     clock = ManualClock()
     async with simulator(clock=clock) as running:
         running.stage.arm(live({"fault": {"slow_close": "30s"}}, {"close": {"code": 1000}}))
@@ -286,7 +270,7 @@ async def test_slow_close_holds_the_connection_after_the_close():
             assert (await client.frame()).first == 0x88
             client.send(struct.pack("!H", 1000), CLOSE)
             await until(lambda: "slow_close 30s" in faults_of(running))
-            assert await client.is_silent()
+            assert await client.is_silent(0.1)
             clock.advance(30)
             assert await client.rest() == (b"", "fin")
         assert faults_of(running) == ["slow_close 30s"]
@@ -319,6 +303,49 @@ async def test_bandwidth_paces_the_bytes_of_frames():
                 assert await client.is_silent(0.01)
                 clock.advance(0.05)
                 assert await client.reader.readexactly(10) == b"x" * 10
+
+
+async def test_a_ping_is_answered_behind_a_message_that_goes_out_slowly():
+    """One pong for the last of the pings (RFC 6455 sections 5.4, 5.5.3)."""
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        running.stage.arm(live(send("x" * 98, bandwidth=1000), HOLD))
+        async with session(running) as client:
+            assert await client.reader.readexactly(50) == wire_frame(0x82, b"x" * 98)[:50]
+            client.send(b"one", PING)
+            client.send(b"two", PING)
+            assert await client.is_silent()
+            clock.advance(0.05)
+            assert await client.reader.readexactly(50) == b"x" * 50
+            assert await client.frame() == (0x8A, False, b"two")
+            client.send(b"three", PING)
+            assert await client.frame() == (0x8A, False, b"three")
+
+
+@pytest.mark.parametrize("last", [HOLD, {"pause": "0s"}])
+async def test_a_close_is_answered_behind_a_message_that_goes_out_slowly(last):
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        running.stage.arm(live(send("x" * 98, bandwidth=1000), last))
+        async with session(running) as client:
+            assert await client.reader.readexactly(50) == wire_frame(0x82, b"x" * 98)[:50]
+            client.send(struct.pack("!H", 1000), CLOSE)
+            assert await client.is_silent()
+            clock.advance(0.05)
+            assert await client.rest() == (b"x" * 50 + wire_frame(0x88, struct.pack("!H", 1000)), "fin")
+
+
+async def test_no_control_frame_comes_behind_a_message_that_is_cut_off():
+    clock = ManualClock()
+    async with simulator(clock=clock) as running:
+        running.stage.arm(over({"fault": {"bandwidth": 1000}}, surface="gemini-live"))
+        running.stage.arm(live(send("x" * 98, truncate=48), HOLD))
+        async with session(running) as client:
+            assert await client.reader.readexactly(50) == wire_frame(0x82, b"x" * 98)[:50]
+            client.send(b"one", PING)
+            assert await client.is_silent()
+            clock.advance(0.05)
+            assert await client.rest() == (b"", "fin")
 
 
 # ---- laid over

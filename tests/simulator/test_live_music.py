@@ -89,6 +89,9 @@ def test_a_filtered_prompt_is_told_and_left_out():
         {"clientContent": {"weightedPrompts": []}},
         {"clientContent": {"weightedPrompts": [{"text": "x", "weight": 0}]}},
         {"clientContent": {"weightedPrompts": [{"weight": 1}]}},
+        {"clientContent": {"weightedPrompts": [{"text": "x", "weight": 10**400}]}},
+        {"clientContent": {"weightedPrompts": [{"text": "x", "weight": -1e39}]}},
+        {"clientContent": {"weightedPrompts": [{"text": "x", "weight": 1}] * 33}},
         {"musicGenerationConfig": {"bpm": 59}},
         {"musicGenerationConfig": {"bpm": 201}},
         {"musicGenerationConfig": {"guidance": 7}},
@@ -101,6 +104,12 @@ def test_what_is_refused(message):
     told(machine, SETUP)
     assert told(machine, message) == REFUSED
     assert told(machine, PIANO) == ()
+
+
+@pytest.mark.parametrize("weights", [[3.4e38] * 32, [1e-320, -3.4e38], [-1]])
+def test_the_largest_weights_can_be_played(weights):
+    prompts = [{"text": f"{number}", "weight": weight} for number, weight in enumerate(weights)]
+    assert any(pcm(playing({"clientContent": {"weightedPrompts": prompts}})[1][0]))
 
 
 def test_setup_comes_first_and_names_a_music_model():

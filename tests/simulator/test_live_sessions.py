@@ -734,6 +734,23 @@ async def test_a_client_that_does_not_answer_a_close_is_let_go(monkeypatch, step
     assert (found.close.sender, found.close.code) == ("server", 4000)
 
 
+@pytest.mark.parametrize("steps", [[], [{"receive": "close"}], [{"receive": "any"}, {"receive": "any"}]])
+async def test_a_client_that_talks_on_after_a_close_is_let_go(monkeypatch, steps):
+    monkeypatch.setattr(driving, "CLOSE_WITHIN_S", 0.2)
+    async with simulator() as running, asyncio.timeout(WAIT_S):
+        running.stage.arm(live([*SETUP_STEPS, {"close": {"code": 4000}}, *steps]))
+        reader, writer = await raw_session(running)
+        writer.write(masked(TEXT, json.dumps(SETUP).encode()))
+        await reader.readuntil(b"\x88\x02\x0f\xa0")
+        while not writer.transport.is_closing():
+            writer.write(masked(TEXT, b"{}"))
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        found = await recorded(running)
+    assert (found.close.sender, found.close.code) == ("server", 4000)
+    assert len(found.sent_by("client")) > 3
+
+
 async def test_a_client_that_does_not_read_is_given_up(monkeypatch):
     monkeypatch.setattr(connecting, "SEND_WITHIN_S", 0.05)
     flood = {"repeat": {"times": 1000, "steps": [{"send": {"text": "x" * 100_000}}]}}

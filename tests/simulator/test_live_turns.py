@@ -1,6 +1,7 @@
 """Turn taking of free sessions: speech found by the service, marks of the client, coverage, interruption, silence."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from live_rig import (
@@ -9,8 +10,10 @@ from live_rig import (
     HALF_CASCADE,
     INTERRUPTED,
     NATIVE,
+    NEWER,
     NEWEST,
     QUICK,
+    REFUSED,
     VERTEX,
     VERTEX_MODEL,
     Talk,
@@ -29,8 +32,9 @@ from live_rig import (
 from understudy.messages import TEXT
 from understudy.scenario.json_subset import LazyJson
 from understudy_simulator.audio import speech
-from understudy_simulator.cues import Arrived, CloseWith, Elapsed, Finished, SendMessage
+from understudy_simulator.cues import Arrived, Elapsed, SendMessage
 from understudy_simulator.live.machine.composing import SILENCE_MARKER
+from understudy_simulator.live.machine.memory import SessionMemory
 from understudy_simulator.live.settings import LiveSettings
 
 PICTURE = {"data": "AAAA", "mimeType": "image/jpeg"}
@@ -477,14 +481,57 @@ def test_compression_makes_the_prompt_smaller_again():
 def test_a_context_that_is_full_ends_the_session():
     talk = Talk()
     talk.open()
-    for _ in range(3):
+    for _ in range(2):
         talk.say(clientContent={"turns": [user("x" * 200_000)]})
-    assert talk.ask("And now?") == [CloseWith(1007, "Request contains an invalid argument."), Finished()]
+    assert talk.ask("x" * 200_000) == REFUSED
     talk = Talk()
     talk.open(contextWindowCompression={"slidingWindow": {}})
     for _ in range(3):
         talk.say(clientContent={"turns": [user("x" * 200_000)]})
     assert kinds_of(talk.ask("And now?"))[-1] == "turnComplete"
+
+
+LARGE = user("x" * 200_000)
+
+
+@pytest.mark.parametrize(
+    ("model", "content"),
+    [
+        (HALF_CASCADE, {"turns": [LARGE]}),
+        (HALF_CASCADE, {"turns": [LARGE | {"role": "model"}], "turnComplete": True}),
+        (NEWER, {"turns": [user("x" * 600_000)], "turnComplete": True}),
+    ],
+)
+def test_what_is_not_answered_fills_the_context_too(model, content):
+    talk = Talk()
+    talk.open(model, "AUDIO", historyConfig={"initialHistoryInClientContent": True})
+    if model == NEWER:
+        assert talk.say(clientContent=content) == REFUSED
+    else:
+        found = [talk.say(clientContent=content) for _ in range(3)]
+        assert found == [[], [], REFUSED]
+
+
+def test_of_what_waits_for_an_answer_only_what_is_needed_is_kept():
+    memory = SessionMemory(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    talk = Talk(memory=memory)
+    config = {"triggerTokens": 1000, "slidingWindow": {"targetTokens": 600}}
+    talk.open(sessionResumption={}, contextWindowCompression=config)
+    picture = {"inline_data": {"mime_type": "image/jpeg", "data": "AAAA" * 10_000}}
+    parts = [{"text": "Look", "thoughtSignature": "AAAA"}, picture, {"fileData": {"fileUri": "u" * 999}}]
+
+    def kept():
+        [update] = [found for _ in range(20) for found in talk.start_to_say(realtimeInput={"audio": silence(0.1)})]
+        found = memory.find("", update["sessionResumptionUpdate"]["newHandle"])
+        assert not isinstance(found, str)
+        return found.turns
+
+    talk.say(clientContent={"turns": [user(""), {"role": "user", "parts": parts}, {"role": "user"}]})
+    seen = [{"text": "Look"}, {"inlineData": {"mimeType": "image/jpeg"}}, {"fileData": {"mimeType": ""}}]
+    assert kept() == ({"role": "user", "parts": seen},)
+    talk.say(clientContent={"turns": [user("x" * 400)] * 50})
+    assert kept() == (user("x" * 400),) * 6
+    assert talk.ask("Hello")[0] == text('You said: "Hello".')
 
 
 def test_text_that_came_in_pieces_is_one_question():

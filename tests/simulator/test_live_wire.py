@@ -20,6 +20,7 @@ from test_live_sessions import (
     recorded,
     say,
     session,
+    until,
 )
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -274,6 +275,48 @@ async def test_a_stream_is_interpreted_in_step(target, credentials, end):
         assert sum("modelTurn" in message.get("serverContent", {}) for message in found) == 8
         assert sum("newHandle" in message.get("sessionResumptionUpdate", {}) for message in found) == 1
         assert found[-1]["usageMetadata"][f"{end}TokenCount"] == 50
+
+
+async def test_a_client_that_sends_faster_than_can_be_said_has_to_wait():
+    """What waits to be said is bounded; a client that leaves meanwhile is noticed."""
+    clock = ManualClock()
+    model = "models/gemini-3.5-live-translate-preview"
+    config = {"responseModalities": ["AUDIO"], "translationConfig": {"targetLanguageCode": "fr"}}
+    async with simulator(clock=clock, speed=1.0) as running:
+        recorder = running.stage.recorder
+
+        async def stream(client):
+            for _ in range(20):
+                await say(client, {"realtimeInput": {"audio": silence(10.0)}})
+
+        def taken():
+            return len(recorder.transcript().sessions[-1].sent_by("client")) - 1
+
+        for leaves in (False, True):
+            async with session(running, GEMINI, KEY) as client:
+                await say(client, {"setup": {"model": model, "generationConfig": config}})
+                await hear(client)
+                sending = asyncio.ensure_future(stream(client))
+                await until(lambda: taken() >= 7)
+                await asyncio.sleep(0.2)
+                assert taken() == 7
+                if leaves:
+                    client.transport.abort()
+                    await asyncio.gather(sending, return_exceptions=True)
+                    break
+                for heard in range(800):
+                    clock.advance(0.25 if heard else 0.0)
+                    assert "modelTurn" in (await hear(client))["serverContent"]
+                await sending
+                assert taken() == 20
+
+        def is_over():
+            # It is noticed when the next piece cannot be said.
+            clock.advance(0.25)
+            return recorder.transcript().sessions[1].ended is not None
+
+        await until(is_over)
+        assert (await recorded(running, 2)).close.sender == "client"
 
 
 async def test_any_body_lets_unknown_fields_pass_in_live_messages():

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from both_sides import play_both
 
-from understudy.library import load, price_book, scenario_ids
+from understudy.library import load, scenario_ids
+from understudy.price_books import price_book
 from understudy.pricing.cost import Cost, combined
 from understudy.pricing.explain import explain
 from understudy.pricing.sessions import cost_of_session

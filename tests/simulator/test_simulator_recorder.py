@@ -108,6 +108,25 @@ def test_a_body_beyond_the_limit_is_not_kept():
     assert seen.transcript().dropped == 1
 
 
+def test_faults_count_as_what_is_kept():
+    seen, _ = recorder(limit_bytes=2000)
+    entry = seen.begin_session(REQUEST, Origin())
+    for _ in range(100):
+        entry.note_fault("x" * 100)
+    assert len(entry.written().origin.faults) < 20
+    assert seen.transcript().dropped == 1
+    assert seen.faults_in("") == {"x" * 100: 100}
+
+
+def test_very_many_faults_are_noted_in_a_moment():
+    """Where all of them were copied each time this took minutes; the clock of the run is the judge."""
+    seen, _ = recorder(limit_bytes=10**9)
+    entry = seen.begin_session(REQUEST, Origin(faults=("first",)))
+    for _ in range(200_000):
+        entry.note_fault("latency 1s")
+    assert entry.written().origin.faults == ("first", *["latency 1s"] * 200_000)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 400)), max_size=40))
 def test_memory_stays_below_the_limit_whatever_passes(moves):
     seen, _ = recorder(limit=8, limit_bytes=4000)

@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import b64encode
+from sys import getrefcount
 from urllib.parse import quote
 
 import pytest
@@ -57,6 +58,14 @@ def test_the_checksum_is_that_of_the_standard():
     assert crc32c_of(b"123456789") == b64encode(bytes.fromhex("e3069283")).decode()
     # RFC 3720 B.4: 32 bytes of zeroes.
     assert crc32c_of(bytes(32)) == b64encode(bytes.fromhex("8a9136aa")).decode()
+
+
+def test_a_checksum_does_not_keep_what_it_is_of():
+    """An object that is deleted would else stay in memory."""
+    data = bytes(1000)
+    known = getrefcount(data)
+    crc32c_of(data)
+    assert getrefcount(data) == known
 
 
 @given(st.binary(max_size=40))

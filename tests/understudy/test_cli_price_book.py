@@ -1,16 +1,13 @@
 """`understudy price book` and `price check`: what they show, and what they find."""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import requests
 
-from command_line import ANY_PORTS, LIMIT_S, command, environment, understudy
+from command_line import ANY_PORTS, first_line, started, understudy
 
 
 def test_a_good_price_file_passes_and_wins(tmp_path: Path) -> None:
@@ -122,30 +119,6 @@ def test_a_model_may_be_written_as_in_a_path(words: list[str], name: str, tmp_pa
 def test_a_place_without_uplift_is_said_to_have_none(tmp_path: Path) -> None:
     done = understudy("price", "book", "vertex_ai/gemini-2.5-pro", "--location", "eu", home=tmp_path)
     assert "no uplift at eu" in done.stderr and "at eu" not in done.stdout
-
-
-@contextmanager
-def started(*arguments: str, home: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A server while it runs; ended at the end."""
-    process = subprocess.Popen(
-        command(*arguments),
-        env=environment(home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=LIMIT_S)
-
-
-def first_line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
 
 
 CONFIG = """\

@@ -6,15 +6,13 @@ import signal
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
-from command_line import ANY_PORTS, LIMIT_S, command, environment, understudy
+from command_line import ANY_PORTS, LIMIT_S, command, environment, first_line, started, understudy
 
 UP_PORTS = tuple(
     word
@@ -23,30 +21,6 @@ UP_PORTS = tuple(
 )
 CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
 GENERATE = "v1beta/models/gemini-2.5-flash:generateContent"
-
-
-@contextmanager
-def started(*arguments: str, home: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The command while it runs; killed at the end if it still does."""
-    process = subprocess.Popen(
-        command(*arguments),
-        env=environment(home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=LIMIT_S)
-
-
-def first_line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from command_line import ANY_PORTS, LIMIT_S, command, environment, understudy
+from command_line import ANY_PORTS, LIMIT_S, first_line, started, understudy
 
 UP_PORTS = tuple(
     word
@@ -23,27 +23,15 @@ FLASH = "v1beta/models/gemini-2.5-flash:generateContent"
 def played(home: Path, *options: str, bad: bool = True) -> tuple[int, str, str]:
     """Exit status and output of a simulator that one client has used: badly (a refused request comes again, the key
     stands in the query), or well."""
-    with subprocess.Popen(
-        command("simulator", *ANY_PORTS, *options),
-        env=environment(home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            url = json.loads(line)["http"] if "--json" in options else line.split()[1]
-            with requests.Session() as client:
-                for _ in range(2 if bad else 0):
-                    client.post(f"{url}/{FLASH}", data="{}", headers={"x-goog-api-key": "k"}, timeout=30)
-                    assert client.get(f"{url}/{LIST}", timeout=30).ok
-            process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=LIMIT_S)
-        finally:
-            process.kill()
+    with started("simulator", *ANY_PORTS, *options, home=home) as process:
+        line = first_line(process)
+        url = json.loads(line)["http"] if "--json" in options else line.split()[1]
+        with requests.Session() as client:
+            for _ in range(2 if bad else 0):
+                client.post(f"{url}/{FLASH}", data="{}", headers={"x-goog-api-key": "k"}, timeout=30)
+                assert client.get(f"{url}/{LIST}", timeout=30).ok
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert "Traceback" not in err
     return process.returncode, out, err
 
@@ -138,25 +126,13 @@ def test_a_place_where_nothing_can_be_written_is_told_first(command_name: str, t
 
 def test_up_tells_at_its_end(tmp_path: Path) -> None:
     arguments = ("up", *UP_PORTS, "--json", "--report", "-", "--fail-on", "failed", "--speed", "0")
-    with subprocess.Popen(
-        command(*arguments),
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            said = json.loads(process.stdout.readline())
-            for _ in range(2):
-                url = f"{said['http']}/gemini/{FLASH}"
-                requests.post(url, data="{}", headers={"x-goog-api-key": "k"}, timeout=30)
-            process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=LIMIT_S)
-        finally:
-            process.kill()
+    with started(*arguments, home=tmp_path) as process:
+        said = json.loads(first_line(process))
+        for _ in range(2):
+            url = f"{said['http']}/gemini/{FLASH}"
+            requests.post(url, data="{}", headers={"x-goog-api-key": "k"}, timeout=30)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert "Traceback" not in err
     assert [verdict["rule"] for verdict in json.loads(out)["verdicts"]] == ["retried_non_retryable"]
     assert process.returncode == 1

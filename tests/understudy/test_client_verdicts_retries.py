@@ -48,7 +48,13 @@ def test_a_date_is_read_by_the_date_of_the_answer():
     assert told_wait(answer) == 7
 
 
-@pytest.mark.parametrize("value", [b"soon", b"-1", b"1.5", b"", b"Sat, 99 Nov 2026 10:00:07 GMT", b"\xff"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"soon", b"-1", b"1.5", b"", b"Sat, 99 Nov 2026 10:00:07 GMT", b"\xff"),
+        *(b"Sat, 21 Nov 99999999999999999999 10:00:07 GMT", b"Sat, 21 Nov 2026 10:00:07 +99999999999999999999999"),
+    ],
+)
 def test_a_field_that_cannot_be_read_says_nothing(value):
     assert told_wait(Response(503, ((b"Retry-After", value), (b"Date", b"Sat, 21 Nov 2026 10:00:00 GMT")))) is None
 

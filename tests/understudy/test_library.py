@@ -11,20 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import library
+from understudy import documents
+from understudy.documents import MAX_DOCUMENT_BYTES, document_of, read_document, scenarios_folder
 from understudy.errors import PriceError, ScenarioError
-from understudy.library import (
-    MAX_DOCUMENT_BYTES,
-    document_of,
-    find,
-    lint,
-    load,
-    load_all,
-    price_book,
-    read_document,
-    scenario_ids,
-    scenarios_folder,
-)
+from understudy.library import find, lint, load, load_all, scenario_ids
+from understudy.price_books import price_book
 from understudy.scenario.model import Send, SendAudio
 from understudy.scenario.template import new_scenario
 from understudy.surfaces import Surface
@@ -130,7 +121,7 @@ def test_the_mistakes_of_all_files_are_told_together(tmp_path: Path):
 def test_in_a_wheel_the_data_lies_beside_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "_scenarios" / "x").mkdir(parents=True)
     (tmp_path / "_scenarios" / "x" / "y.yaml").write_text(SMALL)
-    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
+    monkeypatch.setattr(documents, "__file__", str(tmp_path / "documents.py"))
     assert scenario_ids() == ("x/y",) and load("x/y").source == "scenarios/x/y.yaml"
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.library import price_book, price_findings
+from understudy.price_books import price_book, price_findings
 from understudy.pricing.book import Layer, PriceBook
 from understudy.pricing.checking import findings
 from understudy.pricing.cost import plain

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.book import MOST_REMEMBERED, Layer, PriceBook
 from understudy.pricing.names import by_last_part, names_of, tried, without_version
 from understudy.surfaces import place_of

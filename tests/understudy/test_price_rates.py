@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.book import Entry, Layer, PriceBook
 from understudy.pricing.cost import ARITHMETIC, plain
 from understudy.pricing.rates import Rates, Tier, uplift_of

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.errors import DocumentError
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.book import Layer, PriceBook
 from understudy.pricing.cost import plain
 from understudy.pricing.price_text import entry_json, lines_of, read_json, write_json

@@ -580,7 +580,7 @@ def test_every_rule_has_an_example() -> None:
 
 def test_1_sums_are_shown_rounded_and_kept_exact() -> None:
     found = answer(counts(8, 1), "flash")()
-    assert [line["amount"] for line in lines_json(found)] == ["0.0000024", "0.0000025"]
+    assert [line["amount"] for line in lines_json(found.lines)] == ["0.0000024", "0.0000025"]
     assert dollars(found.total or Decimal()) == "0.000005"
 
 

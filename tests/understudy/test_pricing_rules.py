@@ -114,7 +114,7 @@ def test_text_in_and_out():
 
 def test_lines_say_what_was_paid_and_sum_up():
     found = cost(count(8, 20, thoughtsTokenCount=4))
-    assert lines_json(found)[2] == {
+    assert lines_json(found.lines)[2] == {
         "part": "output",
         "what": "thinking",
         "quantity": "4",
@@ -372,6 +372,12 @@ SPOKEN = {
 def test_8_without_usage_media_are_estimated_unrounded():
     found = session_cost(live(SPOKEN["server"], client=SPOKEN["client"]))
     # 1 s x 25 x 3e-6 + 1 picture x 258 x 3e-6 + 1.5 s x 25 x 1.2e-5
+    assert (found.total, found.known) == (Decimal("0.001299"), Known.ESTIMATED)
+
+
+@pytest.mark.parametrize("usage", [{}, {"trafficType": "ON_DEMAND"}])
+def test_8_usage_that_counts_nothing_is_no_usage(usage):
+    found = session_cost(live(SPOKEN["server"] | {"usageMetadata": usage}, client=SPOKEN["client"]))
     assert (found.total, found.known) == (Decimal("0.001299"), Known.ESTIMATED)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from understudy.library import document_of
+from understudy.documents import document_of
 from understudy.scenario import document, document_bodies, document_faults, document_match
 from understudy.scenario.layout import SLOTS
 from understudy.scenario.match import _ORDER as MATCH_WORDS  # pyright: ignore[reportPrivateUsage]

@@ -1,7 +1,9 @@
 """Which scenario answers, which came nearest and why; and what that costs."""
 
 import json
+from sys import getrefcount
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -214,6 +216,15 @@ def test_comparing_never_raises(pattern: object, value: object):
 @given(st.text("abcXYZ", min_size=1, max_size=6).filter(lambda text: text[0].islower()))
 def test_the_two_spellings_are_inverses(name: str):
     assert camel_case(snake_case(name)) == name
+
+
+@pytest.mark.parametrize("spelled", [camel_case, snake_case])
+def test_long_names_are_not_kept(spelled):
+    """They are a stranger's; a thousand of them would fill the memory for good."""
+    for name, keeps in (("a" * 50 + "_b" * 25, True), ("a" * 50 + "_b" * 26, False)):
+        known = getrefcount(name)
+        assert spelled(name)
+        assert (getrefcount(name) > known) is keeps
 
 
 @given(st.binary(max_size=40))

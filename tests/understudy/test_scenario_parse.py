@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy.documents import document_of, scenarios_folder
 from understudy.errors import ScenarioError
-from understudy.library import document_of, scenarios_folder
 from understudy.messages import BINARY, TEXT
 from understudy.scenario.criteria import CallRange, Match
 from understudy.scenario.layout import SLOTS, json_text

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from understudy.library import document_of, find, read_document, scenario_ids
+from understudy.documents import document_of, read_document
+from understudy.library import find, scenario_ids
 from understudy.scenario.schema import json_schema
 from understudy.scenario.template import new_scenario
 from understudy.surfaces import Surface

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from understudy.library import load, price_book, scenario_ids, scenarios_folder
+from understudy.documents import scenarios_folder
+from understudy.library import load, scenario_ids
+from understudy.price_books import price_book
 
 NO_CLIENT = ("faults/", "latency/")
 """Scenarios that are laid over others and cost nothing of their own."""

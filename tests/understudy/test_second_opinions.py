@@ -7,7 +7,7 @@ import pytest
 from second_opinions.causes import CAUSES, GENAI_PRICES, LITELLM
 from second_opinions.grid import Case, answer_of, cases, details, our_cost, tokens
 from second_opinions.measure import HEADING, PAGE, Agreement, compared, is_same, pinned, section
-from understudy.library import price_book
+from understudy.price_books import price_book
 from understudy.pricing.book import PriceBook
 
 CALCULATORS = [GENAI_PRICES, LITELLM]

@@ -111,6 +111,21 @@ def test_usage_on_a_long_frame_is_found():
     assert session("vertex_ai", server=[frame]).turns == (Turn(VERTEX_USAGE, Grounding()),)
 
 
+NO_COUNTS = [{}, {"trafficType": "ON_DEMAND"}, {"promptTokensDetails": []}, {"promptTokenCount": None}, {"newest": 3}]
+
+
+@pytest.mark.parametrize("usage", NO_COUNTS)
+def test_usage_that_counts_nothing_is_no_turn_and_takes_no_grounding(usage):
+    found = content(groundingMetadata={"webSearchQueries": ["a", "b"]}) | {"usageMetadata": usage}
+    assert session(server=[found]).turns == ()
+    reading = session(server=[found, {"usageMetadata": GEMINI_USAGE}])
+    assert reading.turns == (Turn(GEMINI_USAGE, Grounding(search_queries=2)),)
+
+
+def test_a_count_of_zero_is_a_count():
+    assert len(session(server=[{"usageMetadata": {"promptTokenCount": 0}}]).turns) == 1
+
+
 def test_a_setup_alone_is_no_use_and_anything_after_it_is():
     setup = {"setup": {"model": "models/m"}}
     assert not session(client=[setup], server=[{"setupComplete": {}}]).was_used

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import splits
+from understudy.usage.operations import OperationReader
 from understudy.usage.partners import PartnerReader, PartnerStreamReader
 from understudy.usage.predictions import LeanBody, PredictionReader
 from understudy.usage.readers import reader_for
@@ -196,6 +197,15 @@ def test_more_lines_than_are_kept_is_a_problem():
     reader = BatchLinesReader()
     reader.feed(b'{"usage":{}}\n' * (MOST_LINES + 1))
     assert reader.finish().problem == f"the batch has more than {MOST_LINES} results"
+
+
+def test_more_results_in_a_job_than_are_kept_is_a_problem_and_none_of_them_has_failed():
+    results = [b'{"usage":{}}'] * (MOST_LINES + 1)
+    inlined = b'"response":{"inlinedResponses":{"inlinedResponses":[' + b",".join([b"{}", *results]) + b"]}}"
+    found = read(OperationReader(), b'{"name":"batches/b","done":true,' + inlined + b"}")
+    assert found.batch is not None and len(found.batch.lines) == MOST_LINES
+    assert found.batch.failed == 1
+    assert found.problem == f"the batch has more than {MOST_LINES} results"
 
 
 def test_the_text_of_a_request_by_characters_and_roughly_by_tokens():

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast
 
+import msgspec
+
 from understudy.pricing.cost import ZERO
 from understudy.pricing.exchanges import FREE_METHODS
 
@@ -37,14 +39,18 @@ _GUESS_FADES: Final = Decimal("0.9")
 """By how much the guess falls with each cheaper request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """What one exchange or session holds while it runs; given back by `Admission.ended`."""
 
     key_id: str
     gates: tuple["Gate", ...] = ()
     budget: Budget | None = None
     reserved: Reserved | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to give back."""
+        return not self.gates and self.reserved is None
 
 
 class Admission(Protocol):
@@ -210,7 +216,7 @@ class LocalAdmission:
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """Give back what the lease holds, and charge what was spent; unknown costs what was reserved (S-74)."""
-        if not lease.gates and lease.reserved is None:
+        if lease.is_empty:
             return
         with self._lock:
             now = self._monotonic()

@@ -1,19 +1,19 @@
 """The spend record of an exchange, a session or a finished operation, as a value and as JSON. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from understudy.pricing.cost import plain
+import msgspec
+
+from understudy.pricing.cost import Line, lines_json, plain
 
 Outcome = Literal["ok", "client_abort", "upstream_abort", "timeout", "rejected"]
 Kind = Literal["exchange", "session", "operation"]
 
 
-@dataclass(frozen=True, slots=True)
-class SpendRecord:
+class SpendRecord(msgspec.Struct, frozen=True, gc=False):
     """What one exchange, session or finished operation cost.
 
     `id` is the request id, or the operation's name. `key_id` None: let in without a key of its own. `usage` is what
@@ -31,7 +31,7 @@ class SpendRecord:
     cost: Decimal | None
     known: Literal["exact", "estimated", "unknown"]
     reason: str | None
-    lines: tuple[Mapping[str, str], ...]
+    lines: tuple[Line, ...]
     started: datetime
     ended: datetime
     kind: Kind = "exchange"
@@ -54,7 +54,7 @@ class SpendRecord:
             "cost": None if self.cost is None else plain(self.cost),
             "known": self.known,
             "reason": self.reason,
-            "lines": list(self.lines),
+            "lines": lines_json(self.lines),
             "started": rfc3339(self.started),
             "ended": rfc3339(self.ended),
         }
@@ -62,4 +62,5 @@ class SpendRecord:
 
 def rfc3339(moment: datetime) -> str:
     """A time as records have it: UTC, milliseconds; such texts sort as the times do."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from understudy.errors import ConfigError
-from understudy.pricing.cost import plain
+from understudy.pricing.cost import lines_json, plain
 from understudy.usage.operations import VeoRequest
 
 from .jobs import JOB_LIFE, NEVER_POLLED, Expire, Names, Settle, VideoJob
@@ -303,7 +303,12 @@ def _row(uid: str, record: SpendRecord) -> Row:
     return (
         *(uid, _text(record.id), record.kind, _text(record.key_id), _json(record.tags), record.provider, record.route),
         *(_text(record.model), record.status, record.outcome, None if record.usage is None else _json(record.usage)),
-        *(None if record.cost is None else plain(record.cost), record.known, _text(record.reason), _json(record.lines)),
+        *(
+            None if record.cost is None else plain(record.cost),
+            record.known,
+            _text(record.reason),
+            _json(lines_json(record.lines)),
+        ),
         *(rfc3339(record.started), rfc3339(record.ended)),
     )
 

@@ -69,6 +69,17 @@ class LiveConnection:
         return self.disturber is not None and self.disturber.is_mute and not self._is_over
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the TCP connection is there, as far as is known."""
+        transport = self._request.transport
+        return transport is not None and not transport.is_closing()
+
+    @property
+    def is_in_frame(self) -> bool:
+        """Whether a message is going out in pieces, and the client is still there to get the rest."""
+        return self.disturber is not None and self.disturber.is_in_frame and self.is_connected
+
+    @property
     def is_closing(self) -> bool:
         """Whether one side has sent its close, or the connection is gone."""
         return self._is_closing or self._is_over
@@ -154,7 +165,7 @@ class LiveConnection:
         if self.is_closing or (disturber is not None and (disturber.is_mute or disturber.faults.ignores_pings)):
             return
         with suppress(ConnectionError):
-            self._write(wire_frame(FINAL | PONG, payload))
+            self._control(wire_frame(FINAL | PONG, payload))
 
     async def inject(self, fault: Fault) -> None:
         """Do to the connection what a fault by itself wants."""
@@ -196,7 +207,7 @@ class LiveConnection:
         self._is_closing = True
         payload = b"" if code is None else struct.pack("!H", code) + cut_reason(reason).encode()
         try:
-            self._write(wire_frame(FINAL | CLOSE, payload))
+            self._control(wire_frame(FINAL | CLOSE, payload))
         except ConnectionError:
             self._is_over = True
 
@@ -236,6 +247,13 @@ class LiveConnection:
         """End the connection by RST."""
         self._is_over = True
         reset_connection(self._request.transport)
+
+    def _control(self, frame: bytes) -> None:
+        """Send a control frame, never inside of another frame (RFC 6455 section 5.4)."""
+        if self.disturber is not None and self.disturber.is_in_frame:
+            self.disturber.keep(frame)
+        else:
+            self._write(frame)
 
     def _write(self, data: bytes) -> None:
         transport = self._request.transport

@@ -13,9 +13,6 @@ from ..pacing import LivePace, UnderWay
 from ..recorder import SessionEntry
 from .wire_faults import Deed, End, Note, Put, Quit, Rest, WireFaults
 
-HOLD_S: Final = 3600.0
-"""How long a connection on which nothing more is said is held for a client that does not leave."""
-
 _UNSENT: Final = 1024 * 1024
 """Bytes that may wait for a client that reads slowly."""
 
@@ -55,7 +52,10 @@ class Wire(Protocol):
 
 
 class Disturber:
-    """What befalls one session. `is_mute`: nothing more is said, and the connection is held."""
+    """What befalls one session. `is_mute`: nothing more is said, and the connection is held.
+
+    `is_in_frame`: a message is going out in pieces and has not ended, so that a control frame would fall into it.
+    """
 
     def __init__(
         self, faults: WireFaults, clock: Clock, speed: float | None, pace: LivePace | None, load: UnderWay
@@ -64,6 +64,8 @@ class Disturber:
         self._pace = pace
         self._load = load
         self.is_mute = False
+        self.is_in_frame = False
+        self._kept: dict[int, bytes] = {}
         self._clock = clock
         self._speed = speed
 
@@ -76,6 +78,13 @@ class Disturber:
         if self._pace is not None:
             self._pace.heard(payload)
 
+    def keep(self, frame: bytes) -> None:
+        """Send a control frame as soon as the message that is under way is out; of a kind, only the last one.
+
+        (One pong may answer several pings: RFC 6455 section 5.5.3.)
+        """
+        self._kept[frame[0]] = frame
+
     async def send(self, wire: Wire, entry: SessionEntry, message: SendMessage) -> None:
         """Send one message as its faults and those of the session want. Raises ConnectionError if the client left."""
         if self._pace is not None:
@@ -84,7 +93,7 @@ class Disturber:
 
     def flush(self, entry: SessionEntry, write: Callable[[bytes], None]) -> None:
         """Send what was held back, ahead of a close."""
-        if self.is_mute:
+        if self.is_mute or self.is_in_frame:
             return
         with suppress(ConnectionError):
             for deed in self.faults.leftovers():
@@ -115,13 +124,14 @@ class Disturber:
 
     async def _do(self, wire: Wire, entry: SessionEntry, deeds: tuple[Deed, ...]) -> None:
         for deed in deeds:
-            if wire.is_closing or self.is_mute:
+            # What has begun to go out goes out whole, also for a client that has closed meanwhile.
+            if (wire.is_closing and not self.is_in_frame) or self.is_mute:
                 return
             match deed:
-                case Put(data, message):
+                case Put(data, message, goes_on):
                     if message is not None:
                         entry.frame("server", *message)
-                    await self._put(wire, data)
+                    await self._put(wire, data, goes_on)
                 case Rest(seconds, is_deaf):
                     if is_deaf:
                         await wire.hush(seconds, self._clock, self._speed)
@@ -143,11 +153,15 @@ class Disturber:
         finally:
             self._load.count -= 1
 
-    async def _put(self, wire: Wire, data: bytes) -> None:
+    async def _put(self, wire: Wire, data: bytes, goes_on: bool) -> None:
         transport = wire.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
         transport.write(data)
+        self.is_in_frame = goes_on
+        if self._kept and not goes_on:
+            transport.write(b"".join(self._kept.values()))
+            self._kept.clear()
         # Each frame, and each piece of one, is a write of its own.
         await asyncio.sleep(0)
         await wire.drain(_UNSENT)

@@ -4,7 +4,7 @@ Sources: wire-live 0.13, 3, 5.3, 5.4, 6. Which tools a family takes follows Goog
 days of retirement stand in the catalogue.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Calling = Literal["blocking", "either", "non_blocking"]
@@ -84,21 +84,7 @@ _NEWEST: Final = Family(
     proactivity="always",
     checks_voices=True,
 )
-_THINKING: Final = Family(
-    "3.8 extended thinking",
-    closes_calling_turn=False,
-    needs_roles=True,
-    answers_model_turns=True,
-    waits_after_history=True,
-    takes_media_chunks=False,
-    takes_context_update=True,
-    calling="non_blocking",
-    coverage=ALL_VIDEO,
-    thinks=True,
-    proactivity="always",
-    tells_status=True,
-    checks_voices=True,
-)
+_THINKING: Final = replace(_NEWEST, name="3.8 extended thinking", thinks=True, tells_status=True)
 _TRANSLATOR: Final = Family(
     "3.5 translate",
     takes_media_chunks=False,

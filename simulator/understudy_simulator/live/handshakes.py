@@ -11,15 +11,12 @@ from understudy.scenario.model import Fault
 
 from ..clock import Clock
 from ..draws import Draws
-from ..faults import reset_connection
+from ..faults import HOLD_S, reset_connection
 from ..layers import Injected
 from ..recorder import SessionEntry
 
 HANDSHAKE: Final = 0
 """The `at` of what concerns the handshake; messages are counted from 1."""
-
-HOLD_S: Final = 3600.0
-"""How long a connection on which nothing more is said is held for a client that does not leave."""
 
 
 def of_handshake(injected: Sequence[Injected]) -> tuple[Fault, ...]:

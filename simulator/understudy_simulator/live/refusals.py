@@ -45,6 +45,7 @@ class Refusing:
     def __init__(self, refusal: Refusal) -> None:
         self._refusal = refusal
         self.finished = False
+        self.is_behind = False
 
     def on(self, event: Event) -> tuple[Action, ...]:
         """The refusal, whatever happens first."""

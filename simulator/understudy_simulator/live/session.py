@@ -35,9 +35,10 @@ from ..cues import (
     Unexpected,
     Wait,
 )
+from ..faults import HOLD_S
 from ..timetable import Timer, Timetable
 from .connection import LiveConnection
-from .disturbing import HOLD_S, Disturber
+from .disturbing import Disturber
 from .refusals import DEADLINE, Refusal, own_refusal
 
 FIRST_WITHIN_S: Final = 60.0
@@ -66,6 +67,11 @@ class Machine(Protocol):
     @property
     def finished(self) -> bool:
         """Whether it wants nothing any more."""
+        ...
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be said that the client has to wait, too."""
         ...
 
     def on(self, event: Event) -> tuple[Action, ...]:
@@ -159,6 +165,9 @@ class LiveSession:
             self._be_patient(FIRST_WITHIN_S)
             try:
                 await self._listen(cast)
+                if self._watch is not None:
+                    # The client has closed: what the simulator does on purpose from here on takes its time.
+                    self._watch.cancel()
                 await self._settle()
                 await self._connection.linger()
             except asyncio.CancelledError:
@@ -178,9 +187,19 @@ class LiveSession:
         while True:
             if not self._take(await connection.receive(), cast):
                 return
-            while self._worker is not None and len(self._events) >= _UNREAD_LIMIT and not self._is_over:
-                # The client has to wait; `_work` makes room.
-                await asyncio.wait({self._worker}, timeout=_ROOM_WITHIN_S)
+            while self._is_behind and connection.is_connected:
+                if self._worker is None:
+                    await asyncio.sleep(_ROOM_WITHIN_S)
+                else:
+                    await asyncio.wait({self._worker}, timeout=_ROOM_WITHIN_S)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the client has to wait, until `_work` or time makes room."""
+        machine = self._machine
+        if machine is None or machine.finished:
+            return False
+        return machine.is_behind or (self._worker is not None and len(self._events) >= _UNREAD_LIMIT)
 
     def _take(self, event: Arrived | Gone, cast: Callable[[LazyJson], Cast | Refusal]) -> bool:
         """What came; whether there is more to come. (A function, so that nobody holds the message while waiting.)"""
@@ -207,8 +226,8 @@ class LiveSession:
         self._happened(Arrived(found.message or message, self._age_s))
 
     async def _settle(self) -> None:
-        """The client is gone: the machine comes to its end, as far as it still waits for time."""
-        while not self._is_over:
+        """The client is gone: the machine comes to its end, as far as it still waits for time or sends a message."""
+        while not self._is_over or self._connection.is_in_frame:
             if self._worker is not None:
                 await asyncio.wait({self._worker})
             elif self._timer is not None and self._timer.is_pending:
@@ -225,7 +244,9 @@ class LiveSession:
 
     def _happened(self, event: Event) -> None:
         """Tell the machine, and do what it wants."""
-        self._latest = time.monotonic()
+        if not self._connection.is_closing:
+            # Who talks on after a close does not put off its end.
+            self._latest = time.monotonic()
         self._events.append(event)
         if self._worker is None:
             action = self._go_on()
@@ -315,7 +336,7 @@ class LiveSession:
         """Close, if nobody did, and let the client answer the close."""
         if not self._connection.is_closing:
             self._connection.close(code, reason)
-        self._be_patient(HOLD_S if self._connection.is_held else CLOSE_WITHIN_S)
+            self._be_patient(HOLD_S if self._connection.is_held else CLOSE_WITHIN_S)
 
     # -- time
 

@@ -30,10 +30,14 @@ _FROM_NOW_ON: Final = frozenset({"bandwidth", "slow_close", "ignore_pings"})
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """These bytes go out; `message` is the opcode and payload that the transcript is to have."""
+    """These bytes go out; `message` is the opcode and payload that the transcript is to have.
+
+    `goes_on`: they end inside of a message, so that nothing else may go out before the next ones.
+    """
 
     data: bytes
     message: tuple[int, bytes] | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ class WireFaults:
         if limit is not None and limit.size < len(payload):
             head = len(wire_frame(FINAL | opcode, payload)) - len(payload)
             data = form.frames(opcode, payload)[0][: head + limit.size]
-            return [*deeds, *self._noting(limit), *_at_rate([data], rate, None), End(limit)]
+            return [*deeds, *self._noting(limit), *_at_rate([data], rate, None, is_cut=True), End(limit)]
         # An opcode that is none of a message's is in the transcript as what was meant.
         told = (opcode if opcode in (TEXT, BINARY) else message.opcode, payload)
         for _ in range(copies):
@@ -237,16 +241,22 @@ class _Form:
         return frames
 
 
-def _at_rate(frames: list[bytes], rate: Fault | None, told: tuple[int, bytes] | None) -> list[Deed]:
-    """The frames as writes; with a bandwidth in small ones, each with the time that it takes."""
+def _at_rate(
+    frames: list[bytes], rate: Fault | None, told: tuple[int, bytes] | None, *, is_cut: bool = False
+) -> list[Deed]:
+    """The frames as writes; with a bandwidth in small ones, each with the time that it takes.
+
+    `is_cut`: the rest of the last frame never comes.
+    """
     if rate is None:
-        return [Put(data, told if index == 0 else None) for index, data in enumerate(frames)]
+        return [Put(data, told if index == 0 else None, is_cut) for index, data in enumerate(frames)]
     deeds: list[Deed] = []
     size = max(rate.size // _WRITES_A_SECOND, 1)
     data = b"".join(frames)
     for start in range(0, len(data), size):
         piece = data[start : start + size]
-        deeds += (Put(piece, told if start == 0 else None), Rest(len(piece) / rate.size))
+        goes_on = is_cut or start + size < len(data)
+        deeds += (Put(piece, told if start == 0 else None, goes_on), Rest(len(piece) / rate.size))
     return deeds
 
 

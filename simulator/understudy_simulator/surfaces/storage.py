@@ -7,6 +7,7 @@ bucket exists. Shapes: https://cloud.google.com/storage/docs/json_api/v1/objects
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from understudy.scenario.json_subset import decode_json
 from ..answers.reading import text_in
 from ..call import Answer, Call, Json
 from ..clock import rfc3339
+from ..films.film import Film
 from ..films.making import film_file
 from ..kept_bytes import KeptBytes, bytes_of
 from ..multipart_related import MultipartRelated
@@ -32,11 +34,12 @@ _USUAL_PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """One object: its bytes, type, and the moment it was written."""
+    """One object: its bytes and their CRC-32C, its type, and the moment it was written."""
 
     bucket: str
     name: str
     data: bytes
+    crc32c: str
     kind: str
     written: datetime
 
@@ -58,7 +61,7 @@ class _Object:
             "storageClass": "STANDARD",
             "size": str(len(self.data)),
             "md5Hash": md5_of(self.data),
-            "crc32c": crc32c_of(self.data),
+            "crc32c": self.crc32c,
             "etag": f"{generation[-8:]}=",
             "timeCreated": moment,
             "updated": moment,
@@ -67,7 +70,7 @@ class _Object:
     @property
     def hashes(self) -> tuple[tuple[bytes, bytes], ...]:
         """The header fields by which clients check what they got, one for each sum."""
-        sums = (("crc32c", crc32c_of(self.data)), ("md5", md5_of(self.data)))
+        sums = (("crc32c", self.crc32c), ("md5", md5_of(self.data)))
         return tuple((b"X-Goog-Hash", f"{name}={value}".encode()) for name, value in sums)
 
 
@@ -124,12 +127,21 @@ class Storage:
         kept = call.shelf.find(_key(bucket, name))
         if kept is not None:
             data = bytes_of(kept.hidden)
-            return None if data is None else _Object(bucket, name, data, kept.value["contentType"], kept.created)
+            if data is None:
+                return None
+            return _Object(bucket, name, data, kept.value["crc32c"], kept.value["contentType"], kept.created)
         made = self._desk.stored(call.now).get(f"gs://{bucket}/{name}")
         if made is None:
             return None
         operation, file = made
-        return _Object(bucket, name, film_file(operation.film, operation.mark_of(file)), "video/mp4", operation.ready)
+        film, mark = operation.film, operation.mark_of(file)
+        return _Object(bucket, name, film_file(film, mark), _sum_of_film(film, mark), "video/mp4", operation.ready)
+
+
+@lru_cache(maxsize=256)
+def _sum_of_film(film: Film, mark: str) -> str:
+    """The CRC-32C of a film, which takes far longer than to make it."""
+    return crc32c_of(film_file(film, mark))
 
 
 def upload(call: Call) -> Answer:
@@ -154,8 +166,9 @@ def upload(call: Call) -> Answer:
 
 
 def _kept(call: Call, name: str, kind: str, data: bytes) -> Answer:
-    made = _Object(call.names["bucket"], name, data, kind, call.now)
-    call.shelf.put(Resource(_key(made.bucket, name), {"contentType": kind}, call.now, hidden=KeptBytes(data)))
+    made = _Object(call.names["bucket"], name, data, crc32c_of(data), kind, call.now)
+    about = {"contentType": kind, "crc32c": made.crc32c}
+    call.shelf.put(Resource(_key(made.bucket, name), about, call.now, hidden=KeptBytes(data)))
     return Json(made.value(call.origin))
 
 

@@ -14,7 +14,7 @@ import typer
 from ..errors import ConfigError, did_you_mean
 from ..home import prepared_home
 from ..secret import Secret
-from .options import DEFAULT_CONTROL
+from .options import DEFAULT_CONTROL, ClientKey, RunningSimulator
 from .signals import handled
 
 if TYPE_CHECKING:
@@ -36,20 +36,9 @@ _Only = Annotated[
     typer.Option("--check", metavar="ID", help="Only an area (HDR), a requirement (HDR-4) or a check."),
 ]
 _TargetName = Annotated[str, typer.Option(metavar="NAME|FILE", help="The gateway's profile: a shipped one or a file.")]
-_Simulator = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        envvar="UNDERSTUDY_CONTROL",
-        help="Admin address of a simulator that is running. [default: the one on 8901, else one is started]",
-    ),
-]
 _SimulatorPort = Annotated[
     int | None,
     typer.Option(min=0, max=65535, metavar="PORT", help="Start a simulator, with this HTTP port. [default: 8900]"),
-]
-_Key = Annotated[
-    str | None, typer.Option(metavar="KEY|@FILE", envvar="UNDERSTUDY_KEY", help="What a client shows the gateway.")
 ]
 _CostFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Where the gateway writes its costs, over the target's word.")
@@ -74,9 +63,9 @@ def check(
     words: _Words = None,
     only: _Only = None,
     target: _TargetName = "understudy",
-    simulator: _Simulator = None,
+    simulator: RunningSimulator = None,
     simulator_port: _SimulatorPort = None,
-    key: _Key = None,
+    key: ClientKey = None,
     cost_file: _CostFile = None,
     price_book: _Prices = None,
     report: _Reports = None,

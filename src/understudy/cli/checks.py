@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..environment import traps
 from ..errors import ConfigError
 from ..home import home_of, prepared_home
-from .servers import BUNDLE_FILE
+from .certificates import BUNDLE_FILE
 
 State = Literal["ok", "note", "wrong"]
 
@@ -130,10 +130,9 @@ def _reached(url: str, environ: Mapping[str, str]) -> Iterator[Check]:
 def _skew(date: str | None) -> Iterator[Check]:
     """How far our clock is from that of the server whose `Date` header this is."""
     try:
-        theirs = parsedate_to_datetime(date or "")
-    except ValueError:
+        skew = abs(datetime.now(UTC) - parsedate_to_datetime(date or "").astimezone(UTC))
+    except (ValueError, OverflowError):
         return
-    skew = abs(datetime.now(UTC) - theirs.astimezone(UTC))
     state: State = "wrong" if skew > SKEW_LIMIT else "ok"
     yield Check("clock against upstream", state, f"{skew.total_seconds():.0f} s apart")
 

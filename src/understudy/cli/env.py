@@ -19,8 +19,9 @@ from ..environment import (
     variables_for,
 )
 from ..home import prepared_home
+from .certificates import BUNDLE_FILE
 from .options import AsJson
-from .servers import BUNDLE_FILE, KEY_FILE
+from .servers import KEY_FILE
 
 
 class Goal(StrEnum):

@@ -88,7 +88,7 @@ def _json(cost: Cost, kind: str, log_line: str | None) -> dict[str, object]:
         "remarks": list(cost.remarks),
         "formula": formula(cost),
         "log_line": log_line,
-        "lines": lines_json(cost),
+        "lines": lines_json(cost.lines),
     }
 
 

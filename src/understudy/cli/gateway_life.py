@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UnderstudyError
-from ..library import price_book
+from ..price_books import price_book
 from ..pricing.book import PriceBook
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import typer
 from ..errors import ConfigError
 from ..home import prepared_home
 from ..secret import STARS, Secret
-from .options import DEFAULT_CONTROL
+from .options import DEFAULT_CONTROL, ClientKey, RunningSimulator
 from .signals import handled
 
 if TYPE_CHECKING:
@@ -34,21 +34,10 @@ USUAL_KINDS: Final = ("generate", "stream", "live")
 """Audio in real time takes its time: it is held if it is asked for."""
 
 _Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="The gateway. Without it our own is started.")]
-_Simulator = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        envvar="UNDERSTUDY_CONTROL",
-        help="Admin address of a simulator that is running. [default: the one on 8901, else one is started]",
-    ),
-]
 _SimulatorPort = Annotated[
     int, typer.Option(min=0, max=65535, metavar="PORT", help="HTTP port of a simulator that is started.")
 ]
 _TargetName = Annotated[str, typer.Option(metavar="NAME|FILE", help="The gateway's profile: prefixes and keys.")]
-_Key = Annotated[
-    str | None, typer.Option(metavar="KEY|@FILE", envvar="UNDERSTUDY_KEY", help="What a client shows the gateway.")
-]
 _Surface = Annotated[
     str | None, typer.Option(metavar="KINDS", help="Some of generate,stream,live,audio. [default: the first three]")
 ]
@@ -87,10 +76,10 @@ class _Wishes:
 
 def load(
     url: _Url = None,
-    simulator: _Simulator = None,
+    simulator: RunningSimulator = None,
     simulator_port: _SimulatorPort = 8900,
     target: _TargetName = "understudy",
-    key: _Key = None,
+    key: ClientKey = None,
     surface: _Surface = None,
     scenario: _Names = None,
     rate: _Rate = 20,

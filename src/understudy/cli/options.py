@@ -122,3 +122,16 @@ def play_options(scenario: list[str] | None, strict: bool, speed: float) -> list
     """The same choices as options of `understudy simulator`."""
     named = [option for name in scenario or [] for option in ("--scenario", name)]
     return [*named, "--strict" if strict else "--lenient", "--speed", str(speed)]
+
+
+RunningSimulator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="UNDERSTUDY_CONTROL",
+        help="Admin address of a simulator that is running. [default: the one on 8901, else one is started]",
+    ),
+]
+ClientKey = Annotated[
+    str | None, typer.Option(metavar="KEY|@FILE", envvar="UNDERSTUDY_KEY", help="What a client shows the gateway.")
+]

@@ -61,7 +61,7 @@ def book(
       understudy price book gemini-3.8-flash --provider vertex_ai --date 2027-01-01 --location europe-west4
       understudy price book gemini/gemini-2.5-flash --prices my-prices.yaml --json
     """
-    from ..library import price_book
+    from ..price_books import price_book
     from ..pricing.listing import rows
 
     owner, name = _provider_and_name(model) if provider is None else (_provider(provider, provider), model)
@@ -161,7 +161,7 @@ def explain(
       curl -s ... | understudy price explain - --model vertex_ai/gemini-2.5-flash --location europe-west4
       understudy price explain done.json --model vertex_ai/veo-3.1-generate-001 --request start.json
     """
-    from ..library import price_book
+    from ..price_books import price_book
     from .explaining import Asked, print_explanation
 
     provider, name = _provider_and_name(model)
@@ -186,7 +186,7 @@ def check(
       understudy price check my-prices.yaml
       understudy price check my-prices.json --json
     """
-    from ..library import price_findings
+    from ..price_books import price_findings
 
     if not file.is_file():
         raise ConfigError(f"{file}: no such file")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from . import application
+from .command import application
 
 _WIDTH: Final = 100
 

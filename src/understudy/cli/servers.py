@@ -3,9 +3,8 @@
 import json
 import os
 import socket
-import ssl
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -16,6 +15,7 @@ import typer
 from ..errors import ConfigError
 from ..home import make_once, prepared_home, write_private
 from ..secret import Secret
+from .certificates import certificate_names, own_tls
 from .options import (
     AdminPort,
     AnyBody,
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from .serving import Running
 
 KEY_FILE: Final = "service-account.json"
-BUNDLE_FILE: Final = "bundle.pem"
 _LOOK_S: Final = 0.5
 
 
@@ -109,7 +108,7 @@ def simulator(
         **_strictness(deny_project, redirect_downloads, cache_minimum),
         **_worded(quota or (), live or (), video_runs, latency),
     )
-    tls, bundle = _own_tls(home, _names(host, tls_name))
+    tls, bundle = own_tls(home, certificate_names(host, tls_name))
     server = Simulator(settings, tls=tls, scenarios=_played(scenario or ()), service_account=account, **_library())
     write_key = partial(_write_key_file, account.key_file, home, service_account)
     serve("simulator", server, bundle, _ports(port, tls_port, admin_port), json_line, until_stdin_ends, write_key)
@@ -211,40 +210,37 @@ def gateway(
       understudy gateway --config config.yaml --check-config
       understudy gateway --config config.yaml --tls-cert chain.pem --tls-key key.pem
     """
-    from understudy_gateway.app import Gateway
     from understudy_gateway.config import load_config
-    from understudy_gateway.listeners import Listen
-    from understudy_gateway.spend.store import SpendStore
 
-    from ..library import price_book
-    from .gateway_life import checked, reloading
-    from .serving import serve
-    from .spend_places import store_to_write
-    from .workers import metrics_folder, serve_workers
+    from ..price_books import price_book
+    from .gateway_life import checked
+    from .gateway_server import GatewayOptions, become_gateway
 
-    settings = load_config(config, os.environ)
-    book = price_book(settings.price_book, [settings.model_prices])
     if check_config:
+        settings = load_config(config, os.environ)
+        price_book(settings.price_book, [settings.model_prices])
         checked(config, settings)
         return
-    tls, trust = _gateway_tls(_names(host, tls_name), tls_cert, tls_key)
-    path = store_to_write(store, development=settings.development, workers=workers)
-    kept = None if path is None else SpendStore(path)
-    ports = _ports(port, tls_port, admin_port)
-    if workers > 1 and kept is not None:
-        kept.close()  # it is well; each worker opens it for itself
-        files = {"--config": config, "--tls-cert": tls_cert, "--tls-key": tls_key, "--spend": spend, "--store": path}
-        serve_workers(workers, _worker_options(host, tls_name or (), files), ports, host, json_line)
-        return
-    listen, folder = Listen(host, port, tls_port, admin_port, shares_ports), metrics_folder()
-    server = Gateway(settings, listen, book=book, tls=tls, spend_path=spend, store=kept, metrics_folder=folder)
-    serve("gateway", server, trust, ports, json_line, until_stdin_ends, when_hung_up=reloading(server, config))
+    become_gateway(
+        GatewayOptions(
+            config=str(config),
+            ports=_ports(port, tls_port, admin_port),
+            host=host,
+            tls_names=tuple(tls_name or ()),
+            tls_cert=_text(tls_cert),
+            tls_key=_text(tls_key),
+            spend=_text(spend),
+            store=store,
+            workers=workers,
+            shares_ports=shares_ports,
+            json_line=json_line,
+            until_stdin_ends=until_stdin_ends,
+        )
+    )
 
 
-def _worker_options(host: str, names: Sequence[str], files: Mapping[str, Path | None]) -> list[str]:
-    """What each worker is told but for its ports."""
-    words = ["--host", host, *(word for name in names for word in ("--tls-name", name))]
-    return words + [word for option, file in files.items() if file is not None for word in (option, str(file))]
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def is_in_use(key_file: Path, own_uri: str = "") -> bool:
@@ -283,30 +279,6 @@ def _account_key(home: Path) -> str:
         return (folder / "key.pem").read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{folder}: the service account is damaged ({error}); delete the folder") from error
-
-
-def _gateway_tls(names: list[str], certificate: Path | None, key: Path | None) -> tuple[ssl.SSLContext, Path | None]:
-    """The gateway's TLS context, and the bundle with which clients trust it (None: the certificate is the user's)."""
-    from ..authority import context_from_files
-
-    if certificate is not None and key is not None:
-        return context_from_files(certificate, key), None
-    if certificate is not None or key is not None:
-        raise ConfigError("--tls-cert and --tls-key belong together")
-    return _own_tls(prepared_home(os.environ), names)
-
-
-def _own_tls(home: Path, names: list[str]) -> tuple[ssl.SSLContext, Path]:
-    """A TLS context with a certificate of the local CA, and the bundle with which clients trust it."""
-    from ..authority import Authority
-
-    authority = Authority.of_home(home)
-    return authority.server_context(names), authority.write_bundle(os.environ, home / BUNDLE_FILE)
-
-
-def _names(host: str, more: list[str] | None) -> list[str]:
-    """What the certificate must be good for besides loopback; an address for all interfaces is no name."""
-    return [name for name in (host, *(more or [])) if name not in ("0.0.0.0", "::", "")]  # noqa: S104 - not bound here
 
 
 def _control_key() -> Secret | None:

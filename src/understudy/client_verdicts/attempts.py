@@ -176,7 +176,7 @@ def _retry_after(headers: RawHeaders) -> float | None:
 def _date(value: bytes) -> datetime | None:
     try:
         date = parsedate_to_datetime(value.decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # Without a zone it cannot be compared with one that has it.
     return date if date.tzinfo is not None else None

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from .. import __version__
 from ..control import Control
 from ..errors import UnderstudyError
-from ..library import price_book
 from ..messages import Transcript
+from ..price_books import price_book
 from ..pricing.book import PriceBook
 from ..secret import Secret
 from ..surfaces import Surface

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from ..documents import read_document
 from ..errors import ConfigError, ScenarioError
-from ..library import read_document
 from .limits import Limits, parse_limits
 
 _PACKAGE: Final = Path(__file__).parents[1]

@@ -1,10 +1,11 @@
 """A cost: itemised lines and their exact sum, in US dollars, and how well it is known. Unknown is never zero."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 ARITHMETIC: Final = Context(prec=60)
 """Enough digits that nothing is rounded while computing (pricing 1); division by a tier's base rate may be."""
@@ -30,8 +31,7 @@ class Known(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One item: `amount` is `quantity` x `unit_price`, in USD. `what` is for people, `unit` is a meter's unit."""
 
     part: Part
@@ -42,8 +42,7 @@ class Line:
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True, gc=False):
     """What something cost. `reason` says why it is not exact; `remarks` are for people and change nothing."""
 
     lines: tuple[Line, ...] = ()
@@ -107,7 +106,9 @@ def combined(costs: Iterable[Cost]) -> Cost:
 
 def plain(amount: Decimal) -> str:
     """The number without an exponent and without zeros at its end: `0.0000085`, `0`."""
-    text = format(amount, "f")
+    text = str(amount)
+    if "E" in text:  # the exponent is written out; `str` is the faster where there is none
+        text = format(amount, "f")
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
@@ -116,8 +117,8 @@ def dollars(amount: Decimal) -> str:
     return format(amount.quantize(_MICRO, ROUND_HALF_UP, ARITHMETIC), "f")
 
 
-def lines_json(cost: Cost) -> list[dict[str, str]]:
-    """The lines as JSON objects, numbers as plain decimal text."""
+def lines_json(lines: Iterable[Line]) -> list[dict[str, str]]:
+    """Lines as JSON objects, numbers as plain decimal text."""
     return [
         {
             "part": line.part,
@@ -127,5 +128,5 @@ def lines_json(cost: Cost) -> list[dict[str, str]]:
             "unit_price": plain(line.unit_price),
             "amount": plain(line.amount),
         }
-        for line in cost.lines
+        for line in lines
     ]

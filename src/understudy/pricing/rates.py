@@ -1,11 +1,12 @@
 """The rate of each meter of one request: tier, long context and region (pricing 3, 5 and 17), each a small function."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from ..usage.meters import Direction, Meter, Modality
 from ..usage.policies import DOCUMENTED, Policies
@@ -39,8 +40,7 @@ _SERVED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What a price depends on beside model and usage.
 
     `day` is the UTC date of the request's start. `location` is from the URL path; None if it names none.

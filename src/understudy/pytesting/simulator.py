@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from ..client_verdicts.model import ClientVerdict
+from ..documents import read_document
 from ..errors import TargetError
-from ..library import id_after, load, read_document
+from ..library import id_after, load
 from ..messages import Request, Session, Transcript
 from ..scenario.parse import parse_scenario
 from .server import Server

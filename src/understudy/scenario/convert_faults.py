@@ -1,7 +1,7 @@
 """Faults of a document, their triggers, and what requests they are for, as the values of `model.py`."""
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
 from ..surfaces import Surface
 from . import criteria, model
@@ -9,9 +9,6 @@ from .document_bodies import FAULT_WORDS, BodyDoc, FaultDoc
 from .document_faults import InjectionDoc
 from .document_match import MatchDoc
 from .layout import Layout
-
-UTF8: Final = "utf8"
-"""What `slice` has as its text when it cuts inside of characters."""
 
 
 def fault_of(doc: FaultDoc, payload: Callable[[BodyDoc, Layout], model.Payload]) -> model.Fault:

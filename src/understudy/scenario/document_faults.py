@@ -1,6 +1,6 @@
 """The words of `faults`: what is laid over answers, whoever gives them, and which of them it befalls."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -63,8 +63,6 @@ class InjectionDoc(Doc):
     """Of all faults with a weight that would come, one does, in proportion."""
     match: MatchDoc | None = None
     """Only requests that fit this too."""
-
-    injected_words: ClassVar[tuple[str, ...]] = INJECTED_WORDS
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -126,16 +126,28 @@ def _spelled(key: str, members: Mapping[str, Any]) -> str | None:
     return next((other for other in (camel_case(key), snake_case(key)) if other in members), None)
 
 
-@lru_cache(maxsize=1024)
+_LONGEST_KEPT: Final = 100
+"""Names that are longer are a stranger's, and not kept."""
+
+
 def camel_case(key: str) -> str:
     """`turn_complete` as `turnComplete`; a key without underscores as it stands."""
+    return _camel_case(key) if len(key) <= _LONGEST_KEPT else _camel_case.__wrapped__(key)
+
+
+def snake_case(key: str) -> str:
+    """`turnComplete` as `turn_complete`."""
+    return _snake_case(key) if len(key) <= _LONGEST_KEPT else _snake_case.__wrapped__(key)
+
+
+@lru_cache(maxsize=1024)
+def _camel_case(key: str) -> str:
     first, *others = key.split("_")
     return first + "".join(other[:1].upper() + other[1:] for other in others)
 
 
 @lru_cache(maxsize=1024)
-def snake_case(key: str) -> str:
-    """`turnComplete` as `turn_complete`."""
+def _snake_case(key: str) -> str:
     return "".join("_" + letter.lower() if "A" <= letter <= "Z" else letter for letter in key)
 
 

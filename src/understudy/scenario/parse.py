@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ..bounds import MAX_DEPTH, MAX_NODES
 from ..errors import Problem, ScenarioError, did_you_mean
 from .convert import scenario_of
 from .document import ClientStepDoc, ScenarioDoc, ServerStepDoc
@@ -15,10 +16,6 @@ from .fitting import fitting_mistakes
 from .model import Scenario
 from .places import Mistake, Path
 from .scalars import name_path
-
-MAX_DEPTH: Final = 64
-MAX_NODES: Final = 100_000
-"""Bounds of a document; shared parts (YAML aliases) count each time they are used (S-65)."""
 
 Lines = Mapping[Path, int]
 """The line on which each part of a document begins, by its path."""

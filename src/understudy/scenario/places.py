@@ -20,9 +20,11 @@ def walk(value: Any, path: Path, check: Callable[[Mapping[str, Any], Path], Iter
 
 
 def steps(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    """The objects in a list, each with its index; none of what is no list."""
     items = cast("list[Any]", value) if isinstance(value, list) else []
     return [(index, mapping(item)) for index, item in enumerate(items) if isinstance(item, Mapping)]
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` if it is an object, else an empty one."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

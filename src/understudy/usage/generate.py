@@ -5,14 +5,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ..sse import EventReader
+from .bodies import TOO_LARGE, EventsReader, ObjectReader
 from .policies import DOCUMENTED, Policies
 from .reading import Content, GroundingFold, Reading, UsageFold
 from .requests import billable
-from .skeleton import LARGEST_SKELETON, Body, Elements, EventLines, is_placeholder
+from .skeleton import Elements, is_placeholder
 from .wire_json import as_array, as_object, as_text, decoded, field, is_object
 
-_TOO_LARGE: Final = f"the body holds more than {LARGEST_SKELETON} bytes beside long strings"
 _LONGEST_VERSION: Final = 200
 
 
@@ -140,59 +139,21 @@ def answer_reading(value: dict[str, Any]) -> Reading:
     return fold.result()
 
 
-class UnaryReader:
+class UnaryReader(ObjectReader):
     """Reads an answer that is one JSON object; also the arrays in which Google wraps some errors."""
 
     def __init__(self, *, with_content: bool = False) -> None:
-        self._body = Body()
-        self._fold = _AnswerFold(DOCUMENTED, with_content)
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._body.feed(data)
-
-    def finish(self) -> Reading:
-        """What the body said; unreadable if it is too large or not JSON."""
-        if self._body.is_too_large:
-            self._fold.problem = _TOO_LARGE
-        elif not self._fold.take_text(self._body.data):
-            self._fold.problem = "the body is not a JSON object"
-        return self._fold.result()
+        super().__init__(_AnswerFold(DOCUMENTED, with_content))
 
 
-class StreamReader:
+class StreamReader(EventsReader):
     """Reads an answer that comes as server-sent events (wire-http 4.6).
 
     The raw JSON error by which Google ends a broken stream (wire-http 5.3) is seen too.
     """
 
     def __init__(self, policies: Policies = DOCUMENTED, *, with_content: bool = False) -> None:
-        self._lines = EventLines()
-        self._events = EventReader()
-        self._fold = _AnswerFold(policies, with_content)
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        lines = self._lines.feed(data)
-        if lines:
-            self._take(lines)
-
-    def finish(self) -> Reading:
-        """What the events said, as far as they came."""
-        self._take(self._lines.finish())
-        for event in self._events.finish():
-            self._take_event(event.data)
-        if self._lines.is_too_large:
-            self._fold.problem = _TOO_LARGE
-        return self._fold.result()
-
-    def _take(self, lines: bytes) -> None:
-        for event in self._events.feed(lines):
-            self._take_event(event.data)
-
-    def _take_event(self, data: bytes) -> None:
-        if not self._fold.take_text(data):
-            self._fold.is_whole = False
+        super().__init__(_AnswerFold(policies, with_content))
 
 
 class ArrayReader:
@@ -213,5 +174,5 @@ class ArrayReader:
         if self._elements.is_open:
             self._fold.is_whole = False
         if self._elements.is_too_large:
-            self._fold.problem = _TOO_LARGE
+            self._fold.problem = TOO_LARGE
         return self._fold.result()

@@ -1,8 +1,9 @@
 """Content codings in front of a reader: the copy is inflated block by block, with a limit on how far it may grow."""
 
 import zlib
-from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from .reading import Reader, Reading
 
@@ -93,9 +94,9 @@ class InflatingReader:
         """What the reader behind read; not whole if the coded body stopped early."""
         reading = self._reader.finish()
         if self._problem:
-            return replace(reading, problem=self._problem)
+            return msgspec.structs.replace(reading, problem=self._problem)
         if self._stream is None or not self._stream.eof:
-            return replace(reading, is_whole=False)
+            return msgspec.structs.replace(reading, is_whole=False)
         return reading
 
 

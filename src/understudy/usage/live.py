@@ -35,7 +35,10 @@ _NEAR: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One usage frame: its `usageMetadata`, and the grounding since the usage frame before."""
+    """One usage frame: its `usageMetadata`, and the grounding since the usage frame before.
+
+    One that counts nothing, such as a bare `trafficType`, is none.
+    """
 
     usage: Mapping[str, Any]
     grounding: Grounding
@@ -119,6 +122,8 @@ class LiveReader:
             return None
         fold = UsageFold()
         fold.take(metadata)
+        if not fold.has_counts:
+            return None
         turn = Turn(fold.merged or {}, self._grounding.result(), fold.problem)
         self._grounding = GroundingFold()
         self._tokens += turn_tokens(turn.usage, self.form)

@@ -1,9 +1,10 @@
 """What was consumed: a bag of meters. Each token stands on exactly one meter, so that none is billed twice."""
 
 from collections.abc import ItemsView, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 
 class Direction(StrEnum):
@@ -46,8 +47,7 @@ class Unit(StrEnum):
     TOKEN_HOUR = "token hour"  # noqa: S105 - a unit, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(msgspec.Struct, frozen=True, gc=False):
     """One countable kind of consumption."""
 
     direction: Direction

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -105,7 +105,7 @@ class OperationReader:
         problem = None if is_object(response) else "the operation is done and has neither response nor error"
         batch = batch_of(value)
         if batch is not None:
-            return Reading(operation=OperationReading(name, is_done=True), batch=batch)
+            return replace(batch, operation=OperationReading(name, is_done=True))
         delivered, filtered = _videos(as_object(response))
         operation = OperationReading(name, is_done=True, delivered=delivered, filtered=filtered)
         return Reading(operation=operation, problem=problem)

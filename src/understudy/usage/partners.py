@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..sse import EventReader
+from .bodies import EventsReader, ObjectReader
 from .reading import Reading
-from .skeleton import LARGEST_SKELETON, Body, EventLines
 from .tokens import Form
 from .wire_json import as_array, as_count, as_object, as_text, decoded, is_object
 
@@ -24,7 +23,6 @@ _OPENAI: Final = (
     *("prompt_tokens_details.cached_tokens", "prompt_tokens_details.audio_tokens"),
     *("completion_tokens_details.reasoning_tokens", "completion_tokens_details.audio_tokens"),
 )
-_TOO_LARGE: Final = f"the body holds more than {LARGEST_SKELETON} bytes beside long strings"
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -110,53 +108,15 @@ def partner_reading(value: dict[str, Any]) -> Reading:
     return fold.result()
 
 
-class PartnerReader:
+class PartnerReader(ObjectReader):
     """Reads an answer that is one JSON object."""
 
     def __init__(self) -> None:
-        self._body = Body()
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._body.feed(data)
-
-    def finish(self) -> Reading:
-        """What the body said; unreadable if it is too large or not JSON."""
-        fold = _Fold()
-        if self._body.is_too_large:
-            fold.problem = _TOO_LARGE
-        elif not fold.take_text(self._body.data):
-            fold.problem = "the body is not a JSON object"
-        return fold.result()
+        super().__init__(_Fold())
 
 
-class PartnerStreamReader:
+class PartnerStreamReader(EventsReader):
     """Reads an answer that comes as server-sent events: Claude's ends with `message_stop`, OpenAI's with `[DONE]`."""
 
     def __init__(self) -> None:
-        self._lines = EventLines()
-        self._events = EventReader()
-        self._fold = _Fold()
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        lines = self._lines.feed(data)
-        if lines:
-            self._take(lines)
-
-    def finish(self) -> Reading:
-        """What the events said, as far as they came."""
-        self._take(self._lines.finish())
-        for event in self._events.finish():
-            self._take_event(event.data)
-        if self._lines.is_too_large:
-            self._fold.problem = _TOO_LARGE
-        return self._fold.result()
-
-    def _take(self, lines: bytes) -> None:
-        for event in self._events.feed(lines):
-            self._take_event(event.data)
-
-    def _take_event(self, data: bytes) -> None:
-        if data.strip() != b"[DONE]" and not self._fold.take_text(data):
-            self._fold.is_whole = False
+        super().__init__(_Fold(), b"[DONE]")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from .tokens import Form
 from .wire_json import LARGEST_COUNT, as_array, as_count, as_object, as_text, field, is_object, snake
 
@@ -23,15 +25,14 @@ _FIELDS: Final = {spelling: name for name in (*_COUNTS, *_DETAILS, *_WORDS) for 
     spelling: name for singular, name in _SINGULAR.items() for spelling in (singular, snake(singular))
 }
 _COUNT_NAMES: Final = frozenset(_COUNTS)
-_COUNTING_NAMES: Final = frozenset((*_COUNTS, *_DETAILS))
+_COUNTING_NAMES: Final = (*_COUNTS, *_DETAILS)
 _MOST_DETAILS: Final = 32
 _LONGEST_WORD: Final = 64
 _MOST_QUERIES: Final = 1000
 _MOST_CANDIDATES: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Grounding:
+class Grounding(msgspec.Struct, frozen=True, gc=False):
     """Which grounding one request, or one Live turn, used: distinct queries, and whether Maps took part."""
 
     search_queries: int = 0
@@ -44,8 +45,7 @@ class Grounding:
         return self.search_queries > 0 or self.has_maps
 
 
-@dataclass(frozen=True, slots=True)
-class OperationReading:
+class OperationReading(msgspec.Struct, frozen=True, gc=False):
     """One answer about a long-running operation.
 
     `delivered` and `filtered` count videos; they mean something only if `is_done` and not `has_failed`.
@@ -96,8 +96,7 @@ class Batch:
     is_elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """All that a body told about what is to be paid.
 
     `usage` is what the wire said, ready for JSON; None if it said nothing. Its `form` says whose words these are: the
@@ -124,7 +123,12 @@ class Reading:
         """Whether any count came; Vertex sends a bare `trafficType` early in a stream."""
         if self.form is not Form.GENERATE:
             return bool(self.usage)
-        return self.usage is not None and not _COUNTING_NAMES.isdisjoint(self.usage)
+        return _has_counts(self.usage)
+
+
+def _has_counts(usage: Mapping[str, Any] | None) -> bool:
+    """Whether a merged `usageMetadata` counts anything, be it 0; words and empty lists do not."""
+    return usage is not None and any(usage.get(name, []) != [] for name in _COUNTING_NAMES)
 
 
 class Reader(Protocol):
@@ -149,6 +153,11 @@ class UsageFold:
         self._persists = persists
         self.merged: dict[str, Any] | None = None
         self.problem: str | None = None
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether any count came, even an unreadable one."""
+        return self.problem is not None or _has_counts(self.merged)
 
     def take(self, metadata: object) -> None:
         """Merge one `usageMetadata`; anything but an object is no usage."""

@@ -46,7 +46,26 @@ class CollectionReader:
         return self._answer.finish() if cache is None else Reading(cache=cache)
 
 
-def batch_of(operation: dict[str, Any]) -> Batch | None:
+class _Results:
+    """The lines of a batch, one after another."""
+
+    def __init__(self) -> None:
+        self.lines: list[Reading] = []
+        self.failed = 0
+        self.problem: str | None = None
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Take one result."""
+        reading = line_reading(line)
+        if reading is None:
+            self.failed += 1
+        elif len(self.lines) < MOST_LINES:
+            self.lines.append(reading)
+        else:
+            self.problem = f"the batch has more than {MOST_LINES} results"
+
+
+def batch_of(operation: dict[str, Any]) -> Reading | None:
     """The results inside a batch job that is done (Gemini API); None if the object is no such job."""
     name = as_text(operation.get("name"))[:_LONGEST]
     if not name.startswith("batches/"):
@@ -55,13 +74,11 @@ def batch_of(operation: dict[str, Any]) -> Batch | None:
     model = model_id(as_text(metadata.get("model")))[:200] or None
     answer = as_object(operation.get("response")) or as_object(metadata.get("output"))
     inlined = as_object(answer.get("inlinedResponses")) or as_object(answer.get("inlinedEmbedContentResponses"))
-    entries = as_array(inlined.get("inlinedResponses"))
-    lines: list[Reading] = []
-    for entry in entries[:MOST_LINES]:
-        line = line_reading(as_object(entry))
-        if line is not None:
-            lines.append(line)
-    return Batch(tuple(lines), len(entries) - len(lines), name, model, is_elsewhere=not inlined)
+    results = _Results()
+    for entry in as_array(inlined.get("inlinedResponses")):
+        results.take(as_object(entry))
+    batch = Batch(tuple(results.lines), results.failed, name, model, is_elsewhere=not inlined)
+    return Reading(batch=batch, problem=results.problem)
 
 
 def line_reading(line: dict[str, Any]) -> Reading | None:
@@ -93,10 +110,8 @@ class BatchLinesReader:
     def __init__(self) -> None:
         self._line = LeanBody()
         self._has_text = False
-        self._lines: list[Reading] = []
-        self._failed = 0
+        self._results = _Results()
         self._is_whole = True
-        self._problem: str | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -116,25 +131,16 @@ class BatchLinesReader:
         if self._has_text:
             value = self._line.value
             if is_object(value):
-                self._take(value)
+                self._results.take(value)
             else:
                 self._is_whole = False
         self._line, self._has_text = LeanBody(), False
 
-    def _take(self, value: dict[str, Any]) -> None:
-        reading = line_reading(value)
-        if reading is None:
-            self._failed += 1
-        elif len(self._lines) < MOST_LINES:
-            self._lines.append(reading)
-        else:
-            self._problem = f"the batch has more than {MOST_LINES} results"
-
     def finish(self) -> Reading:
         """The batch, as far as it came."""
         self._end_line()
-        batch = Batch(tuple(self._lines), self._failed)
-        return Reading(batch=batch, is_whole=self._is_whole, problem=self._problem)
+        batch = Batch(tuple(self._results.lines), self._results.failed)
+        return Reading(batch=batch, is_whole=self._is_whole, problem=self._results.problem)
 
 
 def batch_lines(body: bytes) -> Reading:

@@ -1,9 +1,10 @@
 """From one `usageMetadata` to a bag of meters: pricing 3, rules 1 to 4, 6 and 7, each a small function."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
+
+import msgspec
 
 from .meters import METERS, Direction, Meter, Modality, Usage
 from .policies import DOCUMENTED, Policies
@@ -44,8 +45,7 @@ class Form(Enum):
         return ("response", "candidates") if self is Form.GEMINI_LIVE else ("candidates", "response")
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True, gc=False):
     """The meters of one usageMetadata, the whole prompt's length (it picks the long-context rate), and remarks."""
 
     usage: Usage

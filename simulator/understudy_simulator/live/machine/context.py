@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...answers.reading import member, whole_in
+from ...answers.reading import Members, member, members_in, text_in, whole_in
 from ...answers.tokens import Counts
 
 _TRIGGER_SHARE: Final = 0.8
+_LONGEST_ROLE: Final = 40
+_MEDIA: Final = ("inlineData", "fileData")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,17 @@ class Context:
             self._entries.append(dict(counts))
             _add(self._sum, counts, 1)
 
-    def prompt(self) -> Counts:
-        """The tokens of a turn that begins now, by modality; first cuts the context if it has grown too large."""
+    def cut(self) -> int:
+        """Cut the context if it has grown too large and may be cut; gives how many entries it has then."""
         cut = self._compression
         if cut is not None and sum(self._sum.values()) >= cut.trigger:
             while len(self._entries) > 1 and sum(self._sum.values()) > cut.target:
                 _add(self._sum, self._entries.pop(0), -1)
+        return len(self._entries)
+
+    def prompt(self) -> Counts:
+        """The tokens of a turn that begins now, by modality; first cuts the context."""
+        self.cut()
         return {modality: tokens for modality, tokens in self._sum.items() if tokens}
 
     def remembered(self) -> Remembered:
@@ -85,6 +92,24 @@ class Context:
         """Go on from a snapshot; what the new setup fixed stays as it is."""
         for counts in remembered.entries:
             self.add(counts)
+
+
+def kept_turn(turn: Members) -> Members:
+    """What an answer needs of a turn whose tokens have been counted: its role, its parts, of media only the type."""
+    role = text_in(turn, "role")
+    parts = {"parts": [_kept_part(part) for part in members_in(turn, "parts")]}
+    return parts if role is None else {"role": role[:_LONGEST_ROLE]} | parts
+
+
+def _kept_part(part: Members) -> Members:
+    text = text_in(part, "text")
+    if text is not None:
+        return {"text": text}
+    for name in _MEDIA:
+        blob = member(part, name)
+        if blob is not None:
+            return {name: {"mimeType": (text_in(blob, "mimeType") or "")[:_LONGEST_ROLE]}}
+    return part
 
 
 def _add(total: dict[str, int], counts: Mapping[str, int], sign: int) -> None:

@@ -76,6 +76,11 @@ class Conversation:
         """Whether the session is over."""
         return self._finished
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be said that the client has to wait, too."""
+        return self._session is not None and self._session.dialogue.is_behind
+
     def on(self, event: Event) -> tuple[Action, ...]:
         """What is to be done now that `event` happened, in order."""
         if self._finished:
@@ -127,7 +132,7 @@ class Conversation:
             return None
         found = "unknown"
         if self._memory is not None:
-            found = self._memory.find(self._identity.scope, setup.handle, self._settings.handle_s)
+            found = self._memory.find(self._identity.scope, setup.handle)
         if isinstance(found, str):
             return MALFORMED_HANDLE if found == "malformed" else UNKNOWN_HANDLE
         return found if found.model == admitted.model.id else INVALID_ARGUMENT

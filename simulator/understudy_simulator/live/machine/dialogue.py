@@ -27,7 +27,7 @@ from ..settings import LiveSettings
 from ..setup import Admitted, behaviors_of, refused_tools
 from .calling import Call, Calls
 from .composing import SILENCE_MARKER, Composer
-from .context import Context
+from .context import Context, kept_turn
 from .detection import Began, Ended
 from .listening import Listener, spoken_words
 from .nudges import is_nudging, without_nudges
@@ -129,6 +129,11 @@ class Dialogue:
         return not self._calls.is_blocked and not self._speaker.is_in_turn
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the client has to wait: never, new input interrupts."""
+        return False
+
+    @property
     def heard_s(self) -> float:
         """Seconds of the client's audio so far."""
         return self._listener.at_s
@@ -171,17 +176,28 @@ class Dialogue:
                 self._instruction = turn
                 self._fix_context()
             else:
-                self.turns.append(turn)
-                self._context.add(tokens_of_request({"contents": [turn]}))
+                counts = tokens_of_request({"contents": [turn]})
+                if any(counts.values()):
+                    self.turns.append(kept_turn(turn))
+                    self._context.add(counts)
         if not content.is_complete:
-            return actions
+            return self._unless_full(actions)
         is_history, self._history_taken = not self._history_taken, True
         if is_history and self._family.waits_after_history:
             # The history stays: a client that wants it answered says nothing more than a full stop to it.
-            return actions
+            return self._unless_full(actions)
         if not self._family.answers_model_turns and roles and roles[-1] == "model":
-            return actions
+            return self._unless_full(actions)
         return self._then_answer(actions, is_spoken=False)
+
+    def _unless_full(self, actions: tuple[Action, ...]) -> Outcome:
+        """`actions`, to something that is not answered now; but not more may be said than the context holds.
+
+        Turns that compression has dropped need no answer any more.
+        """
+        count = self._context.cut()
+        del self.turns[: max(len(self.turns) - count, 0)]
+        return INVALID_ARGUMENT if self._context.is_full else actions
 
     def _take_realtime(self, heard: RealtimeInput) -> Outcome:
         if heard.is_old_style and not self._family.takes_media_chunks:
@@ -297,7 +313,7 @@ class Dialogue:
                 asks = True
                 cuts = cuts or scheduling == "INTERRUPT"
         if not asks:
-            return ()
+            return self._unless_full(())
         actions = self._interrupt(self._speaker.is_speaking) if cuts else ()
         return self._then_answer(actions, is_spoken=None)
 
@@ -313,10 +329,10 @@ class Dialogue:
     def _answer(self) -> Outcome:
         """Start to answer what was said since the last answer, unless the model is busy or waits for a function."""
         if self._calls.is_blocked:
-            return ()
+            return self._unless_full(())
         if self._speaker.is_speaking:
             self._owes_answer = True
-            return ()
+            return self._unless_full(())
         self._owes_answer = False
         turns, self.turns = without_nudges(self.turns), []
         if self._results:

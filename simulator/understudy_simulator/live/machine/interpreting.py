@@ -41,6 +41,9 @@ from .transcribing import input_scribe, named_language, output_scribe
 from .turns import TURN_END, Beat, ending
 
 INTERPRETER_CHUNK_BYTES: Final = 12_000
+_MOST_WAITING: Final = 240
+"""Messages that may wait to be said: a minute of pieces of the usual size."""
+
 _USUAL_TARGET: Final = "en"
 _SPOKEN: Final = ("en-US", "es-ES")
 """What is taken to be spoken where the setup does not say: the first that is not the target."""
@@ -137,6 +140,11 @@ class Interpreter:
     def can_resume(self) -> bool:
         """Whether a handle may be given now: always, as this model always speaks."""
         return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has to wait: it sends faster than can be said at real time."""
+        return len(self._queue) > _MOST_WAITING
 
     @property
     def is_speaking(self) -> bool:

@@ -139,7 +139,7 @@ class Session:
     def end(self) -> None:
         """The connection is over; its handles begin to grow old."""
         if self._memory is not None and self._handles:
-            self._memory.end(self._identity.scope, self._identity.uuid)
+            self._memory.end(self._identity.scope, self._identity.uuid, self._settings.handle_s)
 
     @property
     def _is_warned(self) -> bool:

@@ -16,6 +16,8 @@ _HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{32,512}")
 _MOST_HANDLES: Final = 20_000
 
 Lost = Literal["malformed", "unknown"]
+_Key = tuple[str, str]
+"""A scope, and a handle or a session in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +42,61 @@ class SessionMemory:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
-        self._snapshots: dict[tuple[str, str], Snapshot] = {}
-        self._ended: dict[tuple[str, str], datetime] = {}
+        self._snapshots: dict[_Key, Snapshot] = {}
+        self._handles: dict[_Key, dict[str, None]] = {}
+        self._expiries: dict[_Key, datetime] = {}
+
+    def __len__(self) -> int:
+        """How many handles are remembered."""
+        return len(self._snapshots)
 
     def keep(self, scope: str, handle: str, snapshot: Snapshot) -> None:
         """Remember what a handle stands for; the oldest are forgotten when there are very many."""
+        self.drop(scope, handle)
         self._snapshots[scope, handle] = snapshot
+        self._handles.setdefault((scope, snapshot.session), {})[handle] = None
+        self._forget_expired()
         while len(self._snapshots) > _MOST_HANDLES:
-            del self._snapshots[next(iter(self._snapshots))]
+            self.drop(*next(iter(self._snapshots)))
 
     def drop(self, scope: str, handle: str) -> None:
         """Forget one handle."""
-        self._snapshots.pop((scope, handle), None)
+        snapshot = self._snapshots.pop((scope, handle), None)
+        if snapshot is not None:
+            session = (scope, snapshot.session)
+            handles = self._handles[session]
+            del handles[handle]
+            if not handles:
+                del self._handles[session]
+                self._expiries.pop(session, None)
 
-    def end(self, scope: str, session: str) -> None:
+    def end(self, scope: str, session: str, good_for_s: float) -> None:
         """A session's connection is over: from now on its handles grow old."""
-        self._ended[scope, session] = self.now()
-        while len(self._ended) > _MOST_HANDLES:
-            del self._ended[next(iter(self._ended))]
+        if (scope, session) in self._handles:
+            self._expiries[scope, session] = self.now() + timedelta(seconds=good_for_s)
+        self._forget_expired()
 
-    def find(self, scope: str, handle: str, good_for_s: float) -> Snapshot | Lost:
+    def find(self, scope: str, handle: str) -> Snapshot | Lost:
         """What a handle stands for, or why it stands for nothing."""
         if not _HANDLE.fullmatch(handle):
             return "malformed"
         snapshot = self._snapshots.get((scope, handle))
         if snapshot is None:
             return "unknown"
-        ended = self._ended.get((scope, snapshot.session))
-        if ended is not None and self.now() - ended >= timedelta(seconds=good_for_s):
-            return "unknown"
-        return snapshot
+        expires = self._expiries.get((scope, snapshot.session))
+        return snapshot if expires is None or self.now() < expires else "unknown"
 
     def forget(self, scope: str | None = None) -> None:
         """Forget the handles of one scope, or (None) all."""
-        for kept in (self._snapshots, self._ended):
-            for key in [key for key in kept if scope is None or key[0] == scope]:
-                del kept[key]
+        for key in [key for key in self._snapshots if scope is None or key[0] == scope]:
+            self.drop(*key)
+
+    def _forget_expired(self) -> None:
+        """Forget the handles that are good no more; they expire in the order in which their sessions ended."""
+        now = self.now() if self._expiries else None
+        while now is not None and self._expiries:
+            session, expires = next(iter(self._expiries.items()))
+            if now < expires:
+                return
+            for handle in tuple(self._handles[session]):
+                self.drop(session[0], handle)

@@ -28,6 +28,13 @@ RATE_HZ: Final = 48_000
 CHUNK_S: Final = 0.25
 _KINDS: Final = frozenset({"setup", "clientContent", "musicGenerationConfig", "playbackControl"})
 _MODEL: Final = "models/lyria-realtime"
+_MOST_PROMPTS: Final = 32
+"""Each is a tone, and takes time; Google publishes no limit."""
+
+_LARGEST_WEIGHT: Final = 3.4028234663852886e38
+"""What the field can hold: a float of 32 bits."""
+
+_TONES: Final = 97
 _AMPLITUDE: Final = 4000
 _STEP_HZ: Final = 4
 """Tones are multiples of it, so that chunks of a quarter of a second join smoothly."""
@@ -52,8 +59,8 @@ class MusicSession:
         self._place = place
         self._opcode = BINARY if (settings or LiveSettings()).frames == "binary" else TEXT
         self._is_set_up = False
-        self._prompts: tuple[tuple[str, float], ...] = ()
-        self._config: tuple[tuple[str, object], ...] = ()
+        self._sound: tuple[tuple[int, float], ...] = ()
+        self._muted: frozenset[str] = frozenset()
         self._is_playing = False
         self._last_id = 0
         self._timer: int | None = None
@@ -63,6 +70,11 @@ class MusicSession:
     def finished(self) -> bool:
         """Whether the session is over."""
         return self._finished
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has to wait: never, one chunk follows the other."""
+        return False
 
     def on(self, event: Event) -> tuple[Action, ...]:
         """What is to be done now that `event` happened, in order."""
@@ -117,28 +129,28 @@ class MusicSession:
     def _take_prompts(self, content: Any) -> tuple[Action, ...] | Refusal:
         """New prompts take the place of those before; a filtered one is told and left out."""
         actions: list[Action] = []
-        kept: list[tuple[str, float]] = []
+        kept: list[tuple[int, float]] = []
         prompts = members_in(content, "weightedPrompts")
+        if not 0 < len(prompts) <= _MOST_PROMPTS:
+            return INVALID_ARGUMENT
         for prompt in prompts:
             text, weight = text_in(prompt, "text"), number_in(prompt, "weight")
             weight = 1.0 if weight is None else weight
-            if not text or weight == 0:
+            if not text or weight == 0 or abs(weight) > _LARGEST_WEIGHT:
                 return INVALID_ARGUMENT
             reason = block_reason(text)
             if reason is None:
-                kept.append((text, weight))
+                kept.append((crc32(text.encode("utf-8", "replace")) % _TONES, float(weight)))
             else:
                 actions.append(SendMessage(self._opcode, filtered_prompt(text, reason)))
-        if not prompts:
-            return INVALID_ARGUMENT
-        self._prompts = tuple(kept)
+        self._sound = tuple(kept)
         return tuple(actions)
 
     def _take_config(self, content: Any) -> tuple[Action, ...] | Refusal:
         """A configuration takes the place of the one before, whole."""
         if not isinstance(content, Mapping):
             return INVALID_ARGUMENT
-        kept: list[tuple[str, object]] = []
+        muted: set[str] = set()
         for written, value in cast("Members", content).items():
             name = camel_case(written)
             if name in _RANGES:
@@ -154,14 +166,15 @@ class MusicSession:
                 continue
             if not is_good:
                 return INVALID_ARGUMENT
-            kept.append((name, value))
-        self._config = tuple(sorted(kept, key=lambda word: word[0]))
+            if value is True:
+                muted.add(name)
+        self._muted = frozenset(muted)
         return ()
 
     def _control(self, control: Any) -> tuple[Action, ...] | Refusal:
         match control:
             case "PLAY":
-                if not self._prompts:
+                if not self._sound:
                     return INVALID_ARGUMENT
                 if self._is_playing:
                     return ()
@@ -180,10 +193,7 @@ class MusicSession:
         """One chunk, and the wait for the next."""
         self._last_id += 1
         self._timer = self._last_id
-        bass = ("muteBass", True) in self._config
-        drums = ("muteDrums", True) in self._config
-        sound = tuple((crc32(text.encode("utf-8", "replace")) % 97, weight) for text, weight in self._prompts)
-        payload = _chunk(sound, 0 if bass else 1, 0 if drums else 1)
+        payload = _chunk(self._sound, 0 if "muteBass" in self._muted else 1, 0 if "muteDrums" in self._muted else 1)
         return (SendMessage(self._opcode, payload), Wait(CHUNK_S, self._timer, paced))
 
 
