@@ -3,7 +3,8 @@
 import asyncio
 import json
 
-from gateway_stand import GENERATE, asked, client, gateway, request, usage
+import pytest
+from gateway_stand import GENERATE, KEY, asked, client, gateway, request, usage
 from upstream_double import Seen, Talk, answering, double, response
 
 from understudy_gateway.metering import ExchangeMeter
@@ -12,23 +13,37 @@ from understudy_gateway.metrics import Metrics
 ANSWER = json.dumps({"usageMetadata": usage(10, 20)}).encode()
 
 
-async def test_books_and_numbers_that_fail_do_not_touch_the_answer(monkeypatch, caplog):  # OBS-6
+@pytest.mark.parametrize("limits", [{}, {"max_budget": 10}], ids=["booked with others", "booked at once"])
+@pytest.mark.parametrize(
+    ("owner", "name", "said"),
+    [(ExchangeMeter, "finish", "could not be booked"), (Metrics, "booked", "could not be counted")],
+)
+async def test_books_and_numbers_that_fail_do_not_touch_the_answer(monkeypatch, caplog, limits, owner, name, said):
+    called = asyncio.Event()
+
     def fails(*args, **more):
+        called.set()
         raise ZeroDivisionError
 
-    async with double(answering(response(ANSWER))) as up, gateway(up.url) as running, client(running) as talk:
-        for owner, name in ((ExchangeMeter, "finish"), (Metrics, "booked")):
-            with monkeypatch.context() as patch:
-                patch.setattr(owner, name, fails)
-                for _ in range(2):  # on the same connection
-                    await talk.send(request())
-                    reply = await talk.reply()
-                    assert (reply.status, reply.body, reply.is_whole) == (200, ANSWER, True)
-                await asyncio.sleep(0)
+    keys = [{"id": "team", "key": KEY, **limits}]
+    async with (
+        double(answering(response(ANSWER))) as up,
+        gateway(up.url, keys=keys) as running,
+        client(running) as talk,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fails)
+            for _ in range(2):  # on the same connection
+                await talk.send(request())
+                reply = await talk.reply()
+                assert (reply.status, reply.body, reply.is_whole) == (200, ANSWER, True)
+                await called.wait()
+                called.clear()
         await talk.send(request())
         assert (await talk.reply()).status == 200
-    assert "could not be booked" in caplog.text
-    assert "could not be counted" in caplog.text
+        while not any(record.status == 200 for record in running.spend.records):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert said in caplog.text  # OBS-6
 
 
 async def test_readiness_is_a_503_while_the_gateway_drains():  # OBS-7, OBS-10
