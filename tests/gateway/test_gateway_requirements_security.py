@@ -158,6 +158,7 @@ BAD = [
 async def test_a_request_makes_one_line_however_bad_it_is(data, caplog):  # S-55, S-67
     caplog.set_level(logging.INFO)
     async with double() as up, gateway(up.url) as running:
+        caplog.clear()  # what is said at the start
         await asked(running, data)
         assert (await asked(running, request())).status == 200
         while len(running.spend.records) < 1:  # noqa: ASYNC110 - records come after the answer

@@ -185,14 +185,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "test_gateway_stream_changes::test_frames_with_usage_get_the_cost_so_far_and_others_stay_byte_for_byte",
     ),
     mutant(
-        "coded-streams-are-changed",
-        "STR-9 HDR-6",
-        "streams.py",
-        'return kind == b"text/event-stream" and all(',
-        'return kind == b"text/event-stream" or all(',
-        "test_gateway_stream_changes::test_other_streams_are_left_alone",
-    ),
-    mutant(
         "a-trace-is-begun-anew",
         "OBS-2",
         "tracing.py",
