@@ -317,10 +317,11 @@ def _reading_method(route: Route) -> str:
 
     The OpenAI-compatible surface has no verbs: there the end of the path says it (wire-http 10).
     """
-    path = route.target.partition(b"?")[0]
-    if b"/openai/" in path or b"/openapi/" in path:
+    if b"/openai/" in route.target or b"/openapi/" in route.target:
+        path = route.target.partition(b"?")[0]
+        is_openai = b"/openai/" in path or b"/openapi/" in path
         found = next((method for method in _OPENAI_METHODS if path.endswith(b"/" + method.encode())), None)
-        if found is not None:
+        if is_openai and found is not None:
             return found
     return "get" if route.operation is not None else route.method
 

@@ -34,7 +34,8 @@ class Policies:
 
     def day_of(self, started: datetime) -> date:
         """The day whose prices count for a request that started at this aware time."""
-        return (started.astimezone(UTC) + timedelta(hours=self.day_offset_hours)).date()
+        utc = started if started.tzinfo is UTC else started.astimezone(UTC)
+        return (utc + timedelta(hours=self.day_offset_hours) if self.day_offset_hours else utc).date()
 
 
 DOCUMENTED: Final = Policies()
