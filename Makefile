@@ -40,6 +40,10 @@ bench: $(VENV)/run.stamp ## CPU and memory of gateway and simulator, beside plai
 bench-compare: $(VENV)/run.stamp ## hold the ratios of bench.json against BASE=file; TOLERANCE=percent
 	PYTHONPATH=benchmarks $(BIN)/python -m understudy_bench compare $(BASE) bench.json --tolerance $(TOLERANCE)
 
+.PHONY: autobahn
+autobahn: $(VENV)/test.stamp ## Autobahn's WebSocket cases through the gateway (needs Docker, or wstest of Python 2.7)
+	WEBSOCKETS_MAX_FRAGMENTS=100000 $(BIN)/python scripts/autobahn.py .autobahn $(CASES)
+
 .PHONY: mutants broken-gateways
 mutants: $(VENV)/test.stamp ## broken gateways, then ours with a fault for each requirement; MUTANTS='--only HDR': these alone
 	$(if $(MUTANTS),,PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix)

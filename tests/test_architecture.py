@@ -50,7 +50,10 @@ PURE = (
         for path in sorted((ROOT / "src/understudy/conformance").iterdir())
         if path.stem not in (*SUITE_EDGES, "__init__", "__pycache__")
     ),
-    *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames")),
+    *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames", "choosing", "endpoints", "providers")),
+    *(f"understudy_gateway.{name}" for name in ("live_routing", "model_names", "outgoing", "rewriting")),
+    *(f"understudy_gateway.{name}" for name in ("setup_message", "upload_urls")),
+    *(f"understudy_gateway.{name}" for name in ("inflating", "cors")),
     *(f"understudy_gateway.upstream.{name}" for name in ("exchanges", "framing", "connection", "pool")),
     *(f"understudy_simulator.{name}" for name in ("playback", "operations", "answers", "cues", "audio")),
     *(f"understudy_simulator.{name}" for name in ("draws", "tampering", "layers", "arms", "scripted", "single_reply")),

@@ -3,7 +3,6 @@
 It listens on loopback, refuses requests that a web page could have caused, and each of its routes names a role.
 """
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from understudy.messages import header_value, header_values
 from .answers import own_answer, refusal_answer
 from .keys import KeyRing
 from .query import parameters, split_target
+from .questions import Questions, Stop, TooManyQuestions
 from .refusals import Reason, Refusal
 from .settings import DEVELOPMENT_KEY_ID, MASTER_KEY_ID, GatewayConfig, GatewayKey
 from .spend.queries import FILTERS, GROUPS, MOST_RECORDS, Wanted, records, summary_json
@@ -25,9 +25,6 @@ from .spend.store import SpendStore
 
 Role = Literal["anyone", "admin"]
 ADMIN_KEY_ID: Final = "admin"
-
-_READ_S: Final = 30.0
-"""How long a question to the store may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,11 @@ def caller_refused() -> Refusal:
 class AdminPort:
     """Answers the requests of the admin port but for health, which is the gateway's own."""
 
-    def __init__(self, config: GatewayConfig, store: SpendStore | None, more: tuple[AdminRoute, ...] = ()) -> None:
+    def __init__(
+        self, config: GatewayConfig, store: SpendStore | None, questions: Questions, more: tuple[AdminRoute, ...] = ()
+    ) -> None:
+        """`questions` asks the store."""
+        self._questions = questions
         self._keys = AdminKeys(config)
         self._store = store
         own = (
@@ -117,8 +118,8 @@ class AdminPort:
         if after is None:
             return Refusal(Reason.BAD_PARAMETER, "after")
 
-        def read(store: SpendStore, wanted: Wanted) -> dict[str, Any]:
-            found, place = records(store.path, wanted, after=after, limit=limit)
+        def read(store: SpendStore, wanted: Wanted, stop: Stop) -> dict[str, Any]:
+            found, place = records(store.path, wanted, after=after, limit=limit, stop=stop)
             return {"records": found, "next": place}
 
         return await self._read(words, {"limit", "after"}, read)
@@ -128,13 +129,13 @@ class AdminPort:
         if by not in GROUPS:
             return Refusal(Reason.BAD_PARAMETER, "by")
 
-        def read(store: SpendStore, wanted: Wanted) -> dict[str, Any]:
-            return summary_json(store.path, by, wanted)
+        def read(store: SpendStore, wanted: Wanted, stop: Stop) -> dict[str, Any]:
+            return summary_json(store.path, by, wanted, stop)
 
         return await self._read(words, {"by"}, read)
 
     async def _read(
-        self, words: Mapping[str, str], own: set[str], read: Callable[[SpendStore, Wanted], dict[str, Any]]
+        self, words: Mapping[str, str], own: set[str], read: Callable[[SpendStore, Wanted, Stop], dict[str, Any]]
     ) -> Reply | Refusal:
         store = self._store
         if store is None:
@@ -147,11 +148,12 @@ class AdminPort:
         except ConfigError as error:
             return Refusal(Reason.BAD_PARAMETER, str(error).partition(":")[0])
         try:
-            async with asyncio.timeout(_READ_S):
-                found = await asyncio.to_thread(read, store, wanted)
+            body = await self._questions.ask(lambda stop: json.dumps(read(store, wanted, stop)).encode() + b"\n")
+        except TooManyQuestions:
+            return Refusal(Reason.ADMIN_BUSY, retry_after_s=1)
         except (ConfigError, TimeoutError):
             return Refusal(Reason.STORE_UNREADABLE, retry_after_s=1)
-        return Reply(json.dumps(found).encode() + b"\n")
+        return Reply(body)
 
 
 def is_local(request: web.BaseRequest) -> bool:

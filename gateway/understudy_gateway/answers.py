@@ -142,11 +142,21 @@ class Answer(web.StreamResponse):
             transport.abort()
 
 
-def own_answer(status: int, headers: RawHeaders, body: bytes, ids: RawHeaders) -> Answer:
+def own_answer(status: int, headers: RawHeaders, body: bytes | None, ids: RawHeaders) -> Answer:
     """An answer of the gateway's own, dated, with the request ids `ids`."""
     phrase = HTTPStatus(status).phrase.encode("ascii")
     date = (b"Date", formatdate(usegmt=True).encode("ascii"))
     return Answer(status, phrase, (date, *headers, *ids), body)
+
+
+def refusal_bytes(refusal: Refusal, ids: RawHeaders) -> bytes:
+    """The whole answer that a refusal becomes where there is no request; the connection is to be closed after it."""
+    body = body_of(refusal)
+    phrase = HTTPStatus(refusal.status).phrase.encode("ascii")
+    framing = ((b"Content-Length", b"%d" % len(body)), (b"Connection", b"close"))
+    fields = ((b"Date", formatdate(usegmt=True).encode("ascii")), *headers_of(refusal), *ids, *framing)
+    lines = [b"HTTP/1.1 %d %b" % (refusal.status, phrase), *(name + b": " + value for name, value in fields)]
+    return b"\r\n".join((*lines, b"", body))
 
 
 def refusal_answer(refusal: Refusal, ids: RawHeaders) -> Answer:

@@ -11,18 +11,21 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from understudy.errors import ConfigError
 from understudy.pricing.book import PriceBook
 
 from .admin import AdminPort
 from .credentials import Credentials, credentials_for
+from .destinations import destinations_of, hosts_of, is_here
 from .dispatch import HEALTH, Dispatcher, Serving, raw_target
 from .http import HttpPassthrough
 from .journal import Journal
-from .limits.books import admission_of
+from .limits.books import admission_of, adopted
 from .listeners import Listen, Listeners
 from .live import LiveSessions
+from .log_secrets import keep_from_logs
 from .metering import Books, utc_now
 from .metrics import Metrics
 from .operations import Operations
@@ -31,7 +34,7 @@ from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend.log import SpendLog
 from .spend.store import SpendStore
-from .trust import is_loopback, upstream_context
+from .trust import upstream_context
 from .upstream.transport import HttpUpstream
 
 _log = logging.getLogger(__name__)
@@ -58,14 +61,15 @@ class Gateway:
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ConfigError if development mode is not on loopback, or a file cannot be used."""
-        if config.development and not is_loopback(listen.host):
+        """Raises ConfigError if development mode is not on loopback, or a file or aiohttp's parser cannot be used."""
+        if config.development and not is_here(listen.host):
             raise ConfigError(
                 "understudy_settings.development: any key is accepted, so the gateway listens on loopback only, "
                 f"not on {listen.host}"
             )
         self._config: GatewayConfig = config
-        self._listeners = Listeners(listen, config, tls)
+        self._own: set[tuple[str, int]] = set()
+        self._listeners = Listeners(listen, config, tls, self._own)
         self._now = now
         self._monotonic = monotonic
         self._upstream_tls = upstream_context(config.upstream_ca)
@@ -74,7 +78,7 @@ class Gateway:
         self._metrics = Metrics(book)
         self._admission = admission_of(config, self._books, self.spend, now=now, monotonic=monotonic)
         self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
-        self._admin = AdminPort(config, store, self._operations.routes)
+        self._admin = AdminPort(config, store, self._operations.questions, self._operations.routes)
         self._sessions = LiveSessions()
         self._retired: list[Credentials | HttpUpstream] = []
 
@@ -94,7 +98,10 @@ class Gateway:
         return self._listeners.origin("admin", "http")
 
     async def __aenter__(self) -> Self:
-        self._upstream = HttpUpstream(self._upstream_tls, self._config.timeouts.connect_s)
+        if HttpRequestParser is HttpRequestParserPy:  # which has had a list of smuggling faults of its own (S-43)
+            raise ConfigError("aiohttp's compiled parser is missing here: install aiohttp from a wheel")
+        _log.info("heads are read by aiohttp's compiled parser")
+        self._upstream = self._made_upstream()
         self._credentials = self._made_credentials()
         self._journal = Journal(self._admission, self._metrics, self._monotonic, self._now)
         self._dispatcher = Dispatcher(
@@ -124,17 +131,16 @@ class Gateway:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
         context = upstream_context(config.upstream_ca)
         self._journal.book()  # what is over has the prices of its time
-        await asyncio.to_thread(self.spend.flush)
         old, known = self._config, self._credentials
-        self._admission.adopt(config)
+        await adopted(self._admission, self.spend, config)
         self._books.adopt(book, config.cost_policies)
         self._metrics.book = book
         self._config = config
-        self._admin = AdminPort(config, self.spend.store, self._operations.routes)
-        if (config.upstream_ca, config.timeouts.connect_s) != (old.upstream_ca, old.timeouts.connect_s):
+        self._admin = AdminPort(config, self.spend.store, self._operations.questions, self._operations.routes)
+        if _dialling(config) != _dialling(old):
             self._retired.append(self._upstream)
             self._upstream_tls = context
-            self._upstream = HttpUpstream(context, config.timeouts.connect_s)
+            self._upstream = self._made_upstream()
         self._credentials = self._made_credentials()
         if (config.upstream_ca, config.timeouts) == (old.upstream_ca, old.timeouts):
             sources = {account.id: account.source for account in old.accounts}
@@ -153,12 +159,27 @@ class Gateway:
 
     def _serving(self) -> Serving:
         config = self._config
+        keep_from_logs(config)
         for notice in config.notices:
             _log.info("%s", notice)
         return Serving(
             config,
-            HttpPassthrough(config, self._upstream, self._credentials),
-            LivePassthrough(config, self._credentials, self._upstream_tls, self._monotonic, self._sessions),
+            HttpPassthrough(config, self._upstream, self._credentials, self._now),
+            LivePassthrough(
+                config,
+                self._credentials,
+                self._upstream_tls,
+                self._monotonic,
+                self._sessions,
+                destinations_of(config, self._own),
+            ),
+        )
+
+    def _made_upstream(self) -> HttpUpstream:
+        config = self._config
+        destinations = destinations_of(config, self._own)
+        return HttpUpstream(
+            self._upstream_tls, config.timeouts.connect_s, destinations=destinations, tally=self._metrics.tally
         )
 
     def _made_credentials(self) -> dict[str, Credentials]:
@@ -169,6 +190,7 @@ class Gateway:
                 ca=config.upstream_ca,
                 wait_s=config.timeouts.credentials_s,
                 monotonic=self._monotonic,
+                tally=self._metrics.tally,
             )
             for account in config.accounts
             if account.source is not None
@@ -176,6 +198,9 @@ class Gateway:
 
     async def _drain(self) -> None:
         """Stop accepting, let exchanges end for a while, close sessions with 1001 (R-24, OBS-10)."""
+        if (delay_s := self._config.timeouts.drain_delay_s) > 0:
+            self._dispatcher.is_leaving = True
+            await asyncio.sleep(delay_s)
         self._dispatcher.is_draining = True
         await self._listeners.stop_accepting()
         await self._sessions.close_all()
@@ -200,3 +225,8 @@ class Gateway:
         if path in HEALTH and request.method in ("GET", "HEAD"):
             return self._dispatcher.health(path, ())
         return await self._admin.handle(request)
+
+
+def _dialling(config: GatewayConfig) -> tuple[object, ...]:
+    """What connections to providers are made by: with another they are made anew."""
+    return (config.upstream_ca, config.timeouts.connect_s, hosts_of(config), config.network.plain_upstream)

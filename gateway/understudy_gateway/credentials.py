@@ -25,7 +25,8 @@ from google.oauth2 import service_account
 from understudy.messages import RawHeaders
 from understudy.secret import Secret
 
-from .settings import ApiKey, ApplicationDefault, KeyFile, KeyText, Source
+from .settings import ApiKey, ApplicationDefault, FixedHeaders, KeyFile, KeyText, Source
+from .tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Credentials(Protocol):
     """One provider credential."""
 
     async def headers(self) -> RawHeaders:
-        """The one field that shows it. Raises CredentialsFailed."""
+        """The one field that shows it; of a configured endpoint, all that it adds. Raises CredentialsFailed."""
         ...
 
     def rejected(self) -> None:
@@ -64,16 +65,15 @@ class Credentials(Protocol):
         ...
 
 
-class FixedField:
-    """A credential that never changes: an API key or a token given once."""
+class FixedFields:
+    """A credential that never changes: an API key, or the fields that are configured for an endpoint."""
 
-    def __init__(self, name: bytes, value: Secret) -> None:
-        self._name = name
-        self._value = value
+    def __init__(self, *fields: tuple[bytes, Secret]) -> None:
+        self._fields = fields
 
     async def headers(self) -> RawHeaders:
-        """The field."""
-        return ((self._name, self._value.reveal().encode("latin-1")),)
+        """The fields."""
+        return tuple((name, value.reveal().encode("latin-1")) for name, value in self._fields)
 
     def rejected(self) -> None:
         """Nothing: there is no other."""
@@ -82,9 +82,9 @@ class FixedField:
         """Nothing runs."""
 
 
-def api_key(key: Secret) -> FixedField:
+def api_key(key: Secret) -> FixedFields:
     """An API key as `x-goog-api-key` (AUTH-6)."""
-    return FixedField(b"x-goog-api-key", key)
+    return FixedFields((b"x-goog-api-key", key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,9 @@ Fetch = Callable[[], Token]
 class TokenCache:
     """A Google token that is renewed in time."""
 
-    def __init__(self, fetch: Fetch, monotonic: Callable[[], float], wait_s: float) -> None:
-        """`wait_s`: how long a request waits for a token before it is refused."""
+    def __init__(self, fetch: Fetch, monotonic: Callable[[], float], wait_s: float, tally: Tally | None = None) -> None:
+        """`wait_s`: how long a request waits for a token before it is refused. `tally` counts renewals."""
+        self._tally = tally or Tally()
         self._fetch = fetch
         self._monotonic = monotonic
         self._wait_s = wait_s
@@ -160,11 +161,13 @@ class TokenCache:
             token = await asyncio.to_thread(self._fetch)
         except (OSError, ValueError, GoogleAuthError) as error:
             self._failures += 1
+            self._tally.not_renewed += 1
             pause = min(_LONGEST_PAUSE_S, 2.0 ** (self._failures - 1)) * (0.75 + secrets.randbelow(500) / 1000)
             self._next_try = self._monotonic() + pause
             _log.warning("a Google token could not be got (%s), tried again in %.1f s", type(error).__name__, pause)
         else:
             self._token, self._got_at = token, self._monotonic()
+            self._tally.renewed += 1
             self._failures, self._next_try = 0, 0.0
         finally:
             self._renewal = None
@@ -245,10 +248,14 @@ class _TimedRequest(Request):
         return untyped.__call__(*args, **kwargs)
 
 
-def credentials_for(source: Source, *, ca: str | None, wait_s: float, monotonic: Callable[[], float]) -> Credentials:
+def credentials_for(
+    source: Source, *, ca: str | None, wait_s: float, monotonic: Callable[[], float], tally: Tally | None = None
+) -> Credentials:
     """The credential of an account. `ca` is a PEM bundle for the token endpoint, `wait_s` the longest wait for it."""
     match source:
         case ApiKey(key):
             return api_key(key)
+        case FixedHeaders(fields):
+            return FixedFields(*((name.encode("latin-1"), value) for name, value in fields))
         case KeyFile() | KeyText() | ApplicationDefault():
-            return TokenCache(GoogleFetch(source, ca, wait_s), monotonic, wait_s)
+            return TokenCache(GoogleFetch(source, ca, wait_s), monotonic, wait_s, tally)

@@ -13,20 +13,25 @@ import msgspec
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from understudy.messages import RawHeaders, header_value
+from understudy.pricing.cost import plain
 
 from .answers import own_answer, refusal_answer
+from .cors import Origins
 from .headers import holds_key
 from .http import HttpPassthrough, Progress
 from .ids import ids_of
 from .journal import Journal
 from .keys import Caller, KeyRing
 from .limits.admission import Admission, Lease
-from .metering import Books, Call, Ending, ExchangeMeter, LiveMeter, utc_now
+from .live_metering import LiveMeter
+from .metering import Books, Call, Ending, ExchangeMeter, utc_now
 from .metrics import Metrics
-from .query import parameters, split_target, without
+from .model_names import ModelRule, judged, overrides_method
+from .query import KEY_PARAMETERS, parameters, split_target, without
 from .refusals import Reason, Refusal
+from .rewriting import signer_of
 from .routes import Route
-from .routing import KEY_PARAMETERS, is_live_path, route
+from .routing import is_live_path, mounted, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .tags import tags_of
@@ -50,8 +55,16 @@ class Serving:
         self.keys: Final = KeyRing(config)
         self.http: Final = http
         self.live: Final = live
+        self.checks_live_budgets: Final = config.live_budget_check
+        self.origins: Final = Origins(config.network.allowed_origins)
+        self.root_path: Final = config.reach.root_path.encode("ascii")
+        self.signer: Final = signer_of(config)
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
+
+    def lets_page_in(self, headers: RawHeaders, caller: Caller) -> bool:
+        """Whether a Live handshake may go on for what it says of the page that sends it (S-58)."""
+        return self.origins.lets_in(headers, caller.presented, self._config.key_header)
 
     def route(self, method: str, raw_target: bytes) -> Route | Refusal:
         """Where a request goes. Clients ask for few targets, again and again; long ones are not remembered (S-56)."""
@@ -76,7 +89,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 class Dispatcher:
     """Serves requests by `serving`, which may be replaced at any time; requests under way keep theirs.
 
-    `is_draining`: new requests are refused; `is_cutting`: what is cancelled from now on was cut by the gateway.
+    `is_leaving`: who asks for readiness is told so; `is_draining`: new requests are refused; `is_cutting`: what is
+    cancelled from now on was cut by the gateway.
     """
 
     def __init__(
@@ -91,6 +105,7 @@ class Dispatcher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.serving = serving
+        self.is_leaving = False
         self.is_draining = False
         self.is_cutting = False
         self._books = books
@@ -105,6 +120,8 @@ class Dispatcher:
         """One request. The outermost handler: what nobody foresaw is logged, and answered with 500."""
         self._metrics.in_flight += 1
         ids = ids_of(request.raw_headers, self.serving.keys.occurs_in)
+        if self.serving.origins:
+            ids = (*ids, *self.serving.origins.fields(request.raw_headers))
         try:
             return await self._dispatch(Arrival(request, ids, self._monotonic()))
         except ConnectionError:  # the client left while it was written to
@@ -129,7 +146,7 @@ class Dispatcher:
 
     def health(self, path: bytes, ids: RawHeaders) -> web.StreamResponse:
         """The answer to a path of `HEALTH`."""
-        is_ready = not (self.is_draining and path == b"/health/readiness")
+        is_ready = not ((self.is_draining or self.is_leaving) and path == b"/health/readiness")
         body = json.dumps({"status": "ok" if is_ready else "draining"}).encode() + b"\n"
         return own_answer(200 if is_ready else 503, ((b"Content-Type", b"application/json"),), body, ids)
 
@@ -138,6 +155,8 @@ class Dispatcher:
         if request.version is not HttpVersion11 and not _is_http_1_0(request):
             return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
         target = raw_target(request)
+        if serving.root_path:
+            target = mounted(serving.root_path, target)
         path, query = split_target(target)
         if path in HEALTH and request.method in ("GET", "HEAD"):
             return self.health(path, arrival.ids)
@@ -145,23 +164,41 @@ class Dispatcher:
             answer = refusal_answer(Refusal(Reason.DRAINING, retry_after_s=1), arrival.ids)
             answer.force_close()
             return answer
+        if serving.origins and (told := serving.origins.preflight(request.method, request.raw_headers)) is not None:
+            return own_answer(204, told, None, arrival.ids)
         found = serving.route(request.method, target)
         if isinstance(found, Refusal) and found.reason in _PUBLIC:
             return self._refused(arrival, found)
         is_live = found.is_live if isinstance(found, Route) else is_live_path(path)
         caller = serving.keys.caller(request.raw_headers, parameters(query), is_live=is_live)
+        if isinstance(caller, Refusal) and serving.signer is not None and isinstance(found, Route):
+            caller = self._by_url(serving, request.method, found, query) or caller
         if isinstance(caller, Refusal):
             return self._refused(arrival, caller)
+        if is_live and not serving.lets_page_in(request.raw_headers, caller):
+            return self._refused(arrival, Refusal(Reason.ORIGIN_REFUSED), caller)
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
+        elif isinstance(found, Route) and caller.rule is not None and not is_live:
+            found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
         lease = self._admission.admit(caller.key_id, request.method, found)
         if isinstance(lease, Refusal):
             return self._refused(arrival, lease, caller)
+        if lease.spent is not None:
+            spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
+            arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
         serve = self._serve_live if is_live else self._serve_http
         return await serve(serving, arrival, found, caller, lease)
+
+    def _by_url(self, serving: Serving, method: str, found: Route, query: bytes | None) -> Caller | None:
+        """Who sends the bytes of an upload to a URL that the gateway has written for a valid key (LRO-5)."""
+        if serving.signer is None or not found.may_rewrite or method not in ("POST", "PUT"):
+            return None
+        key_id = serving.signer.key_id(found.target, query, self._now())
+        return None if key_id is None else serving.keys.by_id(key_id)
 
     async def _serve_http(
         self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
@@ -176,7 +213,8 @@ class Dispatcher:
     async def _serve_live(
         self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
     ) -> web.StreamResponse:
-        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller)), Progress()
+        use = partial(self._admission.used, lease) if serving.checks_live_budgets and lease.budget is not None else None
+        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller), use, caller.presented), Progress()
         self._metrics.live_sessions += 1
         try:
             return await serving.live.serve(arrival.request, found, caller, meter, arrival.ids, progress)
@@ -208,6 +246,13 @@ class Dispatcher:
 def _is_http_1_0(request: web.BaseRequest) -> bool:
     """Whether a request that is not of HTTP/1.1 can be read as one of HTTP/1.0: that has no transfer coding (S-36)."""
     return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
+
+
+def _forbidden(rule: ModelRule, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
+    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model."""
+    if overrides_method(request.raw_headers, query):
+        return Refusal(Reason.AMBIGUOUS_REQUEST)
+    return judged(rule, request.method, found)
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

@@ -7,6 +7,7 @@ The rules of the machine (RFC 6455 5, security-reliability 2.8):
 * A frame that may not pass ends the direction: what stood before it passes, nothing after.
 * So does a close frame, once it has passed whole.
 * Control frames may stand between the fragments of a message; a message is copied once its last fragment has passed.
+* RSV1 marks a compressed message where permessage-deflate was negotiated: it passes as it is, its copy is inflated.
 * The text of a message and the reason of a close are not checked for UTF-8: that is left to the two ends.
 """
 
@@ -20,11 +21,16 @@ try:
 except ImportError:  # installed without its compiled part
     from websockets.utils import apply_mask
 
+from .inflating import Inflater
+
 MAX_MESSAGE: Final = 16 * 1024 * 1024
 """Most payload bytes of one message over all its fragments, as on the wire (S-50, WS-7)."""
 
 MAX_FRAGMENTS: Final = 65_536
 """Most fragments of one message (S-50)."""
+
+MAX_CONTROL: Final = 131
+"""Most bytes of a whole control frame: head, mask and payload (RFC 6455 5.5)."""
 
 MAX_REASON: Final = 123
 """Most bytes of a close reason: a control frame holds 125, two of them are the code (RFC 6455 5.5)."""
@@ -37,9 +43,11 @@ _CONTINUATION: Final = 0x0
 _CLOSE: Final = 0x8
 _WHOLE: Final = frozenset({0x81, 0x82})
 """First bytes of frames that hold a whole message, text or binary."""
+_PING: Final = 0x9
 _OPCODES: Final = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 _FIN: Final = 0x80
 _RESERVED: Final = 0x70
+_COMPRESSED: Final = 0x40
 _MASKED: Final = 0x80
 _Bytes = bytes | bytearray
 
@@ -80,13 +88,15 @@ class FrameReader:
 
     `masked`: whether the frames must be masked (from a client) or must not (from a server); RFC 6455 5.1.
     `max_message`, `max_fragments`: limits of a message, over which it is a violation (1009).
-    `max_copy`: payload bytes up to which a message is copied; a longer one passes without.
+    `max_copy`: payload bytes up to which a message is copied; a longer one passes without. `inflater`: for messages
+    compressed by permessage-deflate; None where that was not negotiated.
     """
 
     __slots__ = (
         *("_masked", "_max_message", "_max_fragments", "_max_copy"),
         *("_held", "_left", "_opcode", "_final", "_mask", "_payload", "_message", "_copied"),
         *("_unread", "_in_message", "_message_size", "_fragments", "_close_code", "_ended", "_stopping", "_cut"),
+        *("_inflater", "_compressed"),
     )
 
     def __init__(
@@ -96,6 +106,7 @@ class FrameReader:
         max_message: int = MAX_MESSAGE,
         max_fragments: int = MAX_FRAGMENTS,
         max_copy: int = MAX_MESSAGE,
+        inflater: Inflater | None = None,
     ) -> None:
         self._masked = masked
         self._max_message = max_message
@@ -117,6 +128,8 @@ class FrameReader:
         self._ended = False
         self._stopping = False
         self._cut = False
+        self._inflater = inflater
+        self._compressed = False  # the message under way is
 
     @property
     def at_boundary(self) -> bool:
@@ -228,7 +241,9 @@ class FrameReader:
         """What is wrong with the first two bytes of a frame here (RFC 6455 5.1, 5.2, 5.4, 5.5), or None."""
         opcode = first & 0x0F
         wrong = None
-        if first & _RESERVED:
+        if first & _RESERVED and not (
+            first & _RESERVED == _COMPRESSED and self._inflater is not None and _CONTINUATION < opcode < _CLOSE
+        ):
             wrong = "reserved bit that was not negotiated"
         elif opcode not in _OPCODES:
             wrong = "reserved opcode"
@@ -265,6 +280,7 @@ class FrameReader:
             return
         if not self._in_message:
             self._in_message, self._message_size, self._fragments, self._copied = True, 0, 0, True
+            self._compressed = bool(first & _COMPRESSED)
         self._message_size += length
         self._fragments += 1
         if self._message_size > self._max_copy:
@@ -275,6 +291,11 @@ class FrameReader:
         """How many bytes of payload stand at `at` for the frame under way; they are copied if they will be needed."""
         taken = min(self._left, len(buffer) - at)
         self._left -= taken
+        if self._compressed and self._opcode < _CLOSE and self._inflater is not None:
+            self._inflater.feed(unmasked(buffer[at : at + taken], self._mask))
+            turn = taken % 4
+            self._mask = self._mask[turn:] + self._mask[:turn]
+            return taken
         if taken and (self._opcode == _CLOSE or (self._opcode < _CLOSE and self._copied)):
             self._payload = _joined(self._payload, buffer[at : at + taken])
         return taken
@@ -288,6 +309,8 @@ class FrameReader:
             return Closed(self._close_code, payload[2:].decode("utf-8", "replace"), passed)
         if self._opcode > _CLOSE:
             return None
+        if self._compressed and self._inflater is not None:
+            return self._finish_compressed(self._inflater)
         self._message = _joined(self._message, payload)
         if not self._final:
             return None
@@ -297,6 +320,15 @@ class FrameReader:
             self._unread += 1
             return None
         return bytes(whole)
+
+    def _finish_compressed(self, inflater: Inflater) -> bytes | None:
+        if not self._final:
+            return None
+        self._in_message = self._compressed = False
+        whole = inflater.finish()
+        if whole is None:
+            self._unread += 1
+        return whole
 
 
 def _joined(before: _Bytes, piece: _Bytes) -> _Bytes:
@@ -326,6 +358,11 @@ def close_frame(code: int | None, reason: str = "", *, mask: bytes = b"") -> byt
     """A close frame of the gateway's own. `mask`: four fresh random bytes if it goes upstream, else none (S-60)."""
     payload = b"" if code is None else code.to_bytes(2) + cut_reason(reason)
     return bytes((_FIN | _CLOSE, len(payload) | (_MASKED if mask else 0))) + mask + unmasked(payload, mask)
+
+
+def ping_frame(*, mask: bytes = b"") -> bytes:
+    """An empty ping of the gateway's own (WS-10); `mask` as for `close_frame`."""
+    return bytes((_FIN | _PING, _MASKED if mask else 0)) + mask
 
 
 def cut_reason(reason: str) -> bytes:

@@ -159,6 +159,14 @@ def for_live_upstream(
     return for_upstream(kept, credential, key=key, key_header=key_header, keeps_google=keeps_google)
 
 
+def with_via(headers: RawHeaders, name: bytes) -> RawHeaders | Refusal:
+    """The head for the provider with the gateway's own `name` in Via (HDR-11), or why not: it stood there (SEC-7)."""
+    for value in header_values(headers, b"via"):
+        if any(len(words := one.split()) > 1 and words[1].lower() == name.lower() for one in value.split(b",")):
+            return Refusal(Reason.LOOP_DETECTED)
+    return (*headers, (b"Via", b"1.1 " + name))
+
+
 def for_client(received: RawHeaders, own: RawHeaders) -> RawHeaders:
     """The head for the client: the provider's fields without hop-by-hop ones, then the gateway's own.
 

@@ -6,9 +6,10 @@ too long. A client that closes only its sending half counts as gone: asyncio's s
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from datetime import datetime
+from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -18,14 +19,17 @@ from understudy.pricing.cost import plain
 
 from .answers import Answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
-from .headers import for_client, for_upstream, shows_google
+from .headers import for_client, shows_google, with_via
 from .keys import Caller
-from .metering import Ending, ExchangeMeter
+from .metering import Ending, ExchangeMeter, utc_now
+from .outgoing import Outgoing, without_fields
 from .refusals import Reason, Refusal
+from .rewriting import UriRewriter, Way
 from .routes import Route
-from .settings import GatewayConfig
+from .settings import GatewayConfig, Provider
 from .upstream.exchanges import RequestHead, ResponseHead, UpstreamError, UpstreamSilent
 from .upstream.transport import Exchange, HttpUpstream
+from .ways import Ways
 
 HELD_BYTES: Final = 64 * 1024
 """Longest answer that may be held back until its cost is known (OBS-3)."""
@@ -33,8 +37,9 @@ HELD_BYTES: Final = 64 * 1024
 _STREAMING: Final = frozenset({"streamGenerateContent", "streamRawPredict", "serverStreamingPredict"})
 """Methods whose answers come piece by piece, in whatever content type."""
 
-_CREDENTIAL_SETTING: Final[Mapping[Literal["gemini", "vertex_ai"], str]] = {
+_CREDENTIAL_SETTING: Final[Mapping[Provider, str]] = {
     "gemini": "GEMINI_API_KEY",
+    "pass_through": "headers",
     "vertex_ai": "DEFAULT_GOOGLE_APPLICATION_CREDENTIALS or default_vertex_config.vertex_credentials",
 }
 
@@ -62,11 +67,20 @@ class Progress:
 class HttpPassthrough:
     """Serves routes that are not Live."""
 
-    def __init__(self, config: GatewayConfig, upstream: HttpUpstream, credentials: Mapping[str, Credentials]) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        upstream: HttpUpstream,
+        credentials: Mapping[str, Credentials],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._config = config
         self._upstream = upstream
         self._credentials = credentials
-        self._key_header = config.key_header.encode("latin-1") if config.key_header else None
+        self._is_unbuffered = config.network.unbuffered_sse
+        self._via = (config.network.via or "").encode("ascii")
+        self._outgoing = Outgoing(config)
+        self._ways = Ways(config, now)
 
     async def serve(
         self,
@@ -84,7 +98,8 @@ class HttpPassthrough:
         try:
             head = await self._request_head(request, route, caller)
             await self._continue(request)
-            return await self._exchange(request, route, head, meter, ids, progress)
+            way = self._ways.of(request, route, caller)
+            return await self._exchange(request, route, head, meter, ids, progress, way)
         except _Refused as refused:
             progress.ending = _refused_ending(refused)
             answer = refusal_answer(refused.refusal, ids)
@@ -97,13 +112,9 @@ class HttpPassthrough:
         if coding is not None and coding.strip().lower() != b"chunked":  # taken off here, it would be lost (S-36)
             raise _Refused(Refusal(Reason.BAD_REQUEST))
         credential = await self._credential(route, request.raw_headers, caller)
-        headers = for_upstream(
-            request.raw_headers,
-            credential,
-            key=caller.presented,
-            key_header=self._key_header,
-            keeps_google=not credential,
-        )
+        headers = self._outgoing.fields(route, request.raw_headers, credential, caller)
+        if self._via and not isinstance(headers, Refusal):
+            headers = with_via(headers, self._via)
         if isinstance(headers, Refusal):
             raise _Refused(headers)
         length = header_value(request.raw_headers, b"content-length")
@@ -138,18 +149,21 @@ class HttpPassthrough:
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
+        way: Way | None,
     ) -> Answer:
+        meter.asking()
         exchange = await self._opened(head)
         upload: asyncio.Task[None] | None = None
         try:
             progress.ending = Ending(499, "client_abort")
             if head.has_body:
                 upload = await self._begin_upload(request, exchange, meter)
-            answered = await self._answered(exchange, upload)
+            limit_s = route.endpoint.timeout_s if route.endpoint is not None else None
+            answered = await self._answered(exchange, upload, limit_s or self._config.timeouts.first_byte_s)
             if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
                 credentials.rejected()
             meter.answered(answered.status, answered.headers)
-            answer = await self._relay(request, route, exchange, answered, meter, ids, progress)
+            answer = await self._relay(request, route, exchange, answered, meter, ids, progress, way)
             if progress.ending.outcome == "ok" and (upload is None or upload.done()):
                 exchange.release()
             return answer
@@ -208,7 +222,7 @@ class HttpPassthrough:
                 return
             meter.request_body(data)
 
-    async def _answered(self, exchange: Exchange, upload: asyncio.Task[None] | None) -> ResponseHead:
+    async def _answered(self, exchange: Exchange, upload: asyncio.Task[None] | None, limit_s: float) -> ResponseHead:
         """The answer's head. The limit for it starts when the body has been sent; the head may come before (R-11)."""
         try:
             if upload is not None:
@@ -221,7 +235,7 @@ class HttpPassthrough:
                 finally:
                     waiting.cancel()
                     await asyncio.gather(waiting, return_exceptions=True)
-            return await exchange.head(self._config.timeouts.first_byte_s)
+            return await exchange.head(limit_s)
         except UpstreamError as error:
             raise _Refused(Refusal(error.reason), was_sent=error.was_sent) from None
 
@@ -234,28 +248,26 @@ class HttpPassthrough:
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
+        way: Way | None,
     ) -> Answer:
-        status, timeouts = head.status, self._config.timeouts
+        status = head.status
         progress.ending = Ending(status, "client_abort")
-        held = await self._held(exchange, route, head) if self._config.response_cost_header else _Held()
+        change = None if way is None else way.body(head.headers)
+        is_held = self._config.response_cost_header and change is None
+        held = await self._held(exchange, route, head) if is_held else _Held()
         own = ids
+        if self._is_unbuffered and _kind(head) == b"text/event-stream":
+            own = (*own, (b"X-Accel-Buffering", b"no"))
         if held.is_whole:
             meter.feed(held.body)
-            own = (*ids, *_cost_field(meter))
-        answer = Answer(status, head.phrase, for_client(head.headers, own))
+            own = (*own, *_cost_field(meter))
+        fields = for_client(head.headers if way is None else way.head(head.headers), own)
+        answer = Answer(status, head.phrase, fields if change is None else without_fields(fields, (b"content-length",)))
         try:
-            whole = b"" if held.is_whole else exchange.whole()
-            data = held.body + (whole or b"")
-            answer.begin(request, data, is_whole=whole is not None)
-            if not held.is_whole and data:
-                meter.feed(data)
-            if answer.is_choked:
-                await self._drained(answer)
-            while whole is None and (data := await exchange.receive(timeouts.idle_s)):
-                answer.put(data)
-                meter.feed(data)
-                if answer.is_choked:
-                    await self._drained(answer)
+            if change is None:
+                await self._passed(request, exchange, answer, held, meter)
+            else:
+                await self._changed(request, exchange, answer, change, meter)
             answer.finish()
             progress.ending = Ending(status, "ok")
         except UpstreamSilent:
@@ -268,6 +280,40 @@ class HttpPassthrough:
             await answer.break_off(request)
         return answer
 
+    async def _passed(
+        self, request: web.BaseRequest, exchange: Exchange, answer: Answer, held: "_Held", meter: ExchangeMeter
+    ) -> None:
+        """The answer as it comes: each piece is written, and only then shown to the meter."""
+        idle_s = self._config.timeouts.idle_s
+        whole = b"" if held.is_whole else exchange.whole()
+        data = held.body + (whole or b"")
+        answer.begin(request, data, is_whole=whole is not None)
+        meter.passed_on()
+        if not held.is_whole and data:
+            meter.feed(data)
+        if answer.is_choked:
+            await self._drained(answer)
+        if held.failure is not None:
+            raise held.failure
+        while whole is None and (data := await exchange.receive(idle_s)):
+            answer.put(data)
+            meter.feed(data)
+            if answer.is_choked:
+                await self._drained(answer)
+
+    async def _changed(
+        self, request: web.BaseRequest, exchange: Exchange, answer: Answer, change: UriRewriter, meter: ExchangeMeter
+    ) -> None:
+        """The same with the provider's URLs led back to the gateway; the length is then not known beforehand."""
+        answer.begin(request)
+        meter.passed_on()
+        while data := await exchange.receive(self._config.timeouts.idle_s):
+            answer.put(change.feed(data))
+            meter.feed(data)
+            if answer.is_choked:
+                await self._drained(answer)
+        answer.put(change.finish())
+
     async def _drained(self, answer: Answer) -> None:
         async with asyncio.timeout(self._config.timeouts.write_s):
             await answer.drain()
@@ -278,8 +324,7 @@ class HttpPassthrough:
         Google sends unary answers in chunks, so the length is seldom known. An answer that turns out long, or that
         breaks off, is passed on from there as every other.
         """
-        kind = (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
-        if route.method in _STREAMING or kind != b"application/json" or head.status != 200:
+        if route.method in _STREAMING or _kind(head) != b"application/json" or head.status != 200:
             return _Held()
         if head.length is not None and head.length > HELD_BYTES:
             return _Held()
@@ -290,17 +335,23 @@ class HttpPassthrough:
                 if not chunk:
                     return _Held(bytes(body), is_whole=True)
                 body += chunk
-        except UpstreamError:
-            pass  # met again, and told, when the answer is passed on
+        except UpstreamError as error:
+            return _Held(bytes(body), failure=error)
         return _Held(bytes(body))
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What was held back of an answer, and whether that is all of it."""
+    """What was held back of an answer, and whether that is all of it; `failure` is why there will be no more."""
 
     body: bytes = b""
     is_whole: bool = False
+    failure: UpstreamError | None = None
+
+
+def _kind(head: ResponseHead) -> bytes:
+    """The media type of an answer, in lower case."""
+    return (header_value(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower()
 
 
 class CredentialsMissing(Exception):
@@ -332,7 +383,13 @@ async def credential_of(
 def _refused_ending(refused: _Refused) -> Ending:
     refusal = refused.refusal
     match refusal.reason:
-        case Reason.UNREACHABLE | Reason.UPSTREAM_BROKE | Reason.UPSTREAM_MALFORMED:
+        case (
+            Reason.UNREACHABLE
+            | Reason.UPSTREAM_BROKE
+            | Reason.UPSTREAM_MALFORMED
+            | Reason.HOST_NOT_ALLOWED
+            | Reason.LOOP_DETECTED
+        ):
             return Ending(refusal.status, "upstream_abort", refused.was_sent, refusal.message)
         case Reason.CONNECT_TIMEOUT | Reason.FIRST_BYTE_TIMEOUT:
             return Ending(refusal.status, "timeout", refused.was_sent, refusal.message)

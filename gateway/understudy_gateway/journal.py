@@ -16,7 +16,8 @@ import msgspec
 from understudy.pricing.cost import plain
 
 from .limits.admission import Admission, Lease
-from .metering import Ending, ExchangeMeter, LiveMeter
+from .live_metering import LiveMeter
+from .metering import Ending, ExchangeMeter
 from .metrics import Facts, Metrics
 from .refusals import Refusal
 from .spend.record import SpendRecord
@@ -70,14 +71,15 @@ class Journal:
     ) -> None:
         """Book, count and log an exchange or session: at once where a limit or a job waits for it, else with others."""
         seconds = self._monotonic() - started
-        if lease.is_empty and type(meter) is ExchangeMeter and meter.is_plain:
+        if type(meter) is ExchangeMeter and meter.is_plain and not self._admission.waits_for(lease):
             self._waiting.append(_Ended(method, meter, ending, seconds, started, self._now()))
             if len(self._waiting) >= GATHERED:
                 self.book()
             elif self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.book)
             return
-        record = _booked(lambda: meter.finish(ending))
+        self.book()  # records stay in the order in which exchanges ended
+        record = self._booked(meter, ending)
         self._admission.ended(lease, record)
         self._tell(method, record, meter, seconds, started)
 
@@ -88,7 +90,7 @@ class Journal:
             self._timer = None
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            record = _booked(lambda one=one: one.meter.finish(one.ending, one.ended))
+            record = self._booked(one.meter, one.ending, one.ended)
             self._tell(one.method, record, one.meter, one.seconds, one.started)
 
     def _tell(
@@ -107,6 +109,17 @@ class Journal:
             _log.exception("an exchange could not be counted")
         self._say(LogLine({"method": method}, seconds * 1000, record))
 
+    def _booked(
+        self, meter: ExchangeMeter | LiveMeter, ending: Ending, ended: datetime | None = None
+    ) -> SpendRecord | None:
+        """The record; where it cannot be made one of unknown cost: what was asked for may have cost something."""
+        for book in (meter.finish, meter.give_up):
+            try:
+                return book(ending, ended)
+            except Exception:
+                _log.exception("an exchange could not be booked")
+        return None
+
     def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
         """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
         self._metrics.refused(method, refusal)
@@ -124,14 +137,6 @@ class Journal:
         """The one line of an exchange. Who logs otherwise looks for the caller and writes the text, here and now."""
         if _log.isEnabledFor(logging.INFO):
             _log.handle(logging.LogRecord(_log.name, logging.INFO, "", 0, line, None, None))
-
-
-def _booked(finish: Callable[[], SpendRecord]) -> SpendRecord | None:
-    try:
-        return finish()
-    except Exception:
-        _log.exception("an exchange could not be booked")
-        return None
 
 
 class LogLine:
@@ -172,7 +177,10 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
             close_code=meter.close_code,
         )
     first = None if meter.answered_at is None else max(0.0, meter.answered_at - started)
-    return Facts(seconds, first, meter.request_bytes, meter.response_bytes)
+    own = None
+    if meter.asked_at is not None and meter.answered_at is not None and meter.passed_at is not None:
+        own = max(0.0, meter.asked_at - started + meter.passed_at - meter.answered_at)
+    return Facts(seconds, first, own, meter.request_bytes, meter.response_bytes)
 
 
 def _in_brief(record: SpendRecord) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from understudy.messages import RawHeaders, header_values
 from understudy.secret import key_digest
 
 from .headers import holds_key
+from .model_names import ModelRule, rule_of
 from .query import Parameter
 from .refusals import Reason, Refusal
 from .settings import DEVELOPMENT_KEY_ID, GatewayConfig, GatewayKey
@@ -24,11 +25,16 @@ _ONE_KEY: Final = re.compile(rb"[!-+\--~]+")
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Who was let in. `presented` is the key as it was shown, so that it can be kept from going upstream."""
+    """Who was let in. `presented` is the key as it was shown, so that it can be kept from going upstream.
+
+    `rule` says which models the key may use; None: all. `by_url`: a signed upload URL stood for the key.
+    """
 
     key_id: str
     tags: tuple[str, ...]
     presented: bytes
+    rule: ModelRule | None = None
+    by_url: bool = False
 
 
 class KeyRing:
@@ -36,6 +42,7 @@ class KeyRing:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._by_digest: dict[bytes, GatewayKey] = {key.key.digest(): key for key in config.keys}
+        self._rules: dict[str, ModelRule | None] = {key.id: rule_of(key.models) for key in config.keys}
         self._header = config.key_header.encode("latin-1") if config.key_header else None
         self._development = config.development
 
@@ -47,12 +54,20 @@ class KeyRing:
             key, shown = known[0]
             if any(other.id != key.id for other, _ in known):
                 return Refusal(Reason.TWO_KEYS)
-            return Caller(key.id, key.tags, shown)
+            return Caller(key.id, key.tags, shown, self._rules[key.id])
         if not candidates:
             return Refusal(Reason.NO_KEY)
         if self._development:
             return Caller(DEVELOPMENT_KEY_ID, (), candidates[0])
         return Refusal(Reason.WRONG_KEY)
+
+    def by_id(self, key_id: str) -> Caller | None:
+        """Who holds the key with this id, for a URL that stands for it; None if there is no such key any more."""
+        key = next((one for one in self._by_digest.values() if one.id == key_id), None)
+        if key is not None:
+            return Caller(key.id, key.tags, b"", self._rules[key.id], by_url=True)
+        is_known = self._development and key_id == DEVELOPMENT_KEY_ID
+        return Caller(DEVELOPMENT_KEY_ID, (), b"", by_url=True) if is_known else None
 
     def occurs_in(self, text: bytes) -> bool:
         """Whether any of the keys stands in bytes that are to be logged or answered (S-11)."""

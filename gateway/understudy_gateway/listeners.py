@@ -1,34 +1,32 @@
-"""Where the gateway listens: its ports, aiohttp's servers on them, and what is said to what cannot be read."""
+"""Where the gateway listens: its ports or its Unix socket, and aiohttp's servers on them."""
 
-import json
-import logging
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from .answers import refusal_answer
-from .ids import new_ids
-from .refusals import Reason, Refusal
-from .settings import GatewayConfig
+from .heads import LINGER_S, HeadWatch, WatchedConnection
+from .liveness import keep_alive
+from .settings import UNIX, GatewayConfig
 from .trust import is_loopback
 
-_log = logging.getLogger(__name__)
-
-_LINGER_S: Final = 2.0
-"""How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
+_BACKLOG: Final = 1024
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the gateway listens; port 0 picks a free one, None means not at all. `is_shared`: with other workers."""
+    """Where the gateway listens; port 0 picks a free one, None means not at all. `is_shared`: with other workers.
+
+    A `host` of `unix:` and a path is a Unix socket in place of `port`; the other ports are then on loopback.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -36,29 +34,42 @@ class Listen:
     admin_port: int | None = None
     is_shared: bool = False
 
+    @property
+    def unix_path(self) -> str | None:
+        """The path of the Unix socket; None where there is none."""
+        return self.host.removeprefix(UNIX) if self.host.startswith(UNIX) else None
+
 
 class Listeners:
     """The listening sockets of a gateway: traffic, with and without TLS, and the admin port.
 
-    `tls` is the certificate for `tls_port`; the limits of a request's head are those of `config`.
+    `tls` is the certificate for `tls_port`; the limits of a request's head are those of `config`. The addresses of
+    traffic are entered into `own`.
     """
 
-    def __init__(self, listen: Listen, config: GatewayConfig, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, listen: Listen, config: GatewayConfig, tls: ssl.SSLContext | None, own: set[tuple[str, int]]
+    ) -> None:
         self._listen = listen
         self._config = config
         self._tls = tls
+        self._own = own
+        self._heads = HeadWatch(config.timeouts.head_s, config.limits.waiting_connections)
         self._runners: list[web.ServerRunner] = []
         self._ports: dict[str, int] = {}
 
     async def start(self, handle: Handle, handle_admin: Handle) -> None:
         """Listen, and give each request to its handler. Raises OSError if a port is taken."""
-        traffic = web.ServerRunner(_Server(handle, **self._server_options()))
-        admin = web.ServerRunner(_Server(handle_admin, **self._server_options()))
+        traffic = web.ServerRunner(_Server(handle, self._heads, self._config))
+        admin = web.ServerRunner(_Server(handle_admin, self._heads, self._config))
         self._runners = [traffic, admin]
         for runner in self._runners:
             await runner.setup()
         listen = self._listen
-        await self._start(traffic, "http", listen.port, None)
+        if listen.unix_path is not None:
+            await self._start_unix(traffic, listen.unix_path)
+        else:
+            await self._start(traffic, "http", listen.port, None)
         if listen.tls_port is not None and self._tls is not None:
             await self._start(traffic, "https", listen.tls_port, self._tls)
         if listen.admin_port is not None:
@@ -69,9 +80,13 @@ class Listeners:
         for runner in self._runners:
             for site in tuple(runner.sites):
                 await site.stop()
+        path = self._listen.unix_path
+        if path is not None and self._ports.pop(path, None) is not None:
+            _forget(path)
 
     async def close(self) -> None:
         """End all connections, whatever is on them."""
+        self._heads.close()
         for runner in self._runners:
             server = runner.server
             for connection in server.connections if server is not None else ():
@@ -79,59 +94,110 @@ class Listeners:
             await runner.cleanup()
 
     def origin(self, listener: str, scheme: str) -> str | None:
-        """The origin of `http`, `https` or `admin`; None where there is no such listener."""
+        """The origin of `http`, `https` or `admin`; None where there is no such listener.
+
+        That of a Unix socket is `http://unix:` and its path, as nginx writes it.
+        """
+        if listener == "http" and self._listen.unix_path is not None:
+            return f"{scheme}://{self._listen.host}"
         if listener not in self._ports:
             return None
-        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
-        return f"{scheme}://{host}:{self._ports[listener]}"
+        host = self._host(listener)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._ports[listener]}"
+
+    def _host(self, name: str) -> str:
+        host = self._listen.host
+        return "127.0.0.1" if self._listen.unix_path or (name == "admin" and not is_loopback(host)) else host
 
     async def _start(self, runner: web.ServerRunner, name: str, port: int, tls: ssl.SSLContext | None) -> None:
-        host = "127.0.0.1" if name == "admin" and not is_loopback(self._listen.host) else self._listen.host
+        host = self._host(name)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024, reuse_port=self._listen.is_shared)
-        self._ports[name] = listener.getsockname()[1]
-        await web.SockSite(runner, listener, ssl_context=tls, backlog=1024).start()
+        listener = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, reuse_port=self._listen.is_shared
+        )
+        keep_alive(listener)
+        address = listener.getsockname()
+        self._ports[name] = address[1]
+        if name != "admin":
+            self._own.add((address[0], address[1]))
+        await _Site(runner, listener, tls, self._config.timeouts.head_s).start()
 
-    def _server_options(self) -> dict[str, Any]:
-        limits = self._config.limits
-        return {
-            "access_log": None,
-            "auto_decompress": False,
-            "handler_cancellation": True,
-            "keepalive_timeout": self._config.timeouts.keepalive_s,
-            "lingering_time": _LINGER_S,
-            "max_line_size": limits.request_line_bytes,
-            "max_field_size": limits.header_field_bytes,
-            "max_headers": limits.header_fields,
-        }
+    async def _start_unix(self, runner: web.ServerRunner, path: str) -> None:
+        listener = _unix_listener(path)
+        self._ports[path] = 0
+        self._own.add((UNIX + path, 0))
+        await _Site(runner, listener, None, self._config.timeouts.head_s).start()
 
 
-class _Handler(RequestHandler):
-    """aiohttp's connection, with our own words for what cannot be read: its page quotes the line, keys and all."""
+def _forget(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
 
-    __slots__ = ()
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to a request that aiohttp could not read or serve; the connection is closed after it."""
-        if request.writer.output_size:
-            raise ConnectionAbortedError
-        reason = Reason.BAD_REQUEST if status == 400 else Reason.INTERNAL
-        if isinstance(exc, LineTooLong) or (exc is not None and "header" in str(exc).lower() and "many" in str(exc)):
-            reason = Reason.HEAD_TOO_LARGE
-        _log.info("%s", json.dumps({"status": reason.status, "outcome": "rejected", "reason": reason.name}))
-        answer = refusal_answer(Refusal(reason), new_ids())
-        answer.force_close()
-        return answer
+def _unix_listener(path: str) -> socket.socket:
+    """A listening Unix socket. One that another process left behind is replaced, one that is listened on is not.
+
+    Raises OSError.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if Path(path).is_socket():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+                if asking.connect_ex(path) != errno.ECONNREFUSED:
+                    raise OSError(errno.EADDRINUSE, f"another process listens on {path}")
+            Path(path).unlink()
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class _Site(web.SockSite):
+    """aiohttp's site, on which a TLS handshake has as long as a head."""
+
+    __slots__ = ("_handshake_s", "_listener", "_tls")
+
+    def __init__(
+        self, runner: web.ServerRunner, listener: socket.socket, tls: ssl.SSLContext | None, handshake_s: float
+    ) -> None:
+        super().__init__(runner, listener, ssl_context=tls, backlog=_BACKLOG)
+        self._listener = listener
+        self._tls = tls
+        self._handshake_s = handshake_s
+
+    async def start(self) -> None:
+        """Listen."""
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert server is not None
+        self._server = await server._loop.create_server(  # pyright: ignore[reportPrivateUsage]
+            server,
+            sock=self._listener,
+            ssl=self._tls,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=self._handshake_s if self._tls else None,
+        )
 
 
 class _Server(web.Server):
     """aiohttp's server, with our connection."""
 
+    def __init__(self, handle: Handle, heads: HeadWatch, config: GatewayConfig) -> None:
+        limits = config.limits
+        options: dict[str, Any] = {
+            "access_log": None,
+            "auto_decompress": False,
+            "keepalive_timeout": config.timeouts.keepalive_s,
+            "lingering_time": LINGER_S,
+            "max_line_size": limits.request_line_bytes,
+            "max_field_size": limits.header_field_bytes,
+            "max_headers": limits.header_fields,
+            "tcp_keepalive": False,  # inherited from the listening socket
+        }
+        super().__init__(handle, handler_cancellation=True, **options)
+        self._heads = heads
+        self._most_bytes = limits.header_bytes
+
     def __call__(self) -> RequestHandler:
-        return _Handler(self, loop=self._loop, **self._kwargs)
+        return WatchedConnection(self, self._heads, self._most_bytes, loop=self._loop, **self._kwargs)

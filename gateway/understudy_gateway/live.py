@@ -13,6 +13,8 @@ from aiohttp import web
 from understudy.messages import RawHeaders
 
 from .frames import GOING_AWAY, FrameReader, close_frame
+from .holding import Holding
+from .setup_message import Judge
 from .splice import LiveLimits, LiveOutcome, MeterProtocol, Splice
 from .upgrade import (
     Dial,
@@ -83,12 +85,15 @@ async def relay(
     answer_headers: RawHeaders = (),
     sessions: LiveSessions | None = None,
     accepted: Callable[[], None] = lambda: None,
+    begun: Callable[[Splice], None] = lambda session: None,
+    judge: Judge | None = None,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
-    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. Raises `DialError`
+    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. The client's first
+    message is held until `judge`, if there is one, has seen it. Raises `DialError`
     where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
-    the client. Cancelling it aborts both connections.
+    the client. `begun` is given the session, to end it from outside. Cancelling it aborts both connections.
     """
     if fault := fault_of(request):
         raise ValueError(fault.message)
@@ -99,13 +104,15 @@ async def relay(
     if client is None or client.is_closing():
         answer.transport.abort()
         return LiveOutcome(499, "client", GOING_AWAY, "the client left before it was accepted", "client_abort")
-    session = Splice(client, answer.transport, meter, limits or LiveLimits())
+    session = Splice(client, answer.transport, meter, limits or LiveLimits(), answer.deflate)
     session.client.when_lost = _owner_of(request)
     try:
         tail = _tail_of(request)
-        client.write(switching_head(request.raw_headers, _selected(request, answer.subprotocol), answer_headers))
+        chosen = _selected(request, answer.subprotocol)
+        client.write(switching_head(request.raw_headers, chosen, answer_headers, answer.extension))
         accepted()
-        session.couple(tail, answer.leftover)
+        begun(session)
+        session.couple(tail, answer.leftover, None if judge is None else Holding(session, judge))
         if sessions is not None:
             sessions.began(session)
         await session.over.wait()

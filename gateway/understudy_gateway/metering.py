@@ -13,19 +13,18 @@ import msgspec
 from understudy.messages import RawHeaders, header_value
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
-from understudy.pricing.cost import Cost, Known, estimated, unknown
+from understudy.pricing.cost import Cost, unknown
 from understudy.pricing.exchanges import cost_of
-from understudy.pricing.sessions import cost_of_session, session_log_line
 from understudy.pricing.videos import cost_of_videos, reservation
-from understudy.usage.live import LiveReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.policies import DOCUMENTED, Policies
 from understudy.usage.readers import reader_for
 from understudy.usage.reading import Batch, OperationReading, Reader, Reading
 from understudy.usage.requests import RequestReader, needs_content, needs_request
 
+from .endpoints import cost_at_endpoint
 from .routes import Route
-from .spend.jobs import Jobs, VideoJob
+from .spend.jobs import Done, Jobs, VideoJob
 from .spend.log import SpendLog
 from .spend.record import Outcome, SpendRecord
 
@@ -33,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 """Names of jobs that make something; tuning and indexing have names of their own and are not priced here."""
+
+FAILED: Final = "the gateway failed to find out what it cost"
+"""Why a cost is unknown that should not be."""
 
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
@@ -79,7 +81,7 @@ class Books:
         self.policies = policies
         self._log = log
         self.on_job: Callable[[VideoJob, Decimal | None], None] = lambda job, cost: None
-        self.jobs: Final[Jobs] = log.jobs(self._expired, now)
+        self.jobs: Final[Jobs] = log.jobs(self._settled, self._expired, now)
 
     def adopt(self, book: PriceBook, policies: Policies) -> None:
         """Price what ends from now on by another book."""
@@ -133,41 +135,34 @@ class Books:
             return
         seen = self.now()
         usage = {"videos": operation.delivered, "filtered": operation.filtered}
-
-        def settle(job: VideoJob | None) -> SpendRecord | None:
-            if job is None:
-                if not _MODEL_JOB.match(name):
-                    return None
-                cost = unknown("the job was not started through this gateway")
-                return _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            delivered = 0 if operation.has_failed else operation.delivered
-            day = self.policies.day_of(job.started)
-            cost = cost_of_videos(self.book, job.provider, job.model, job.request, delivered, date=day)
-            return _record_of_job(job, "ok", cost if problem is None else unknown(problem), usage, seen)
-
-        self.jobs.finished(name, settle)
+        stranger = None
+        if _MODEL_JOB.match(name):
+            cost = unknown("the job was not started through this gateway")
+            stranger = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
+        videos = 0 if operation.has_failed else operation.delivered
+        self.jobs.finished(Done(name, videos, usage, problem, seen, stranger))
 
     def batch_read(self, call: Call, batch: Batch, problem: str | None) -> None:
         """Settle a batch job when its results are first read (pricing 13), whoever started it; later polls are free."""
-        name, seen = batch.name, self.now()
-        if name is None:
+        if batch.name is None:
             return
+        where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
+        cost = cost_of_batch(
+            self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
+        )
+        cost = cost if problem is None else unknown(problem)
         usage = {"lines": len(batch.lines), "failed": batch.failed}
-
-        def settle(job: VideoJob | None) -> SpendRecord | None:
-            where, day, model = call.route.upstream, self.policies.day_of(call.started), batch.model or ""
-            cost = cost_of_batch(
-                self.book, where.kind, model, batch, date=day, location=where.location, policies=self.policies
-            )
-            cost = cost if problem is None else unknown(problem)
-            record = _record_of_job(_job_of(call, name, VeoRequest()), "ok", cost, usage, seen)
-            return msgspec.structs.replace(record, model=batch.model)
-
-        self.jobs.finished(name, settle)
+        record = _record_of_job(_job_of(call, batch.name, VeoRequest()), "ok", cost, usage, self.now())
+        self.jobs.once(msgspec.structs.replace(record, model=batch.model))
 
     def close(self) -> None:
         """The gateway ends: jobs that are kept in memory alone are booked as estimates."""
         self.jobs.close()
+
+    def _settled(self, job: VideoJob, done: Done) -> SpendRecord:
+        day = self.policies.day_of(job.started)
+        cost = cost_of_videos(self.book, job.provider, job.model, job.request, done.videos, date=day)
+        return _record_of_job(job, "ok", cost if done.problem is None else unknown(done.problem), done.usage, done.seen)
 
     def _expired(self, job: VideoJob, reason: str) -> SpendRecord:
         cost = self.reserved(job)
@@ -218,7 +213,9 @@ class ExchangeMeter:
         self._status = 0
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
+        self.asked_at: float | None = None
         self.answered_at: float | None = None
+        self.passed_at: float | None = None
         self.request_bytes = self.response_bytes = 0
 
     def request_body(self, data: bytes) -> None:
@@ -229,6 +226,14 @@ class ExchangeMeter:
         if self._text is not None:
             self._text.feed(data)
 
+    def asking(self) -> None:
+        """The provider is asked from now on."""
+        self.asked_at = self._books.monotonic()
+
+    def passed_on(self) -> None:
+        """The head of the answer has been written to the client."""
+        self.passed_at = self._books.monotonic()
+
     def answered(self, status: int, headers: RawHeaders) -> None:
         """Take the head of the answer."""
         self._status = status
@@ -237,6 +242,8 @@ class ExchangeMeter:
         self._served_tier = tier.decode("latin-1") if tier is not None else None
         kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
         route = self._call.route
+        if route.endpoint is not None:
+            return
         self._answer = reader_for(
             _reading_method(route),
             (kind or b"").decode("latin-1"),
@@ -266,8 +273,15 @@ class ExchangeMeter:
         """Whether nothing but its own record comes of the exchange, so that the booking may wait a moment."""
         return self._asked is None and self._call.route.operation is None
 
+    def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """Book the exchange as one of which nothing is known: `finish` has failed."""
+        return self._books.record(self._call, self._call.route.model, ending, unknown(FAILED), None, ended)
+
     def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
-        """Book the exchange; it ended now if `ended` (UTC) says nothing else."""
+        """Book the exchange; the record is the last thing, so that it is not booked where this fails.
+
+        It ended now if `ended` (UTC) says nothing else.
+        """
         reading, cost = self._price(ending)
         operation = reading.operation
         if operation is not None and ending.outcome == "ok" and self._status < 300:
@@ -286,7 +300,11 @@ class ExchangeMeter:
 
     def _cost(self, ending: Ending, reading: Reading) -> Cost:
         route = self._call.route
-        if not ending.was_sent or ending.outcome == "rejected" or self._is_free():
+        if not ending.was_sent or ending.outcome == "rejected":
+            return Cost()
+        if route.endpoint is not None:
+            return cost_at_endpoint(route.endpoint, self._status, is_whole=ending.outcome == "ok")
+        if self._is_free():
             return Cost()
         return cost_of(
             self._books.book,
@@ -329,69 +347,6 @@ def _reading_method(route: Route) -> str:
 def _needs_text(route: Route) -> bool:
     """Whether the request's text decides about the cost: only then its body is read."""
     return needs_request(route.upstream.kind, route.method, route.model or "")
-
-
-class LiveMeter:
-    """Reads copies of one session's messages."""
-
-    def __init__(self, books: Books, call: Call) -> None:
-        self._books = books
-        self._call = call
-        self._provider = call.route.upstream.kind
-        self._reader = LiveReader(self._provider)
-        self._duration_s = 0.0
-        self._unread = 0
-        self.client_messages = self.server_messages = self.client_bytes = self.server_bytes = 0
-        self.close_code: int | None = None
-
-    def client_message(self, payload: bytes) -> None:
-        """Take a message of the client."""
-        self.client_messages += 1
-        self.client_bytes += len(payload)
-        self._reader.client_message(payload)
-
-    def server_message(self, payload: bytes) -> None:
-        """Take a message of the provider."""
-        self.server_messages += 1
-        self.server_bytes += len(payload)
-        self._reader.server_message(payload)
-
-    def ended(self, *, duration_s: float, unread: int, code: int | None = None) -> None:
-        """Told at the end: the length in seconds, of how many messages there was no copy, and the close code."""
-        self.close_code = code
-        self._duration_s, self._unread = duration_s, unread
-
-    def finish(self, ending: Ending) -> SpendRecord:
-        """Book the session and, if it came to be, write its documented line (pricing 9)."""
-        session = self._reader.finish()
-        was_session = ending.status == 101 and ending.was_sent
-        cost = Cost()
-        if was_session:
-            policies = self._books.policies
-            cost = cost_of_session(
-                self._books.book,
-                self._provider,
-                session,
-                date=policies.day_of(self._call.started),
-                location=self._call.route.upstream.location,
-                policies=policies,
-            )
-        if self._unread:
-            reason = f"{self._unread} messages were not read"
-            cost = unknown(reason) if not session.turns else estimated(cost, reason)
-        elif ending.outcome != "ok" and cost.known is Known.EXACT and cost.lines:
-            cost = estimated(cost, "the session broke off; what was used after the last usage frame is not known")
-        usage = {"turns": len(session.turns), "tokens": session.tokens, "characters": session.characters}
-        record = self._books.record(self._call, session.model, ending, cost, usage if was_session else None)
-        if was_session:
-            tokens, characters = session.tokens, session.characters
-            _log.info(
-                "%s",
-                session_log_line(
-                    self._provider, cost, tokens=tokens, characters=characters, duration_s=round(self._duration_s, 3)
-                ),
-            )
-        return record
 
 
 def utc_now() -> datetime:

@@ -1,13 +1,14 @@
 """The Prometheus page: the numbers of this worker and, where there are several, of the others.
 
-Each worker leaves its numbers in a file of its own twice a second; who is asked for the page adds them up. The numbers
-of a worker that has ended stay, so that no counter ever falls.
+Each worker leaves its numbers in a file of its own twice a second; who is asked for the page adds them up. What a
+worker that has ended has counted stays, so that no counter ever falls; what it had under way does not.
 """
 
 import asyncio
 import json
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from understudy.errors import ConfigError
 
-from .metrics import BUCKETS, COUNTERS, GAUGES, HISTOGRAMS, Gauge, Histogram, Labels, Metrics
+from .metrics import COUNTERS, GAUGES, HISTOGRAMS, Gauge, Histogram, Labels, Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ class Shared:
 
     def __init__(self, folder: Path, metrics: Metrics, gauges: Mapping[str, Gauge]) -> None:
         self._folder = folder
-        self._own = folder / f"{os.getpid()}.json"
+        # A process that ended may have had our id: its numbers must stay.
+        self._own = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
         self._metrics = metrics
         self._gauges = gauges
         self._task: asyncio.Task[None] | None = None
@@ -52,7 +54,10 @@ class Shared:
         found: list[dict[str, Any]] = []
         for path in sorted(self._folder.glob("*.json")):
             try:
-                found.append(json.loads(path.read_bytes()))
+                numbers = json.loads(path.read_bytes())
+                if not _runs(path.stem.partition("-")[0]):
+                    numbers["gauges"] = {}
+                found.append(numbers)
             except (OSError, ValueError):
                 _log.warning("the numbers of a worker cannot be read")
         return found
@@ -79,6 +84,17 @@ class Shared:
                 aside.replace(self._own)
             except OSError:
                 _log.warning("the numbers of this worker cannot be left for the others")
+
+
+def _runs(process: str) -> bool:
+    """Whether a worker still runs, by its process id: one that was killed could not say that nothing is under way."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def page(snapshots: Iterable[Mapping[str, Any]], gauges: Mapping[str, Gauge]) -> bytes:
@@ -121,9 +137,9 @@ class _Collector:
             for values, number in self._counter(name).items():
                 counter.add_metric(values, number)
             yield counter
-        for name, (text, labels) in HISTOGRAMS.items():
+        for name, (text, labels, bounds) in HISTOGRAMS.items():
             family = HistogramMetricFamily(PREFIX + name, text, labels=labels)
-            for values, histogram in self._histogram(name).items():
+            for values, histogram in self._histogram(name, bounds).items():
                 family.add_metric(values, buckets=_cumulated(histogram), sum_value=histogram.total)
             yield family
         for name, text in GAUGES.items():
@@ -137,18 +153,18 @@ class _Collector:
                 found[tuple(labels)] = found.get(tuple(labels), 0) + number
         return found
 
-    def _histogram(self, name: str) -> dict[Labels, Histogram]:
+    def _histogram(self, name: str, bounds: tuple[float, ...]) -> dict[Labels, Histogram]:
         found: dict[Labels, Histogram] = {}
         for snapshot in self._snapshots:
             for *labels, counts, total in snapshot["histograms"].get(name, ()):
-                found.setdefault(tuple(labels), Histogram()).add(counts, total)
+                found.setdefault(tuple(labels), Histogram(bounds)).add(counts, total)
         return found
 
 
 def _cumulated(histogram: Histogram) -> list[tuple[str, float]]:
     pairs: list[tuple[str, float]] = []
     sum_so_far = 0
-    for bound, count in zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True):
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
         sum_so_far += count
         pairs.append((bound, sum_so_far))
     return pairs

@@ -2,7 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote_to_bytes
+
+KEY_PARAMETERS: Final = frozenset({b"key", b"access_token", b"oauth_token"})
+"""Query parameters that carry a credential, the gateway's or another (S-1, S-5)."""
+
+PAYER_PARAMETERS: Final = frozenset({b"$userProject", b"userProject"})
+"""Query parameters that name the project that pays, as `x-goog-user-project` does (Google's system parameters)."""
 
 
 @dataclass(frozen=True, slots=True)

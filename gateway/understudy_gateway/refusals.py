@@ -44,10 +44,14 @@ class Reason(Enum):
     KEY_ELSEWHERE = 400, "The gateway key stands in a place where it would reach the provider."
     HEADER_DENIED = 400, "The header {} cannot be set with x-pass-."
     INVALID_HEADER = 400, "A header has a value that cannot be passed on."
+    AMBIGUOUS_REQUEST = 400, "This gateway key is limited to models, and the request could be read in two ways."
     NO_KEY = 401, "No gateway key: show it as x-goog-api-key, Authorization: Bearer, x-litellm-api-key or ?key=."
     WRONG_KEY = 401, "The gateway key is not valid."
     TWO_KEYS = 401, "The request shows two different gateway keys."
     NO_CREDENTIALS = 401, "The gateway has no credentials for this provider: set {}."
+    ORIGIN_REFUSED = 403, "This web page may not use the gateway: see allowed_origins."
+    MODEL_REFUSED = 403, "This gateway key may not use the model."
+    MODEL_NOT_NAMED = 403, "This gateway key is limited to models, and the path names none."
     NOT_ADMIN = 403, "This key may not ask for that: the admin key is wanted."
     NOT_LOCAL = 403, "The admin port answers programs on this machine, at its loopback address."
     NO_ROUTE = 404, _PREFIXES
@@ -55,6 +59,7 @@ class Reason(Enum):
     NO_STORE = 404, "The gateway keeps no spend store."
     METHOD_REFUSED = 405, "The gateway does not pass this method."
     REQUEST_TIMEOUT = 408, "The request body stopped before its end."
+    HEAD_TIMEOUT = 408, "The head of the request was not there in time."
     BODY_TOO_LARGE = 413, "The request body is larger than the gateway's limit."
     LIMIT_REACHED = 429, "The gateway's limit of {} is reached."
     BUDGET_EXCEEDED = 429, "The budget of this gateway key is used up."
@@ -63,11 +68,16 @@ class Reason(Enum):
     UNREACHABLE = 502, "The provider cannot be reached."
     UPSTREAM_BROKE = 502, "The provider closed the connection before it answered."
     UPSTREAM_MALFORMED = 502, "The provider's answer is not HTTP."
+    HOST_NOT_ALLOWED = 502, "The provider's host is none that may be connected to: see upstream_hosts, plain_upstream."
     CREDENTIALS_FAILED = 503, "The gateway could not get its token for this provider."
+    STORE_DOWN = 503, "The gateway cannot write what requests cost, and is set to take none then."
+    ADMIN_BUSY = 503, "The admin port has as many questions as it may."
     STORE_UNREADABLE = 503, "The spend store could not be read in time."
     DRAINING = 503, "The gateway is shutting down."
+    TOO_MANY_SESSIONS = 503, "The gateway has as many Live sessions as it takes."
     CONNECT_TIMEOUT = 504, "The provider could not be reached in time."
     FIRST_BYTE_TIMEOUT = 504, "The provider did not answer in time."
+    LOOP_DETECTED = 508, "The provider's address is the gateway itself."
 
     @property
     def status(self) -> int:
@@ -77,7 +87,9 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One answer of the gateway's own. `name` fills the text's `{}`; `retry_after_s` becomes Retry-After."""
+    """One answer of the gateway's own. `name` fills the text's `{}`, or is the `Allow` of a 405 if it is not the usual;
+    `retry_after_s` becomes Retry-After.
+    """
 
     reason: Reason
     name: str = ""
@@ -104,7 +116,7 @@ def headers_of(refusal: Refusal) -> RawHeaders:
     if refusal.status == 401:
         fields.append((b"WWW-Authenticate", b"Bearer"))
     if refusal.status == 405:
-        fields.append((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        fields.append((b"Allow", refusal.name.encode("ascii") or b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
     if refusal.retry_after_s is not None:
         fields.append((b"Retry-After", str(refusal.retry_after_s).encode("ascii")))
     return tuple(fields)

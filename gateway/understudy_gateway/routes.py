@@ -5,9 +5,10 @@ from typing import Literal
 
 from understudy.surfaces import Surface
 
-from .settings import Account, Provider
+from .settings import UNIX, Account, Endpoint, Provider
 
-RouteName = Literal["gemini", "vertex_ai", "gemini-live", "vertex_ai-live"]
+RouteName = str
+"""`gemini`, `vertex_ai`, `gemini-live`, `vertex_ai-live`, `discovery`, or the path of a configured endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Upstream:
     @property
     def authority(self) -> str:
         """Host and port as the Host field has them."""
+        if self.host.startswith(UNIX):
+            return "localhost"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
@@ -35,6 +38,8 @@ class Route:
 
     `method` is the verb after the path's last colon, or get and list by shape; it and `model` are for the price, and
     empty or None where the path is none that is known. `credential` is the account whose credential is shown.
+    `asked` is the alias by which the client called the model, `endpoint` the configured endpoint that it came by.
+    `may_rewrite`: its answer may hold URLs that are to lead back to the gateway (LRO-5).
     """
 
     name: RouteName
@@ -46,6 +51,9 @@ class Route:
     credential: Account
     operation: str | None = None
     is_short_live: bool = False
+    asked: str | None = None
+    endpoint: Endpoint | None = None
+    may_rewrite: bool = False
 
     @property
     def is_live(self) -> bool:

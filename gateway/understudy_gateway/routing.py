@@ -1,20 +1,26 @@
 """A raw target to a Route: by bytes, never decoded, never joined and parsed again (S-26). Pure.
 
-The prefix names the provider; the rest goes on as it came (URL-1). Host, scheme and port are the configuration's, but
-for the Vertex location, which chooses among Google's hosts (URL-8, URL-9).
+The prefix names the provider; the rest goes on as it came (URL-1), but for the alias of a model. Host, scheme and port
+are the configuration's, but for the Vertex location, which chooses among Google's hosts (URL-8, URL-9).
 """
 
 import re
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote, unquote_to_bytes
 
-from understudy.surfaces import VERSION, Place, Surface, model_id, place_of
+from understudy.surfaces import VERSION, Place, place_of
 
-from .query import parameters, split_target, without
+from .choosing import account_for, asked_alias, entry_called, renamed
+from .endpoints import endpoint_route
+from .live_routing import live_route, short_live_route
+from .providers import discovery_host, gemini_upstream, refused_place, vertex_host, vertex_upstream
+from .query import KEY_PARAMETERS, PAYER_PARAMETERS, split_target, without
 from .refusals import Reason, Refusal
+from .rewriting import may_rewrite, mended
 from .routes import Route, RouteName, Upstream
-from .settings import LOCATION, PROJECT, Account, ApiKey, Base, GatewayConfig, Provider
+from .settings import Account, ApiKey, GatewayConfig, ModelAccount, Provider
+from .upload_urls import PARAMETER
 
 PREFIXES: Final[tuple[tuple[bytes, Provider], ...]] = (
     (b"/gemini", "gemini"),
@@ -23,21 +29,27 @@ PREFIXES: Final[tuple[tuple[bytes, Provider], ...]] = (
 )
 SHORT_LIVE: Final = frozenset({b"/vertex_ai/live", b"/vertex-ai/live", b"/v1/vertex-ai/live"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-KEY_PARAMETERS: Final = frozenset({b"key", b"access_token", b"oauth_token"})
-"""Query parameters that carry a credential, the gateway's or another (S-1, S-5)."""
-
-LIVE_PARAMETERS: Final = frozenset({b"project_id", b"vertex_project", b"location", b"vertex_location", b"model"})
-"""Query parameters of Live routes that are meant for the gateway (WS-2)."""
-
-LIVE_LOCATION: Final = "us-central1"
-GEMINI_BASE: Final = Base("https", "generativelanguage.googleapis.com", 443)
+DISCOVERY: Final = b"/discovery"
+"""Below the prefix of Vertex AI: Discovery Engine."""
 
 _TARGET: Final = re.compile(rb"/[!-~]*")
 _IN_PATH: Final = re.compile(
     r"/(?:v[^/]*/)?projects/(?P<project>[^/]*)/locations/(?P<location>[^/]*?)(?=/|:[A-Za-z]+$|$)"
 )
 _PUBLISHER_MODELS: Final = re.compile(r"/publishers/[^/]+/models(?:/[^/:]+)?")
+
+
+def mounted(root_path: bytes, raw_target: bytes) -> bytes:
+    """A target as if the gateway lay at the top: without the prefix of its own (URL-6).
+
+    A target that has it not stays as it is, since a server before the gateway may have cut it off.
+    """
+    if not raw_target.startswith(root_path):
+        return raw_target
+    rest = raw_target[len(root_path) :]
+    if rest.startswith(b"/"):
+        return rest
+    return b"/" + rest if not rest or rest.startswith(b"?") else raw_target
 
 
 def route(config: GatewayConfig, method: str, raw_target: bytes) -> Route | Refusal:
@@ -47,25 +59,37 @@ def route(config: GatewayConfig, method: str, raw_target: bytes) -> Route | Refu
     if not _TARGET.fullmatch(raw_target):
         return Refusal(Reason.INVALID_TARGET)
     path, query = split_target(raw_target)
+    if config.endpoints:
+        found = endpoint_route(config, method, path, query)
+        if found is not None:
+            below = path[len(found.endpoint.path) :] if isinstance(found, Route) and found.endpoint else b""
+            return Refusal(Reason.PATH_CLIMBS) if _climbs(below) else found
     if path in SHORT_LIVE:
-        return _short_live(config, query)
+        return short_live_route(config, query)
     if any(path.startswith(live + b"/") for live in SHORT_LIVE):
         return Refusal(Reason.LIVE_BASE_URL_TRAP)
-    found = _cut_prefix(path)
-    if found is None:
+    return _by_prefix(config, method, path, query)
+
+
+def _by_prefix(config: GatewayConfig, method: str, path: bytes, query: bytes | None) -> Route | Refusal:
+    cut = _cut_prefix(path)
+    if cut is None:
         return Refusal(Reason.NO_ROUTE)
-    provider, rest = found
+    provider, rest = cut
     if _climbs(rest):
         return Refusal(Reason.PATH_CLIMBS)
     place = place_of(rest.decode("ascii"))
     if place is not None and place.surface.is_live:
-        return _live(config, provider, place, rest, query)
+        return live_route(config, provider, place, rest, query)
     if rest in (b"", b"/"):
         return Refusal(Reason.BASE_URL_TRAP)
     left = without(query, KEY_PARAMETERS)
+    if config.reach.user_project is not None:
+        left = without(left, PAYER_PARAMETERS)
     if provider == "gemini":
-        account = _account(config, "gemini", place, None, None)
-        return _route("gemini", place, _gemini(account), rest, left, account)
+        return _led_back(config, rest, left) if config.reach.rewrites_urls else _gemini(config, place, rest, left)
+    if rest.startswith(DISCOVERY + b"/"):
+        return _discovery(config, rest[len(DISCOVERY) :], left)
     return _vertex(config, method, place, rest, left)
 
 
@@ -107,94 +131,80 @@ def _climbs(path: bytes) -> bool:
     return False
 
 
-def _account(
-    config: GatewayConfig, provider: Provider, place: Place | None, project: str | None, location: str | None
-) -> Account:
-    """The account for what the path names: its model's, else its project's, else the default (LRO-2)."""
-    default = config.gemini if provider == "gemini" else config.vertex
-    entries = [entry for entry in config.models if entry.account.provider == provider]
-
-    def fits(account: Account) -> bool:
-        return project in (None, account.project) and location in (None, account.location)
-
-    model = place.model if place is not None else None
-    for entry in entries:
-        if model is not None and entry.model == model and (fits(entry.account) or entry.account.project is None):
-            return _filled(entry.account, default)
-    if project is not None and project != default.project:
-        for account in (entry.account for entry in entries):
-            if fits(account):
-                return _filled(account, default)
-    return default
+def _led_back(config: GatewayConfig, rest: bytes, query: bytes | None) -> Route:
+    """The Gemini API with URLs in its answers that lead back to the gateway, and what clients make of them (LRO-5)."""
+    rest, query = mended(rest, without(query, (PARAMETER,)))
+    found = _gemini(config, place_of(rest.decode("ascii")), rest, query)
+    return replace(found, may_rewrite=True) if may_rewrite(found) else found
 
 
-def _filled(account: Account, default: Account) -> Account:
-    """A model's account; what it does not say is the default's."""
-    if account.source is None:
-        return Account(
-            default.id,
-            account.provider,
-            account.base or default.base,
-            account.project or default.project,
-            account.location or default.location,
-            default.source,
-        )
-    return Account(
-        account.id,
-        account.provider,
-        account.base or default.base,
-        account.project or default.project,
-        account.location or default.location,
-        account.source,
+def _gemini(config: GatewayConfig, place: Place | None, rest: bytes, query: bytes | None) -> Route:
+    entry, asked = _called(config, "gemini", rest, None, None)
+    if entry is not None:
+        rest = renamed(rest, entry.model)
+        place = place_of(rest.decode("ascii"))
+    account = account_for(config, "gemini", place.model if place else None, None, None, entry)
+    found = _route("gemini", place, gemini_upstream(account), rest, query, account)
+    return found if entry is None else replace(found, asked=asked)
+
+
+def _called(
+    config: GatewayConfig, provider: Provider, path: bytes, project: str | None, location: str | None
+) -> tuple[ModelAccount | None, str | None]:
+    """The entry of `model_list` that the path asks for by its alias, and the alias."""
+    if not config.has_aliases:
+        return None, None
+    asked = asked_alias(path)
+    return entry_called(config.models, provider, asked, project, location), asked
+
+
+def _discovery(config: GatewayConfig, rest: bytes, query: bytes | None) -> Route | Refusal:
+    """Discovery Engine, whose paths are never completed; the location in the path decides the host."""
+    text = rest.decode("ascii")
+    named = _named(text)
+    refusal = refused_place(*named)
+    if refusal is not None:
+        return refusal
+    account = account_for(config, "vertex_ai", None, *named)
+    place = place_of(text)
+    return _route(
+        "discovery",
+        replace(place, model=None) if place is not None else None,
+        vertex_upstream(account, discovery_host(named[1]), *named),
+        rest,
+        query,
+        account,
     )
 
 
-def _gemini(account: Account) -> Upstream:
-    base = account.base or GEMINI_BASE
-    return Upstream("gemini", base.scheme, base.host, base.port, base.path)
-
-
-def vertex_host(location: str | None) -> str:
-    """Google's host for a location (URL-8); None and `global` have the one without a region."""
-    if location is None or location == "global":
-        return "aiplatform.googleapis.com"
-    if location in ("us", "eu"):
-        return f"aiplatform.{location}.rep.googleapis.com"
-    return f"{location}-aiplatform.googleapis.com"
-
-
-def _vertex_upstream(account: Account, project: str | None, location: str | None) -> Upstream:
-    base = account.base or Base("https", vertex_host(location), 443)
-    return Upstream("vertex_ai", base.scheme, base.host, base.port, base.path, project, location)
+def _named(text: str) -> tuple[str | None, str | None]:
+    """Project and location that a path names, decoded."""
+    found = _IN_PATH.match(text)
+    return (unquote(found["project"]), unquote(found["location"])) if found else (None, None)
 
 
 def _vertex(
     config: GatewayConfig, method: str, place: Place | None, rest: bytes, query: bytes | None
 ) -> Route | Refusal:
-    text = rest.decode("ascii")
-    named = _IN_PATH.match(text)
-    project = unquote(named["project"]) if named else None
-    location = unquote(named["location"]) if named else None
-    refusal = _refused_place(project, location)
+    project, location = named = _named(rest.decode("ascii"))
+    refusal = refused_place(project, location)
     if refusal is not None:
         return refusal
-    account = _account(config, "vertex_ai", place, project, location)
-    if named is None and not _stays_short(account, method, text):
+    entry, asked = _called(config, "vertex_ai", rest, project, location)
+    if entry is not None:
+        rest = renamed(rest, entry.model)
+        place = place_of(rest.decode("ascii"))
+    text = rest.decode("ascii")
+    account = account_for(config, "vertex_ai", place.model if place else None, project, location, entry)
+    if named == (None, None) and not _stays_short(account, method, text):
         completed = _completed(account, text)
         if isinstance(completed, Refusal):
             return completed
         project, location, text = account.project, account.location, completed
         place = place_of(text)
-    upstream = _vertex_upstream(account, project, location)
-    return _route("vertex_ai", place, upstream, text.encode("ascii"), query, account)
-
-
-def _refused_place(project: str | None, location: str | None) -> Refusal | None:
-    if location is not None and not LOCATION.fullmatch(location):
-        return Refusal(Reason.INVALID_LOCATION)
-    if project is not None and not PROJECT.fullmatch(project):
-        return Refusal(Reason.INVALID_PROJECT)
-    return None
+    upstream = vertex_upstream(account, vertex_host(location), project, location)
+    found = _route("vertex_ai", place, upstream, text.encode("ascii"), query, account)
+    return found if entry is None else replace(found, asked=asked)
 
 
 def _stays_short(account: Account, method: str, text: str) -> bool:
@@ -233,77 +243,4 @@ def _route(
         target=target if query is None else target + b"?" + query,
         credential=account,
         operation=place.operation if place else None,
-    )
-
-
-def _short_live(config: GatewayConfig, query: bytes | None) -> Route | Refusal:
-    """LiteLLM's routes for Vertex Live: everything is chosen by the query, and nothing of it goes on (WS-2)."""
-    path = f"/ws/google.cloud.aiplatform.{config.live_api_version}.LlmBidiService/BidiGenerateContent"
-    return _vertex_live(config, path.encode("ascii"), query, is_short=True)
-
-
-def _live(config: GatewayConfig, provider: Provider, place: Place, path: bytes, query: bytes | None) -> Route | Refusal:
-    """The Live endpoints in Google's own form."""
-    if place.surface.is_vertex is not (provider == "vertex_ai"):
-        return Refusal(Reason.NO_ROUTE)
-    if provider == "vertex_ai":
-        return _vertex_live(config, path, query, is_short=False)
-    chosen = _live_choice(query)
-    account = _account(config, "gemini", _model_place(chosen.get(b"model")), None, None)
-    return _live_route("gemini-live", Surface.GEMINI_LIVE, place.method, _gemini(account), path, query, account)
-
-
-def _vertex_live(config: GatewayConfig, path: bytes, query: bytes | None, *, is_short: bool) -> Route | Refusal:
-    chosen = _live_choice(query)
-    project = _first(chosen, (b"project_id", b"vertex_project"))
-    location = _first(chosen, (b"location", b"vertex_location"))
-    refusal = _refused_place(project, location)
-    if refusal is not None:
-        return refusal
-    account = _account(config, "vertex_ai", _model_place(chosen.get(b"model")), project, location)
-    upstream = _vertex_upstream(account, project or account.project, location or account.location or LIVE_LOCATION)
-    left = None if is_short else query
-    surface, name = Surface.VERTEX_LIVE, "vertex_ai-live"
-    return _live_route(name, surface, "bidiGenerateContent", upstream, path, left, account, is_short=is_short)
-
-
-def _live_choice(query: bytes | None) -> dict[bytes, str]:
-    """What a Live query chooses; the first of repeated names counts, and an empty one chooses nothing."""
-    found: dict[bytes, str] = {}
-    for parameter in parameters(query):
-        if parameter.name in LIVE_PARAMETERS and parameter.value:
-            found.setdefault(parameter.name, parameter.value.decode("latin-1"))
-    return found
-
-
-def _first(chosen: dict[bytes, str], names: Iterable[bytes]) -> str | None:
-    return next((chosen[name] for name in names if name in chosen), None)
-
-
-def _model_place(model: str | None) -> Place | None:
-    return None if model is None else Place(Surface.GEMINI, "", "", "", model=model_id(model))
-
-
-def _live_route(
-    name: RouteName,
-    surface: Surface,
-    method: str,
-    upstream: Upstream,
-    path: bytes,
-    query: bytes | None,
-    account: Account,
-    *,
-    is_short: bool = False,
-) -> Route:
-    left = without(query, KEY_PARAMETERS | LIVE_PARAMETERS)
-    target = upstream.base_path.encode("ascii") + path
-    return Route(
-        name,
-        surface,
-        method,
-        None,
-        upstream,
-        target if left is None else target + b"?" + left,
-        account,
-        is_short_live=is_short,
     )

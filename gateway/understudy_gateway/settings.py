@@ -9,7 +9,11 @@ from understudy.pricing.book import Layer
 from understudy.secret import Secret
 from understudy.usage.policies import Policies
 
-Provider = Literal["gemini", "vertex_ai"]
+Provider = Literal["gemini", "vertex_ai", "pass_through"]
+"""Google's two, and whatever a configured endpoint leads to."""
+
+UNIX: Final = "unix:"
+"""What a host begins with that is a Unix socket; its path follows, as in nginx's configuration."""
 
 MASTER_KEY_ID: Final = "master"
 DEVELOPMENT_KEY_ID: Final = "development"
@@ -55,7 +59,14 @@ class ApplicationDefault:
     """Google's application default credentials: whatever google-auth finds on this machine."""
 
 
-Source = ApiKey | KeyFile | KeyText | ApplicationDefault
+@dataclass(frozen=True, slots=True)
+class FixedHeaders:
+    """The header fields that a configured endpoint adds, as they go on the wire; their values may be secrets."""
+
+    fields: tuple[tuple[str, Secret], ...] = ()
+
+
+Source = ApiKey | KeyFile | KeyText | ApplicationDefault | FixedHeaders
 """Where a provider credential comes from."""
 
 
@@ -90,16 +101,43 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class ModelAccount:
-    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates."""
+    """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates.
+
+    `alias` is what clients may call the model instead; None if they use the provider's name.
+    """
 
     model: str
     account: Account
     rates: Rates = Rates()
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of `pass_through_endpoints`: requests to `path` go to `base`, whose path may end with a slash here.
+
+    `query` is that of the target URL, `default_query` has parameters (name decoded, and both as they are sent) that a
+    request lacks; `merges_query`: the target's own stay beside the request's. `methods` None: all. `timeout_s` is the
+    time to the first byte, `cost_per_request` in US dollars. `account.source` has the header fields.
+    """
+
+    path: bytes
+    base: Base
+    account: Account
+    query: bytes | None = None
+    forwards_headers: bool = False
+    includes_subpath: bool = False
+    merges_query: bool = False
+    default_query: tuple[tuple[bytes, bytes], ...] = ()
+    methods: tuple[str, ...] | None = None
+    timeout_s: float | None = None
+    cost_per_request: Decimal | None = None
+    guardrails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """One key that clients may show. `id` stands for it in logs and records; `models` is not enforced yet.
+    """One key that clients may show. `id` stands for it in logs and records; without `models` it may use all.
 
     `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever).
     """
@@ -115,7 +153,11 @@ class GatewayKey:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds without progress after which something is given up (STR-6, S-45, R-20, R-24, R-30)."""
+    """Seconds without progress after which something is given up (STR-6, S-44, S-45, S-53, R-20, R-24, R-30).
+
+    Of these only `head_s` holds for the whole of something. 0 switches the last three off: the time between readiness
+    turning 503 and the end of accepting; between the gateway's own pings (WS-10); without any data on a Live session.
+    """
 
     connect_s: float = 10.0
     first_byte_s: float = 600.0
@@ -124,18 +166,63 @@ class Timeouts:
     write_s: float = 120.0
     credentials_s: float = 30.0
     keepalive_s: float = 75.0
+    head_s: float = 30.0
     drain_s: float = 30.0
+    drain_delay_s: float = 0.0
+    live_ping_s: float = 0.0
+    live_idle_s: float = 0.0
+    setup_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes beyond which something is refused (S-44, S-46, S-50)."""
+    """Sizes in bytes, and counts, beyond which something is refused (S-44 to S-46, S-50, S-53).
+
+    `waiting_connections`: those that have not sent a whole head; over it the one that waits longest has to go.
+    """
 
     request_line_bytes: int = 16 * 1024
     header_field_bytes: int = 64 * 1024
+    header_bytes: int = 64 * 1024
     header_fields: int = 200
     request_body_bytes: int = 4 * 1024**3
     message_bytes: int = 16 * 1024**2
+    sessions: int = 10_000
+    sessions_per_key: int = 10_000
+    waiting_connections: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Whom the gateway talks to, and how it shows itself.
+
+    `upstream_hosts`: suffixes of the hosts it connects to, beside this machine (S-34); `plain_upstream`: without TLS
+    too. `allowed_origins`: web pages that may use it (S-58, URL-12), `*` any. `via`: its name in Via upstream (HDR-11).
+    `unbuffered_sse`: event streams tell nginx not to buffer them (STR-8).
+    """
+
+    upstream_hosts: tuple[str, ...] = ("googleapis.com",)
+    plain_upstream: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    via: str | None = None
+    unbuffered_sse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How the gateway is reached, and what of an exchange is the operator's to say.
+
+    `root_path` is the prefix below which the gateway itself lies, empty or like `/llm` (URL-6). `user_project` pins who
+    pays (S-5). `completes_live_models`: short model names in setups of Vertex Live are completed (WS-6).
+    `rewrites_urls`: download and upload URLs of the provider lead back to the gateway (LRO-5), at `public_url` or where
+    the client has found it.
+    """
+
+    root_path: str = ""
+    user_project: str | None = None
+    completes_live_models: bool = False
+    rewrites_urls: bool = False
+    public_url: Base | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +234,9 @@ class GatewayConfig:
     `cost_policies` say how cost is computed where Google leaves room.
     `development`: any key is accepted, on loopback only. `client_credentials`: where no provider credential is
     configured, the client's own Google credential passes (AUTH-7). `admin_key` opens the admin port in place of the
-    master key. `notices` are words of the file that have no effect, one line each.
+    master key. `key_spend_header` tells what the key spent before (OBS-3), `live_budget_check` looks at the budget at
+    each usage message of a session (WS-17), `refuse_without_store` takes no requests while the store takes no records
+    (R-26). `notices` are words of the file that have no effect, one line each.
     """
 
     keys: tuple[GatewayKey, ...]
@@ -162,13 +251,25 @@ class GatewayConfig:
     development: bool = False
     client_credentials: bool = False
     response_cost_header: bool = False
+    key_spend_header: bool = False
+    live_budget_check: bool = False
+    refuse_without_store: bool = False
     live_api_version: str = "v1beta1"
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+    network: Network = field(default_factory=Network)
     notices: tuple[str, ...] = ()
     admin_key: Secret | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    reach: Reach = field(default_factory=Reach)
+
+    @property
+    def has_aliases(self) -> bool:
+        """Whether any model goes by another name here."""
+        return any(entry.alias is not None for entry in self.models)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
         """Every account, each with an id of its own."""
-        return (self.gemini, self.vertex, *(entry.account for entry in self.models))
+        models, endpoints = (one.account for one in self.models), (one.account for one in self.endpoints)
+        return (self.gemini, self.vertex, *models, *endpoints)

@@ -15,16 +15,15 @@ has `close_s` to do its part, then both connections are closed, and aborted `flu
 import asyncio
 import logging
 import os
-import socket
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, assert_never
 
 from .frames import (
     GOING_AWAY,
     INTERNAL_ERROR,
+    MAX_CONTROL,
     MAX_FRAGMENTS,
     MAX_MESSAGE,
     Closed,
@@ -32,16 +31,16 @@ from .frames import (
     Step,
     Violation,
     close_frame,
+    ping_frame,
 )
+from .inflating import Deflate, Inflater
+from .liveness import keep_alive
 from .upgrade import Refused
 
 _log = logging.getLogger(__name__)
 
 Party = Literal["client", "upstream", "gateway"]
 End = Literal["ok", "client_abort", "upstream_abort", "timeout", "rejected"]
-
-_KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-"""Seconds, and a count: a dead peer is found within 60 s (WS-10). macOS has the second name for the first."""
 
 _LOST: Final = {
     "client": (GOING_AWAY, "the client's connection was lost"),
@@ -68,7 +67,9 @@ class LiveLimits:
     """Bounds of one session; sizes in bytes, times in seconds.
 
     `copy_bytes`: longest message of which the meter gets a copy. `buffer_bytes`: what may wait unsent on a side before
-    reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20).
+    reading from the other stops (S-52). `stall_s`: how long a side may then take nothing (R-20). `ping_s`: so often
+    both sides of a quiet session get a ping; `idle_s`: how long both may say nothing (S-53). 0 switches these off.
+    `setup_s`: how long a setup that must be judged first may take to come whole (S-53); None: as long as it likes.
     """
 
     message_bytes: int = MAX_MESSAGE
@@ -78,6 +79,9 @@ class LiveLimits:
     stall_s: float = 120.0
     close_s: float = 1.0
     flush_s: float = 5.0
+    ping_s: float = 0.0
+    idle_s: float = 0.0
+    setup_s: float | None = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class _Side(asyncio.Protocol):
             max_message=limits.message_bytes,
             max_fragments=limits.fragments,
             max_copy=limits.copy_bytes,
+            inflater=session.inflater(name),
         )
         self.when_lost: Callable[[Exception | None], None] | None = None
         self.close_seen: Closed | None = None  # the close frame that came from here
@@ -182,6 +187,11 @@ class _Side(asyncio.Protocol):
         self._own_close = close_frame(code, reason, mask=os.urandom(4) if self.name == "upstream" else b"")
         self.write_own_close()
 
+    def ping(self) -> None:
+        """Send a ping of our own, if one may stand here now; in mid-frame the session is not quiet."""
+        if not (self.shut or self.lost or self.full or self._own_close) and self.other.reader.at_boundary:
+            self.transport.write(ping_frame(mask=os.urandom(4) if self.name == "upstream" else b""))
+
     def write_own_close(self) -> None:
         """Send what `close_with` left waiting, if it can be sent now; close the connection if it never can."""
         if self._own_close is None or self.lost or self.shut:
@@ -199,8 +209,14 @@ class Splice:
     """Two coupled connections, and how they end. `over` is set when both are gone."""
 
     def __init__(
-        self, client: asyncio.Transport, upstream: asyncio.Transport, meter: MeterProtocol, limits: LiveLimits
+        self,
+        client: asyncio.Transport,
+        upstream: asyncio.Transport,
+        meter: MeterProtocol,
+        limits: LiveLimits,
+        deflate: Deflate | None = None,
     ) -> None:
+        self._deflate = deflate
         self.limits: Final = limits
         self.over: Final = asyncio.Event()
         self.client: Final = _Side(self, "client", client)
@@ -211,6 +227,17 @@ class Splice:
         self._unread = 0
         self._end: LiveOutcome | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_quiet = False
+        self._quiet_s = 0.0
+        self._quiet_timer: asyncio.TimerHandle | None = None
+        self._look_s: Final = min((seconds for seconds in (limits.ping_s, limits.idle_s) if seconds > 0), default=0.0)
+
+    def inflater(self, sender: Literal["client", "upstream"]) -> Inflater | None:
+        """For the copies of what one side sends; None where nothing may be compressed."""
+        if self._deflate is None:
+            return None
+        takeover = self._deflate.client_takeover if sender == "client" else self._deflate.server_takeover
+        return Inflater(takeover=takeover, most=self.limits.copy_bytes)
 
     @property
     def outcome(self) -> LiveOutcome:
@@ -218,21 +245,30 @@ class Splice:
         end = self._end or LiveOutcome(101, "gateway", None, "", "ok")
         return replace(end, unread=self._unread + self.client.reader.unread + self.upstream.reader.unread)
 
-    def couple(self, from_client: bytes, from_upstream: bytes) -> None:
-        """Take both connections over from those who shook hands, with what they had read beyond it."""
+    def couple(self, from_client: bytes, from_upstream: bytes, client_protocol: asyncio.Protocol | None = None) -> None:
+        """Take both connections over from those who shook hands, with what they had read beyond it.
+
+        `client_protocol` reads the client for a while in the place of its side.
+        """
         for side in self._sides:
-            _keep_alive(side.transport)
+            if (connection := side.transport.get_extra_info("socket")) is not None:
+                keep_alive(connection)
             side.transport.set_protocol(side)
             side.transport.set_write_buffer_limits(high=self.limits.buffer_bytes)
         if self.upstream.transport.is_closing():  # lost since its answer: nobody would tell its new protocol
             asyncio.get_running_loop().call_soon(self.upstream.connection_lost, None)
+        self._look_again()
         self.upstream.data_received(from_upstream)
-        self.client.data_received(from_client)
+        if client_protocol is not None:
+            self.client.transport.set_protocol(client_protocol)
+        (client_protocol or self.client).data_received(from_client)
         if not self.client.full:
             self.upstream.transport.resume_reading()
 
     def passed(self, side: _Side, step: Step) -> None:
         """What `side` sent has been forwarded: now it may be looked at."""
+        if self._is_quiet and (step.messages or len(step.passing) > MAX_CONTROL):
+            self._is_quiet = False
         if step.messages:
             self._show(side, step.messages)
         match step.end:
@@ -273,15 +309,20 @@ class Splice:
 
     def shut_down(self, code: int, reason: str) -> None:
         """End it from here, with the same code for both."""
-        self._decide("gateway", code, reason, "ok")
+        self.end_with(code, reason, "ok")
+
+    def end_with(self, code: int, reason: str, outcome: End, *, shown: str | None = None) -> None:
+        """End it from here; `shown` is what the two sides are told in place of the reason."""
+        self._decide("gateway", code, reason, outcome)
         for side in self._sides:
-            side.close_with(code, reason)
+            side.close_with(code, reason if shown is None else shown)
         self._settle()
 
     def abort(self) -> None:
         """Both connections are gone at once; what was unsent is lost. To be called at the end in any case."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._quiet_timer):
+            if timer is not None:
+                timer.cancel()
         for side in self._sides:
             side.abort()
 
@@ -290,6 +331,21 @@ class Splice:
             self._end = LiveOutcome(101, by, code, reason, outcome)
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.limits.close_s, self._out_of_time)
+
+    def _look_again(self) -> None:
+        if self._look_s and self._end is None:
+            self._is_quiet = True
+            self._quiet_timer = asyncio.get_running_loop().call_later(self._look_s, self._look)
+
+    def _look(self) -> None:
+        """Nothing passed since the last look, or something did: a ping, or the end of what is idle too long."""
+        self._quiet_s = self._quiet_s + self._look_s if self._is_quiet else 0.0
+        if 0 < self.limits.idle_s <= self._quiet_s + self._look_s / 1000:
+            self.shut_down(GOING_AWAY, "nothing was said for too long")
+        elif self.limits.ping_s > 0 and self._is_quiet:
+            for side in self._sides:
+                side.ping()
+        self._look_again()
 
     def _settle(self) -> None:
         """Close the connections of those who have sent all they will, and were told the end."""
@@ -319,15 +375,3 @@ class Splice:
                 # The place, but not the text of the error: that may hold what was said in the session (S-11).
                 where = "".join(traceback.format_tb(error.__traceback__))
                 _log.error("the meter of a Live session failed with %s:\n%s", type(error).__name__, where)
-
-
-def _keep_alive(transport: asyncio.Transport) -> None:
-    """Let the kernel find a peer that vanished without a word."""
-    found = transport.get_extra_info("socket")
-    if found is None:
-        return
-    with suppress(OSError):  # it has gone already: that is noticed elsewhere
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEP_ALIVE:
-            if hasattr(socket, name):
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

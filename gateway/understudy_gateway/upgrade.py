@@ -1,12 +1,13 @@
 """The WebSocket opening handshake on both sides (RFC 6455 4): what a client must send, and dialling the upstream.
 
-permessage-deflate is neither offered nor accepted (WS-11: end to end or not at all).
+permessage-deflate is negotiated end to end (WS-11): the client's offers go up, the provider's answer comes back.
 """
 
 import asyncio
 import binascii
 import hashlib
 import os
+import socket
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ from typing import Final, Literal, cast
 import httptools
 
 from understudy.messages import RawHeaders, header_value, header_values
+
+from .inflating import Deflate, agreed
+from .refusals import Reason
+from .settings import UNIX
+from .upstream.dialling import Dialler
+from .upstream.exchanges import UpstreamError
 
 KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
 """A subprotocol that begins so carries a gateway key: never offered upstream, never selected (WS-3, S-59)."""
@@ -29,19 +36,27 @@ _DEFAULT_PORT: Final = {"ws": 80, "wss": 443}
 
 
 class DialError(Exception):
-    """No WebSocket and no answer either; the text is one of a few fixed ones and names no host. `status`: ERR-3."""
+    """No WebSocket and no answer either; the text is one of a few fixed ones and names no host. `reason`: ERR-3."""
 
-    status = 502
+    def __init__(self, why: str, reason: Reason = Reason.UNREACHABLE) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that fits."""
+        return self.reason.status
 
 
 class DialFailed(DialError):
-    """The upstream could not be reached, refused TLS, broke off, or answered what is no answer: 502."""
+    """The upstream could not be reached, refused TLS, broke off, or answered what is no answer: 502 or 508."""
 
 
 class DialTimedOut(DialError):
     """The upstream took too long to connect or to answer: 504."""
 
-    status = 504
+    def __init__(self, why: str) -> None:
+        super().__init__(why, Reason.CONNECT_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +64,9 @@ class Dial:
     """One upstream WebSocket to open.
 
     `target` goes onto the request line as it is. `headers` are clean already: none of Host, Connection, Upgrade or
-    Sec-WebSocket-*, which are written here. `ssl` is needed for `wss`. `connect_timeout_s` holds for TCP and TLS
-    together, `answer_timeout_s` for the answer with its body.
+    Sec-WebSocket-*, which are written here. `extensions` are offers of permessage-deflate. `ssl` is needed for `wss`.
+    `connect_timeout_s` holds for TCP and TLS together, `answer_timeout_s` for the answer with its body. `dialler` knows
+    where to connections may go.
     """
 
     scheme: Literal["ws", "wss"]
@@ -59,9 +75,19 @@ class Dial:
     target: bytes
     headers: RawHeaders = ()
     subprotocols: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
     ssl: SSLContext | None = None
     connect_timeout_s: float = 10.0
     answer_timeout_s: float = 10.0
+    dialler: Dialler | None = None
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host field has them."""
+        if self.host.startswith(UNIX):
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORT[self.scheme] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +108,12 @@ class Upgraded:
     leftover: bytes
     headers: RawHeaders
     subprotocol: str | None
+    deflate: Deflate | None = None
+
+    @property
+    def extension(self) -> bytes | None:
+        """The provider's answer to the offers of extensions, as it came."""
+        return header_value(self.headers, b"sec-websocket-extensions") if self.deflate is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +160,16 @@ def accept_value(key: bytes) -> bytes:
     return b64encode(hashlib.sha1(key + _ACCEPT_SALT, usedforsecurity=False).digest())
 
 
-def switching_head(headers: RawHeaders, subprotocol: str | None, more: RawHeaders) -> bytes:
+def switching_head(
+    headers: RawHeaders, subprotocol: str | None, more: RawHeaders, extension: bytes | None = None
+) -> bytes:
     """The 101 that answers a client's faultless handshake `headers`; `more` are further fields of the answer."""
     fields: RawHeaders = (
         (b"Upgrade", b"websocket"),
         (b"Connection", b"Upgrade"),
         (b"Sec-WebSocket-Accept", accept_value(header_value(headers, b"sec-websocket-key") or b"")),
         *(((b"Sec-WebSocket-Protocol", subprotocol.encode("latin-1")),) if subprotocol else ()),
+        *(((b"Sec-WebSocket-Extensions", extension),) if extension else ()),
         *more,
     )
     return _head(b"HTTP/1.1 101 Switching Protocols", fields)
@@ -142,16 +177,15 @@ def switching_head(headers: RawHeaders, subprotocol: str | None, more: RawHeader
 
 def request_head(dial: Dial, key: bytes) -> bytes:
     """The handshake that opens `dial`; raises ValueError rather than let a line break out of its line (S-38)."""
-    host = f"[{dial.host}]" if ":" in dial.host else dial.host
-    authority = host if dial.port == _DEFAULT_PORT[dial.scheme] else f"{host}:{dial.port}"
     offered = ", ".join(without_keys(dial.subprotocols))
     fields: RawHeaders = (
-        (b"Host", authority.encode("ascii")),
+        (b"Host", dial.authority.encode("ascii")),
         (b"Upgrade", b"websocket"),
         (b"Connection", b"Upgrade"),
         (b"Sec-WebSocket-Key", key),
         (b"Sec-WebSocket-Version", b"13"),
         *(((b"Sec-WebSocket-Protocol", offered.encode("latin-1")),) if offered else ()),
+        *(((b"Sec-WebSocket-Extensions", ", ".join(dial.extensions).encode("latin-1")),) if dial.extensions else ()),
         *dial.headers,
     )
     return _head(b"GET " + dial.target + b" HTTP/1.1", fields)
@@ -177,7 +211,11 @@ async def open_upstream(dial: Dial, random_bytes: Callable[[int], bytes] = os.ur
             transport.close()
             return answer
         subprotocol = _judge_switch(answer, key, without_keys(dial.subprotocols))
-        return Upgraded(transport, handshake.leftover, answer.headers, subprotocol)
+        try:
+            deflate = agreed(header_values(answer.headers, b"sec-websocket-extensions"), dial.extensions)
+        except ValueError as error:
+            raise DialFailed("the upstream chose an extension that was not offered") from error
+        return Upgraded(transport, handshake.leftover, answer.headers, subprotocol, deflate)
     except BaseException:
         transport.abort()
         raise
@@ -185,19 +223,26 @@ async def open_upstream(dial: Dial, random_bytes: Callable[[int], bytes] = os.ur
 
 async def _connected(dial: Dial, handshake: "_Handshake") -> asyncio.Transport:
     loop = asyncio.get_running_loop()
-    ssl = dial.ssl if dial.scheme == "wss" else None
-    # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
-    shutdown_s = 1.0 if ssl else None
+    context = dial.ssl if dial.scheme == "wss" else None
+
+    async def made(connection: socket.socket) -> asyncio.Transport:
+        transport, _ = await loop.create_connection(
+            lambda: handshake,
+            sock=connection,
+            ssl=context,
+            server_hostname=dial.host if context else None,
+            # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
+            ssl_shutdown_timeout=1.0 if context else None,
+        )
+        return transport
+
+    dialler = dial.dialler or Dialler(dial.connect_timeout_s)
     try:
-        async with asyncio.timeout(dial.connect_timeout_s):
-            transport, _ = await loop.create_connection(
-                lambda: handshake, dial.host, dial.port, ssl=ssl, ssl_shutdown_timeout=shutdown_s
-            )
-    except TimeoutError:
-        raise DialTimedOut("the upstream could not be connected in time") from None
-    except OSError as error:  # TLS and certificate errors are such too
-        raise DialFailed("the upstream could not be connected") from error
-    return transport
+        return await dialler.dialled(dial.scheme, dial.host, dial.port, made)
+    except UpstreamError as error:
+        if error.reason is Reason.CONNECT_TIMEOUT:
+            raise DialTimedOut("the upstream could not be connected in time") from None
+        raise DialFailed("the upstream could not be connected", error.reason) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +363,6 @@ def _judge_switch(answer: _Switched, key: bytes, offered: tuple[str, ...]) -> st
         raise DialFailed("the upstream switched to another protocol")
     if header_values(headers, b"sec-websocket-accept") != (accept_value(key),):
         raise DialFailed("the upstream's handshake has a wrong accept value")
-    if header_value(headers, b"sec-websocket-extensions"):
-        raise DialFailed("the upstream chose an extension that was not offered")
     match subprotocols_of(headers):
         case ():
             return None

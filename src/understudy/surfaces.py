@@ -87,7 +87,7 @@ def place_of(raw_path: str) -> Place | None:
     *front, last = segments
     last, method = _cut_verb(last)
     names = [unquote(segment) for segment in (*front, last)]
-    if names[0] in ("projects", "publishers"):
+    if names[0] in ("projects", "publishers", "endpoints"):
         return _vertex_place(version, names, method)
     if names[0] in _GEMINI_COLLECTIONS:
         return _gemini_place(version, names, method)

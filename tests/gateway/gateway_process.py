@@ -44,6 +44,7 @@ def written_config(folder: Path, base: str, **ours: object) -> Path:
     config = folder / "config.yaml"
     document = {"general_settings": {"master_key": MASTER}, "understudy_settings": settings}
     config.write_text(json.dumps(document), "utf-8")
+    config.chmod(0o600)
     return config
 
 

@@ -1,7 +1,10 @@
 """The admin port: who may ask what, from where, and what the spend store says there."""
 
+import asyncio
 import json
 import logging
+import threading
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,14 +17,17 @@ from gateway_stand import BOOK, KEY, asked, config_of, gateway, recorded, reques
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
+from test_gateway_limits import answers
 from test_gateway_spend import RECORD, START
 from upstream_double import double
 
+from understudy.errors import ConfigError
 from understudy.secret import Secret
 from understudy_gateway.app import Gateway
 from understudy_gateway.config import parse_config
 from understudy_gateway.keys import Caller
 from understudy_gateway.listeners import Listen
+from understudy_gateway.questions import MOST, Questions, Stop, TooManyQuestions
 from understudy_gateway.settings import GatewayKey
 from understudy_gateway.spend.queries import GROUPS, Wanted, all_records, records, summary
 from understudy_gateway.spend.store import SpendStore
@@ -32,8 +38,8 @@ MASTER_KEY = GatewayKey("master", Secret(MASTER))
 
 
 @asynccontextmanager
-async def admin(path=None, *, admin_key=None, has_master=True, **ours):
-    config = config_of("http://127.0.0.1:9", **ours)
+async def admin(path=None, *, admin_key=None, has_master=True, base="http://127.0.0.1:9", **ours):
+    config = config_of(base, **ours)
     keys = (MASTER_KEY, *config.keys) if has_master else config.keys
     config = replace(config, keys=keys, admin_key=Secret(admin_key) if admin_key else None)
     store = SpendStore(path) if path is not None else None
@@ -106,6 +112,8 @@ async def test_spend_is_not_on_the_traffic_port(tmp_path):
         ("limit=%D9%A3", "BAD_PARAMETER"),
         ("after=-1", "BAD_PARAMETER"),
         ("since=yesterday", "BAD_PARAMETER"),
+        ("since=0001-01-01T00:00:00%2B23:59", "BAD_PARAMETER"),
+        ("until=9999-12-31T23:59:59-23:59", "BAD_PARAMETER"),
         ("untill=2026-01-01", "UNKNOWN_PARAMETER"),
         ("model=';DROP%20TABLE%20spend;--", ""),
     ],
@@ -116,6 +124,47 @@ async def test_words_of_a_query_are_checked_and_bound(tmp_path, query, reason):
         assert (status, said) == (400 if reason else 200, reason)
         assert await status_and_reason(running, "/spend/summary?by=colour", MASTER) == (400, "BAD_PARAMETER")
         assert await status_and_reason(running, "/spend/summary", MASTER) == (200, "")
+
+
+async def test_questions_beyond_the_most_are_turned_away_and_traffic_goes_on(tmp_path):
+    go = threading.Event()
+    async with double(answers) as up, admin(tmp_path / "s.db", base=up.url) as running:
+        questions = running._operations.questions
+        held = [asyncio.create_task(questions.ask(lambda stop: go.wait(30))) for _ in range(MOST)]
+        await asyncio.sleep(0)
+        assert await status_and_reason(running, "/spend/logs", MASTER) == (503, "ADMIN_BUSY")
+        assert (await asked(running, request())).status == 200
+        assert await status_and_reason(running, "/metrics", MASTER) == (200, "")
+        go.set()
+        await asyncio.gather(*held)
+        assert await status_and_reason(running, "/spend/logs", MASTER) == (200, "")
+
+
+async def test_an_answer_that_takes_too_long_is_given_up_and_its_thread_is_free_again(tmp_path):
+    books = SpendStore(tmp_path / "s.db")
+    for number in range(3000):
+        books.add(changed(RECORD, id=str(number)))
+    books.close()
+    with pytest.raises(ConfigError, match="interrupted"):
+        summary(tmp_path / "s.db", "key", Wanted(), stop=lambda: True)
+    stopped = threading.Event()
+
+    def answer(stop: Stop) -> None:
+        for _ in range(5000):
+            if stop():
+                stopped.set()
+                break
+            time.sleep(0.001)
+        raise ConfigError("interrupted")
+
+    questions = Questions("test", limit_s=0.05, at_once=1, most=1)
+    with pytest.raises((TimeoutError, ConfigError)):
+        await questions.ask(answer)
+    assert stopped.wait(10)
+    assert await questions.ask(lambda stop: 1) == 1
+    questions.close()
+    with pytest.raises(TooManyQuestions):
+        await questions.ask(lambda stop: 1)
 
 
 async def test_without_a_store_that_is_said():

@@ -30,6 +30,7 @@ SERVICE_ACCOUNT = json.dumps(
 def load(tmp_path, text, environ=None):
     path = tmp_path / "config.yaml"
     path.write_text(text)
+    path.chmod(0o600)
     return load_config(path, environ or {})
 
 
@@ -102,8 +103,26 @@ def test_a_whole_file_is_read(tmp_path):
     assert (config.limits.message_bytes, config.response_cost_header) == (1000, True)
     assert [notice.replace(f"{tmp_path}/", "") for notice in config.notices] == [
         "config.yaml:18: litellm_settings.drop_params: has no effect here",
-        "config.yaml:27: understudy_settings.keys[0].models: is not enforced yet",
     ]
+
+
+def test_secrets_in_files_that_others_may_read_are_told(tmp_path):
+    # S-16
+    key_file = tmp_path / "key.json"
+    key_file.write_text(SERVICE_ACCOUNT)
+    text = f"general_settings: {{master_key: MASTER}}\ndefault_vertex_config: {{vertex_credentials: {key_file}}}\n"
+    for mode, said in ((0o644, 2), (0o640, 0)):
+        key_file.chmod(mode)
+        path = tmp_path / "config.yaml"
+        path.write_text(text.replace("MASTER", KEY))
+        path.chmod(mode)
+        assert [notice.partition(":")[0] for notice in load_config(path, {}).notices] == [str(path), str(key_file)][
+            :said
+        ]
+        assert not any(KEY in notice for notice in load_config(path, {}).notices)
+    path.write_text(text.replace("MASTER", "os.environ/MASTER"))
+    path.chmod(0o644)
+    assert load_config(path, {"MASTER": KEY}).notices == ()
 
 
 def test_secrets_do_not_show(tmp_path):
@@ -242,6 +261,7 @@ def test_the_environment_wins_over_the_file():
         "DEFAULT_VERTEXAI_LOCATION": "us-east1",
         "VERTEXAI_API_BASE": "http://127.0.0.1:2/x/",
         "GEMINI_API_BASE": "https://gem.example",
+        "UNDERSTUDY_UPSTREAM_HOSTS": "example, other.example",
         "UNDERSTUDY_UPSTREAM_CA": "/e.pem",
         "DEFAULT_GOOGLE_APPLICATION_CREDENTIALS": "/e.json",
     }
@@ -254,6 +274,7 @@ def test_the_environment_wins_over_the_file():
     assert config.vertex.base == Base("http", "127.0.0.1", 2, "/x")
     assert config.gemini.base == Base("https", "gem.example", 443)
     assert (config.upstream_ca, config.vertex.source) == ("/e.pem", KeyFile("/e.json"))
+    assert config.network.upstream_hosts == ("googleapis.com", "example", "other.example")
 
 
 def test_google_api_key_wins_over_gemini_api_key():

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+import threading
+from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,17 +13,28 @@ from gateway_stand import BOOK, GENERATE, KEY, UPSTREAM_KEY, asked, client, conf
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace as changed
 from test_gateway_metering import ASKS, NAME, VEO, done
+from test_gateway_spend import RECORD
 from upstream_double import Seen, Talk, double, response
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import InvalidStatus
 
 from understudy.errors import ConfigError
+from understudy.usage.operations import VeoRequest
 from understudy_gateway.app import Gateway
 from understudy_gateway.config import parse_config
-from understudy_gateway.limits.admission import LocalAdmission
+from understudy_gateway.limits.admission import Earlier, LocalAdmission
 from understudy_gateway.limits.budget import Budget
 from understudy_gateway.limits.windows import LastMinute, Period
 from understudy_gateway.listeners import Listen
+from understudy_gateway.spend.jobs import VideoJob
+from understudy_gateway.spend.queries import Foreign, Wanted, all_records
+from understudy_gateway.spend.record import SpendRecord
+from understudy_gateway.spend.schema import open_store
 from understudy_gateway.spend.store import SpendStore
+from understudy_gateway.spend.writing import Habits
 
 NOW = datetime(2026, 3, 15, 13, 14, 15, tzinfo=UTC)
 OTHER = "sk-another-key-0123456789"
@@ -233,10 +246,14 @@ async def test_a_video_holds_its_price_from_the_start_until_it_is_settled(tmp_pa
             assert (await asked(running, request())).status == 200
 
 
-def budget_of(running: Gateway) -> Budget:
+def admission_in(running: Gateway) -> LocalAdmission:
     admission = running._admission
     assert isinstance(admission, LocalAdmission)
-    budget = admission._keys["team"].budget
+    return admission
+
+
+def budget_of(running: Gateway) -> Budget:
+    budget = admission_in(running)._keys["team"].budget
     assert budget is not None
     return budget
 
@@ -279,6 +296,273 @@ async def test_a_video_that_another_gateway_settled_is_held_no_longer_and_charge
                     await asyncio.sleep(0.05)
             await asyncio.sleep(1)
             assert [(budget.reserved, budget.spent) for budget in budgets] == [(0, Decimal("2.4"))] * 2
+
+
+# --- the books under a changed configuration, and what others settle --------------------------------------------------
+
+
+def spent_of(running: Gateway, name: str = "team") -> Decimal:
+    budget = admission_in(running)._keys[name].budget
+    assert budget is not None
+    return budget.spent
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - an inner state
+            await asyncio.sleep(0.05)
+
+
+async def test_a_budget_that_comes_with_a_reload_has_all_that_was_spent_once(tmp_path):
+    path = tmp_path / "s.db"
+    async with double(answers) as up:
+        free, bounded = limited(up.url), limited(up.url, max_budget="1")
+        async with of(free, store=SpendStore(path)) as one, of(bounded, store=SpendStore(path)) as other:
+            for running in (one, other) * 2:
+                assert (await asked(running, request())).status == 200
+            await asyncio.to_thread(other.spend.flush)
+            await one.reload(bounded, BOOK)
+            assert spent_of(one) == Decimal("0.0022")
+            assert (await asked(other, request())).status == 200
+            await until(lambda: spent_of(one) > Decimal("0.0022"))
+            await until(lambda: spent_of(other) == Decimal("0.00275"))
+            await asyncio.sleep(1.1)  # two more looks: what is old must not come again
+            assert (spent_of(one), spent_of(other)) == (Decimal("0.00275"),) * 2
+
+
+async def test_what_runs_while_its_key_gets_a_budget_is_charged_to_it(tmp_path):
+    go, begun = asyncio.Event(), asyncio.Event()
+
+    async def slow(talk: Talk, seen: Seen) -> None:
+        begun.set()
+        await go.wait()
+        await talk.send(ANSWER)
+
+    async with double(slow) as up, of(limited(up.url), store=SpendStore(tmp_path / "s.db")) as running:
+        under_way = asyncio.create_task(asked(running, request()))
+        await begun.wait()
+        await running.reload(limited(up.url, max_budget="1"), BOOK)
+        go.set()
+        assert (await under_way).status == 200
+        await recorded(running)
+        assert spent_of(running) == Decimal("0.00055")
+
+
+async def test_a_reload_reads_the_store_aside_and_says_if_records_still_wait(tmp_path, caplog):
+    path = tmp_path / "s.db"
+    async with double(answers) as up, of(limited(up.url), store=SpendStore(path)) as running:
+        store = running.spend.store
+        assert store is not None
+        store._connection.execute("PRAGMA busy_timeout = 10")
+        with closing(open_store(path)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert (await asked(running, request())).status == 200
+            await recorded(running)
+            running.spend.flush = lambda limit_s=0.2: store.flush(0.2)  # ty: ignore
+            loops = threading.get_ident()
+            read_by = []
+            admission = admission_in(running)
+            earlier = admission.earlier
+            admission.earlier = lambda config: read_by.append(threading.get_ident()) or earlier(config)  # ty: ignore
+            await running.reload(limited(up.url, max_budget="1"), BOOK)
+            other.execute("ROLLBACK")
+        assert "spend records still wait for the disk" in caplog.text
+        assert [thread != loops for thread in read_by] == [True]
+
+
+def operation(cost: str | None, **changes) -> Foreign:
+    amount = None if cost is None else Decimal(cost)
+    return replace(Foreign(9, NAME, True, "team", amount, NOW), **changes)
+
+
+def settled(cost: str | None) -> SpendRecord:
+    return changed(RECORD, id=NAME, kind="operation", cost=None if cost is None else Decimal(cost), started=NOW)
+
+
+def job(name: str = NAME) -> VideoJob:
+    return VideoJob(name, "1", "team", (), "gemini", "gemini", "veo-3.0-generate-001", VeoRequest(), NOW)
+
+
+def admission_of(**limits: object) -> tuple[LocalAdmission, Budget]:
+    clock = Clock()
+    made = LocalAdmission(limited("http://127.0.0.1:9", **limits), now=clock.now, monotonic=clock.monotonic)
+    budget = made._keys["team"].budget
+    assert budget is not None
+    return made, budget
+
+
+@pytest.mark.parametrize("cost", [None, "1.2"])
+@pytest.mark.parametrize("order", ["others first", "own first", "others alone", "own alone"])
+def test_a_video_is_charged_once_and_an_unknown_cost_leaves_what_was_held(cost, order):
+    # S-74, COST-9: the store's thread and the look at the store both tell of a settlement.
+    admission, budget = admission_of(max_budget="10")
+    admission.job_started(job(), Decimal("2.4"))
+    tell = [lambda: admission.others_spent([operation(cost)]), lambda: admission.job_booked(settled(cost))]
+    for act in {"others first": tell, "own first": tell[::-1], "others alone": tell[:1], "own alone": tell[1:]}[order]:
+        act()
+    assert (budget.reserved, budget.spent) == (0, Decimal(cost or "2.4"))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_video_that_nothing_is_held_for_is_charged_once(order):
+    admission, budget = admission_of(max_budget="10")
+    tell = [lambda: admission.others_spent([operation("1.2")]), lambda: admission.job_booked(settled("1.2"))]
+    for act in tell[::order]:
+        act()
+    assert (budget.reserved, budget.spent) == (0, Decimal("1.2"))
+
+
+def test_a_name_that_is_given_out_again_is_held_and_charged_again():
+    admission, budget = admission_of(max_budget="10")
+    for minutes in range(2):
+        moment = NOW + timedelta(minutes=minutes)
+        admission.job_started(replace(job(), started=moment), Decimal(1))
+        admission.job_booked(changed(settled("1"), started=moment))
+    assert (budget.reserved, budget.spent) == (0, 2)
+
+
+def test_what_is_in_the_budget_already_is_not_charged_by_others_again():
+    clock = Clock()
+    config = limited("http://127.0.0.1:9", max_budget="10")
+    admission = LocalAdmission(
+        config, now=clock.now, monotonic=clock.monotonic, spent=lambda key_id, since: Earlier(Decimal(3), 5)
+    )
+    assert admission.place == 5
+    records = [operation("1", place=place, is_operation=False) for place in (4, 5, 6)]
+    admission.others_spent(records)
+    budget = admission._keys["team"].budget
+    assert budget is not None
+    assert budget.spent == 4
+
+
+def test_parts_that_were_charged_are_not_lost_where_the_rest_is_unknown():
+    budget = Budget(Decimal(10), Period("1h"))
+    reserved = budget.reserve(Decimal(1), NOW)
+    assert reserved is not None
+    assert not budget.use(reserved, Decimal(3), NOW)
+    assert (budget.spent, budget.reserved) == (3, 0)
+    budget.settle(reserved, None, NOW)
+    assert budget.spent == 3
+
+
+# --- what else is refused, and told -----------------------------------------------------------------------------------
+
+
+async def test_the_answer_tells_what_the_key_had_spent_before(tmp_path):
+    # OBS-3
+    clock = Clock()
+    async with double(answers) as up:
+        config = config_of(up.url, keys=[{"id": "team", "key": KEY}], key_spend_header=True)
+        async with of(config, clock, SpendStore(tmp_path / "s.db")) as running:
+            told = []
+            for count in range(3):
+                told.append((await asked(running, request())).value(b"x-litellm-key-spend"))
+                await recorded(running, count + 1)
+            poll = await asked(running, request("/gemini/v1beta/models", method="GET", body=None))
+            assert poll.value(b"x-litellm-key-spend") == b"0.00165"
+        assert told == [b"0", b"0.00055", b"0.0011"]
+        async with of(config, clock, SpendStore(tmp_path / "s.db")) as running:  # it outlives the process
+            # the GET's answer has usage too, and is free
+            assert (await asked(running, request())).value(b"x-litellm-key-spend") == b"0.00165"
+        async with of(limited(up.url)) as running:
+            assert (await asked(running, request())).value(b"x-litellm-key-spend") is None
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_requests_are_refused_while_the_store_is_down_if_that_is_set(tmp_path, refuses):
+    #
+    path = tmp_path / "s.db"
+    async with double(answers) as up:
+        config = config_of(up.url, keys=[{"id": "team", "key": KEY}], refuse_without_store=refuses)
+        async with of(config, store=SpendStore(path, Habits(gather_s=0.0, retry_s=0.01))) as running:
+            store = running.spend.store
+            assert store is not None
+            store._connection.execute("PRAGMA busy_timeout = 10")
+            with closing(open_store(path)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                assert (await asked(running, request())).status == 200
+                await until(lambda: store.is_down)
+                reply = await asked(running, request())
+                assert reply.status == (503 if refuses else 200)
+                if refuses:
+                    assert (reply.reason, reply.value(b"retry-after")) == ("STORE_DOWN", b"5")
+                other.execute("ROLLBACK")
+            await until(lambda: not store.is_down)
+            assert (await asked(running, request())).status == 200
+            assert len(up.requests) == (2 if refuses else 3)
+            await recorded(running, len(up.requests))
+            await asyncio.to_thread(running.spend.flush)
+            assert (store.lost, len(list(all_records(path, Wanted())))) == (0, len(up.requests))
+
+
+LIVE = "/gemini/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "reason"),
+    [({"sessions": 2}, 503, "TOO_MANY_SESSIONS"), ({"sessions_per_key": 2}, 429, "LIMIT_REACHED")],
+)
+async def test_sessions_beyond_the_most_are_refused_and_a_place_that_is_left_is_free(limits, status, reason):
+    # S-53
+    async def provider(session):
+        await session.wait_closed()
+
+    async with serve(provider, "127.0.0.1", 0) as server:
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        keys = [{"id": "team", "key": KEY}, {"id": "other", "key": OTHER}]
+        async with of(config_of(base, keys=keys, limits=limits)) as running, AsyncExitStack() as sessions:
+            url = running.http_url.replace("http", "ws") + LIVE
+            held = [await sessions.enter_async_context(connect(f"{url}?key={KEY}")) for _ in range(2)]
+            with pytest.raises(InvalidStatus) as refusal:
+                await connect(f"{url}?key={KEY}")
+            response = refusal.value.response
+            assert (response.status_code, response.headers["x-understudy-error"]) == (status, reason)
+            assert response.headers["retry-after"] == "5"
+            if status == 429:  # another key's are its own
+                await sessions.enter_async_context(connect(f"{url}?key={OTHER}"))
+            await held[0].close()
+            await recorded(running)
+            await sessions.enter_async_context(connect(f"{url}?key={KEY}"))
+
+
+@pytest.mark.parametrize("checks", [True, False])
+async def test_a_session_that_uses_its_budget_up_is_closed_at_that_usage_message_if_that_is_set(checks):
+    # WS-17
+    turn = json.dumps({"serverContent": {"turnComplete": True}, "usageMetadata": LIVE_USAGE})
+
+    async def provider(session):
+        async for _ in session:
+            await session.send(turn)
+
+    async with serve(provider, "127.0.0.1", 0) as server:
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        keys = [{"id": "team", "key": KEY, "max_budget": "0.001"}]
+        async with of(config_of(base, keys=keys, live_budget_check=checks)) as running:
+            async with connect(running.http_url.replace("http", "ws") + f"{LIVE}?key={KEY}") as session:
+                await session.send('{"setup":{"model":"models/gemini-2.5-flash"}}')
+                await session.recv()  # 0.00055
+                assert budget_of(running).spent == (Decimal("0.00055") if checks else 0)
+                await session.send("{}")
+                await session.recv()  # 0.0011
+                if checks:
+                    await session.wait_closed()
+                    assert (session.close_code, session.close_reason) == (1008, "budget exceeded")
+                else:
+                    await session.send("{}")
+                    await session.recv()
+            (record,) = await recorded(running)
+            turns = 2 if checks else 3
+            assert (record.cost, record.reason) == (turns * Decimal("0.00055"), "budget exceeded" if checks else None)
+            assert (budget_of(running).spent, budget_of(running).reserved) == (record.cost, 0)
+
+
+LIVE_USAGE = {
+    "promptTokenCount": 1000,
+    "responseTokenCount": 100,
+    "totalTokenCount": 1100,
+    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1000}],
+    "responseTokensDetails": [{"modality": "TEXT", "tokenCount": 100}],
+}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,8 @@ from upstream_double import Seen, Talk, double, response
 
 from understudy_gateway import metering
 from understudy_gateway.config import parse_config
-from understudy_gateway.metering import Books, Call, Ending, ExchangeMeter, LiveMeter
+from understudy_gateway.live_metering import LiveMeter
+from understudy_gateway.metering import Books, Call, Ending, ExchangeMeter
 from understudy_gateway.routes import Route
 from understudy_gateway.routing import route
 from understudy_gateway.spend import jobs
@@ -122,6 +124,33 @@ def test_a_reader_that_fails_makes_the_cost_unknown_and_nothing_else(monkeypatch
     monkeypatch.setattr(metering, "reader_for", lambda *args, **more: Broken())
     record = Desk().exchange(GENERATE, {"usageMetadata": usage(9, 9)})
     assert (record.known, "reading the usage failed" in caplog.text) == ("unknown", True)
+
+
+@pytest.mark.parametrize("fails", ["finish", "give_up"])
+async def test_what_cannot_be_booked_is_booked_as_unknown_and_stays_charged(monkeypatch, caplog, fails):
+    # OBS-6, S-74
+    class Broken:
+        def feed(self, data: bytes) -> None:
+            pass
+
+        def finish(self) -> None:
+            raise ZeroDivisionError
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(response(json.dumps({"usageMetadata": usage(1000, 100)}).encode()))
+
+    monkeypatch.setattr(metering, "reader_for", lambda *args, **more: Broken())
+    keys = [{"id": "team", "key": KEY, "max_budget": "0.01"}]
+    async with double(script) as up, gateway(up.url, keys=keys) as running:
+        if fails == "give_up":  # the log itself takes nothing: then there is no record, and all else goes on
+            monkeypatch.setattr(running.spend, "add", lambda record: 1 / 0)
+        assert (await asked(running, request(GENERATE))).status == 200
+        while caplog.text.count("could not be booked") < 1 + (fails == "give_up"):  # noqa: ASYNC110 - a log
+            await asyncio.sleep(0.001)
+        assert [(record.known, record.reason) for record in running.spend.records] == (
+            [("unknown", metering.FAILED)] if fails == "finish" else []
+        )
+        assert (await asked(running, request(GENERATE))).reason == "BUDGET_EXCEEDED"  # what was reserved stays charged
 
 
 # --- VEO -------------------------------------------------------------------------------------------------------------
@@ -250,6 +279,18 @@ async def test_a_video_job_through_the_gateway_is_booked_under_its_operation_nam
         (False, 0),
         (False, 0),
     ]
+
+
+def test_a_start_that_comes_behind_its_poll_settles_nothing_anew():
+    desk = Desk()
+    poll(desk, done(1))
+    start(desk)
+    poll(desk, done(1))
+    assert [record.known for record in desk.log.records if record.id == NAME] == ["unknown"]
+    desk.now += timedelta(seconds=1)
+    start(desk)  # a name that is given out again
+    poll(desk, done(1))
+    assert [record.known for record in desk.log.records if record.id == NAME] == ["unknown", "exact"]
 
 
 # --- Live ------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ HEAD = "general_settings: {master_key: sk-0123456789abcdef}\n"
 def load(tmp_path, text):
     path = tmp_path / "config.yaml"
     path.write_text(HEAD + text)
+    path.chmod(0o600)
     return load_config(path, {})
 
 

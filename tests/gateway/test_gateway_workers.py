@@ -72,6 +72,45 @@ async def test_a_video_that_one_worker_started_is_settled_once_by_whichever_sees
     assert (settled["cost"], settled["known"]) == ("2.4", "exact")
 
 
+def alive(parent: psutil.Process) -> set[int]:
+    return {one.pid for one in parent.children() if one.status() != "zombie"}
+
+
+async def test_a_worker_that_cannot_be_started_again_is_tried_again_until_it_can(tmp_path):
+    async with double(answers) as up, process(tmp_path, up.url, "--workers", "2") as running:
+        parent = psutil.Process(running.process.pid)
+        limits = parent.rlimit(psutil.RLIMIT_NOFILE)
+        parent.rlimit(psutil.RLIMIT_NOFILE, (parent.num_fds(), limits[1]))  # no descriptor for its pipes
+        psutil.Process(min(alive(parent))).kill()
+        async with asyncio.timeout(60):
+            while running.said.count("could not be started") < 2:  # noqa: ASYNC110 - a log
+                await asyncio.sleep(0.1)
+            assert (await ask(running.http, request())).status == 200
+            parent.rlimit(psutil.RLIMIT_NOFILE, limits)
+            while len(alive(parent)) < 2:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+        assert await running.ended() == 0
+
+
+async def test_a_hangup_while_a_worker_starts_does_not_end_it_and_is_not_lost(tmp_path):
+    async with double(answers) as up, process(tmp_path, up.url, "--workers", "2") as running:
+        parent = psutil.Process(running.process.pid)
+        before = alive(parent)
+        psutil.Process(min(before)).kill()
+        async with asyncio.timeout(60):
+            while not alive(parent) - before:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            written_config(tmp_path, up.url, keys=[{"id": "team", "key": KEY}, {"id": "new", "key": NEW}])
+            running.process.send_signal(signal.SIGHUP)
+            while running.said.count("the configuration was read anew") < 2:  # noqa: ASYNC110 - a log
+                await asyncio.sleep(0.05)
+            statuses = [(await ask(running.http, request(key=NEW))).status for _ in range(20)]
+        assert statuses == [200] * 20
+        assert running.said.count("started again") == 1
+        assert await running.ended() == 0
+
+
 async def test_workers_end_with_the_one_that_started_them(tmp_path):
     async with double(answers) as up, process(tmp_path, up.url, "--workers", "2") as running:
         workers = psutil.Process(running.process.pid).children()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import signal
 import sqlite3
 import subprocess
 from collections import Counter
@@ -91,6 +92,28 @@ async def test_a_video_is_settled_once_though_its_gateway_was_killed_and_many_po
         "team",
     )
     assert sum(record["kind"] == "exchange" for record in kept(tmp_path)) == 41
+
+
+@pytest.mark.parametrize("round", range(4))
+async def test_a_video_is_settled_once_though_its_start_is_written_after_another_gateway_saw_it_done(tmp_path, round):
+    # The gateway that started it stands still before it writes that; the other one is polled, and even ends meanwhile.
+    poll = request(f"/gemini/v1beta/{NAME}", method="GET", body=None)
+    async with double(veo) as up, process(tmp_path, up.url) as one, process(tmp_path, up.url) as other:
+        assert (await ask(one.http, request(f"{VEO}:predictLongRunning", body=ASKS))).status == 200
+        one.process.send_signal(signal.SIGSTOP)
+        for _ in range(3):
+            assert (await ask(other.http, poll)).status == 200
+        if round % 2:
+            assert await other.ended() == 0
+        else:
+            while len((await asked_admin(other, "/spend/logs"))["records"]) < 3:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+        one.process.send_signal(signal.SIGCONT)
+        for _ in range(3):
+            assert (await ask(one.http, poll)).status == 200
+        assert await one.ended() == 0
+    (settled,) = [record for record in kept(tmp_path) if record["id"] == NAME]
+    assert (settled["cost"], settled["known"], settled["key_id"]) == ("2.4", "exact", "team")
 
 
 async def test_a_store_that_another_process_locks_does_not_stop_traffic_and_is_caught_up_with(tmp_path):

@@ -4,11 +4,12 @@ import json
 import resource
 import sqlite3
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from test_gateway_spend import RECORD, START
 from understudy.errors import ConfigError
 from understudy.usage.operations import VeoRequest
 from understudy_gateway.spend import writing
-from understudy_gateway.spend.jobs import JOB_LIFE, VideoJob
+from understudy_gateway.spend.batch import PATIENCE
+from understudy_gateway.spend.jobs import JOB_LIFE, Done, VideoJob
 from understudy_gateway.spend.log import SpendLog
 from understudy_gateway.spend.queries import Wanted, all_records
 from understudy_gateway.spend.record import SpendRecord
 from understudy_gateway.spend.schema import open_store
-from understudy_gateway.spend.store import SpendStore
+from understudy_gateway.spend.store import SpendStore, StoreJobs
 from understudy_gateway.spend.writing import BatchWriter, Habits, WriteFailed
 
 QUICK = Habits(gather_s=0.0, retry_s=0.01, close_s=0.2)
@@ -40,9 +42,15 @@ def kept(path: Path) -> list[dict]:
     return list(all_records(path, Wanted()))
 
 
-def settled(job: VideoJob | None) -> SpendRecord:
-    cost = None if job is None else Decimal("0.40") * job.request.seconds
-    return changed(RECORD, id=NAME, kind="operation", cost=cost, known="unknown" if job is None else "exact")
+def settled(job: VideoJob, done: Done) -> SpendRecord:
+    cost = Decimal("0.40") * job.request.seconds * done.videos
+    return changed(RECORD, id=NAME, kind="operation", cost=cost, known="exact", ended=done.seen)
+
+
+def seen_done(at: datetime = START, name: str = NAME, videos: int = 1) -> Done:
+    """What a poll saw that was `at` that time."""
+    stranger = changed(RECORD, id=name, kind="operation", cost=None, known="unknown", lines=(), ended=at)
+    return Done(name, videos, {"videos": videos}, None, at, stranger)
 
 
 def no_expiry(job: VideoJob, reason: str) -> SpendRecord:
@@ -183,6 +191,30 @@ def test_what_waits_is_bounded_and_what_comes_beyond_is_counted(monkeypatch):
     assert writer.waiting <= 10
 
 
+def test_a_writer_that_many_wake_at_once_has_one_thread():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            writer = BatchWriter("many", lambda items: None, Habits(gather_s=0.0))
+            ready = threading.Barrier(4)
+
+            def wake(writer=writer, ready=ready) -> None:
+                ready.wait()
+                writer.put(1)
+
+            wakers = [threading.Thread(target=wake) for _ in range(4)]
+            for waker in wakers:
+                waker.start()
+            for waker in wakers:
+                waker.join()
+            running = sum(thread.name == "spend-many" for thread in threading.enumerate())
+            writer.close()
+            assert running == 1
+    finally:
+        sys.setswitchinterval(before)
+
+
 def test_a_batch_that_failed_after_all_was_written_is_not_written_twice(tmp_path):
     books = store(tmp_path / "s.db")
     transact: Callable = books._transact
@@ -288,7 +320,7 @@ def operations(path: Path) -> list[tuple[str, str | None]]:
 
 def begun(path: Path, **changes) -> SpendStore:
     books = store(path)
-    jobs = books.jobs(no_expiry, lambda: START)
+    jobs = books.jobs(settled, no_expiry, lambda: START)
     jobs.started(replace(JOB, **changes))
     assert books.flush(5)
     return books
@@ -300,9 +332,9 @@ def test_a_job_is_settled_once_however_many_processes_see_it_done(tmp_path):
     told = []
     for books in several:
         books.settled = told.append
-        jobs = books.jobs(no_expiry, lambda: START)
+        jobs = books.jobs(settled, no_expiry, lambda: START)
         for _ in range(5):
-            jobs.finished(NAME, settled)
+            jobs.finished(seen_done())
     for books in several:
         books.close()
     assert operations(path) == [("exact", "3.2")]
@@ -315,47 +347,154 @@ def test_a_job_outlives_the_process_that_started_it_and_is_settled_once_over_res
     seen = []
     for _ in range(3):
         books = store(path)
-        books.jobs(no_expiry, lambda: START).finished(NAME, lambda job: seen.append(job) or settled(job))
+        books.jobs(lambda job, done: seen.append(job) or settled(job, done), no_expiry, lambda: START).finished(
+            seen_done()
+        )
         books.close()
     assert operations(path) == [("exact", "2.6")]
     assert seen == [replace(JOB, request=VeoRequest(seconds=Decimal("6.5"), sample_count=2, generate_audio=False))]
 
 
-def test_a_poll_that_comes_before_the_start_is_written_waits_for_it(tmp_path):
+LATER = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("order", ["start, poll", "poll, start", "poll, start, poll", "poll, poll, start"])
+def test_a_video_is_settled_once_whatever_order_start_and_polls_are_written_in(tmp_path, order, is_closed):
+    # COST-9. Two processes, one that started it and one that is polled; each write is on the disk before the next.
     path = tmp_path / "s.db"
-    poller = store(path)
-    poller.jobs(no_expiry, lambda: START).finished(NAME, settled)
-    assert poller.flush(5)
-    assert operations(path) == []
-    begun(path).close()
-    poller.close()
+    told: list[SpendRecord] = []
+
+    def opened() -> tuple[SpendStore, StoreJobs]:
+        books = store(path)
+        books.settled = told.append
+        return books, books.jobs(settled, no_expiry, lambda: START)
+
+    def write(act: Callable[[StoreJobs], None], books: SpendStore, jobs: StoreJobs) -> tuple[SpendStore, StoreJobs]:
+        act(jobs)
+        assert books.flush(5)
+        if not is_closed:
+            return books, jobs
+        books.close()  # the process ends, and another takes its place
+        return opened()
+
+    starter, poller = opened(), opened()
+    for step in order.split(", "):
+        if step == "start":
+            starter = write(lambda jobs: jobs.started(JOB), *starter)
+        else:
+            poller = write(lambda jobs: jobs.finished(seen_done(START + LATER)), *poller)
+    for own in (starter, poller):  # and once more: who started it polls too
+        write(lambda jobs: jobs.finished(seen_done(START + LATER)), *own)[0].close()
     assert operations(path) == [("exact", "3.2")]
+    assert len(told) == 1
+
+
+def test_a_start_that_comes_after_all_patience_settles_nothing_anew(tmp_path):
+    path = tmp_path / "s.db"
+    clock = [START]
+    poller = store(path)
+    poller.jobs(settled, no_expiry, lambda: clock[0]).finished(seen_done(START + LATER))
+    assert poller.flush(5)
+    poller.close()
+    assert operations(path) == []
+    clock[0] += PATIENCE + 2 * LATER
+    starter = store(path)
+    jobs = starter.jobs(settled, no_expiry, lambda: clock[0])
+    jobs.started(replace(JOB, name="models/veo/operations/other"))  # any batch does it
+    assert starter.flush(5)
+    assert operations(path) == [("unknown", None)]
+    jobs.started(JOB)
+    jobs.finished(seen_done(clock[0]))
+    starter.close()
+    assert operations(path) == [("unknown", None)]
+
+
+def test_a_name_that_begins_anew_after_a_stranger_was_seen_is_a_job_of_its_own(tmp_path):
+    path = tmp_path / "s.db"
+    books = store(path)
+    jobs = books.jobs(settled, no_expiry, lambda: START)
+    jobs.finished(seen_done(START - LATER))
+    jobs.started(JOB)
+    jobs.finished(seen_done(START + LATER))
+    books.close()
+    assert operations(path) == [("unknown", None), ("exact", "3.2")]
 
 
 def test_an_operation_that_was_started_elsewhere_is_unknown_once(tmp_path):
     path = tmp_path / "s.db"
-    for _ in range(2):
+    for round in range(3):
         books = store(path)
-        books.jobs(no_expiry, lambda: START).finished(NAME, settled)
+        now = START + round * (PATIENCE + LATER)
+        books.jobs(settled, no_expiry, lambda now=now: now).finished(seen_done(now))
         books.close()
     assert operations(path) == [("unknown", None)]
 
 
+def test_the_record_of_an_operation_without_a_start_is_booked_once(tmp_path):
+    path = tmp_path / "s.db"
+    batch = changed(RECORD, id="batches/b", kind="operation")
+    for _ in range(2):
+        books = store(path)
+        jobs = books.jobs(settled, no_expiry, lambda: START)
+        jobs.once(batch)
+        jobs.once(batch)
+        books.close()
+    assert [record["id"] for record in kept(path)] == ["batches/b"]
+
+
 def test_what_is_no_video_is_not_booked(tmp_path):
-    books = store(tmp_path / "s.db")
-    books.jobs(no_expiry, lambda: START).finished("fileSearchStores/s/operations/x", lambda job: None)
+    path = tmp_path / "s.db"
+    for now in (START, START + PATIENCE + LATER):
+        books = store(path)
+        done = replace(seen_done(name="fileSearchStores/s/operations/x"), stranger=None)
+        books.jobs(settled, no_expiry, lambda now=now: now).finished(done)
+        books.close()
+    assert kept(path) == []
+
+
+def test_a_name_that_is_no_text_loses_neither_its_own_job_nor_what_is_written_with_it(tmp_path):
+    path = tmp_path / "s.db"
+    odd = NAME + "\ud800\x00"
+    books = store(path)
+    jobs = books.jobs(settled, no_expiry, lambda: START)
+    books.add(RECORD)
+    jobs.started(replace(JOB, name=odd, tags=("\udcff",)))
+    jobs.finished(seen_done(name=odd))
+    jobs.finished(seen_done(name="x\ud800"))
+    jobs.once(changed(RECORD, id="b\ud800"))
     books.close()
-    assert kept(tmp_path / "s.db") == []
+    assert books.lost == 0
+    assert [record["id"] for record in kept(path)] == [NAME, "b\\ud800", RECORD.id]
+
+
+def test_one_item_that_cannot_be_written_leaves_all_others(tmp_path, caplog):
+    path = tmp_path / "s.db"
+    books = store(path)
+    jobs = books.jobs(settled, no_expiry, lambda: START)
+    good = [replace(JOB, name=f"{NAME}{number}") for number in range(3)]
+    jobs.started(good[0])
+    jobs.started(replace(JOB, name=NAME + "bad", tags=(object(),)))  # ty: ignore
+    jobs.started(good[1])
+    jobs.once(changed(RECORD, id="bad", status=2**80))
+    books.add(changed(RECORD, status=2**80))
+    books.add(RECORD)
+    jobs.started(good[2])
+    assert books.flush(5)
+    assert [job.name for job in books.open_jobs()] == [job.name for job in good]
+    books.close()
+    assert [record["id"] for record in kept(path)] == [RECORD.id]
+    assert caplog.text.count("could not be made or written") == 3
 
 
 def test_a_name_that_is_given_out_again_is_a_new_job(tmp_path):
     path = tmp_path / "s.db"
     books = store(path)
-    jobs = books.jobs(no_expiry, lambda: START)
+    jobs = books.jobs(settled, no_expiry, lambda: START)
     for _ in range(2):
         jobs.started(JOB)
-        jobs.finished(NAME, settled)
-        jobs.finished(NAME, settled)
+        jobs.finished(seen_done())
+        jobs.finished(seen_done())
     books.close()
     assert operations(path) == [("exact", "3.2")] * 2
 
@@ -365,8 +504,10 @@ def test_a_job_nobody_polled_in_two_days_is_an_estimate_and_a_late_poll_changes_
     begun(path).close()
     books = store(path)
     late = START + JOB_LIFE + timedelta(seconds=1)
-    jobs = books.jobs(lambda job, reason: changed(settled(job), known="estimated", reason=reason), lambda: late)
-    jobs.finished(NAME, settled)
+    jobs = books.jobs(
+        settled, lambda job, reason: changed(settled(job, seen_done()), known="estimated", reason=reason), lambda: late
+    )
+    jobs.finished(seen_done())
     books.close()
     assert operations(path) == [("estimated", "3.2")]
 
@@ -375,10 +516,10 @@ def test_a_record_that_cannot_be_made_does_not_hold_up_the_others(tmp_path, capl
     path = tmp_path / "s.db"
     books = begun(path)
 
-    def fails(job: VideoJob | None) -> SpendRecord:
+    def fails(job: VideoJob, done: Done) -> SpendRecord:
         raise ZeroDivisionError
 
-    books.jobs(no_expiry, lambda: START).finished(NAME, fails)
+    books.jobs(fails, no_expiry, lambda: START).finished(seen_done())
     books.add(changed(RECORD, status="no number"))  # ty: ignore
     books.add(RECORD)
     books.close()
@@ -388,10 +529,10 @@ def test_a_record_that_cannot_be_made_does_not_hold_up_the_others(tmp_path, capl
 
 def test_the_log_has_the_operations_record_in_memory_and_among_the_lines(tmp_path):
     log = SpendLog(tmp_path / "lines", store(tmp_path / "s.db"))
-    jobs = log.jobs(no_expiry, lambda: START)
+    jobs = log.jobs(settled, no_expiry, lambda: START)
     jobs.started(JOB)
     for _ in range(3):
-        jobs.finished(NAME, settled)
+        jobs.finished(seen_done())
     log.close()
     assert [record.id for record in log.records] == [NAME]
     assert [json.loads(line)["id"] for line in (tmp_path / "lines").read_text().splitlines()] == [NAME]

@@ -145,7 +145,15 @@ def test_an_answer_without_framing_ends_with_the_connection_which_is_spent():
     connection = asking()
     assert connection.receive(wire() + b"a") == [head(), b"a"]
     assert connection.receive(b"b") == [b"b"]
-    assert connection.receive_end() == [End()]
+    assert connection.receive_end(is_clean=True) == [End()]
+    assert not connection.is_reusable
+
+
+def test_a_reset_is_no_end_of_an_answer_without_framing():  # STR-4
+    connection = asking()
+    assert connection.receive(wire() + b"a") == [head(), b"a"]
+    assert connection.receive_end(is_clean=False) == [BROKE]
+    assert connection.receive_end(is_clean=True) == []
     assert not connection.is_reusable
 
 
@@ -153,7 +161,7 @@ def test_an_answer_without_framing_ends_with_the_connection_which_is_spent():
 def test_an_end_before_the_answers_end_breaks_it(came):
     connection = asking()
     connection.receive(came)
-    assert connection.receive_end() == [BROKE]
+    assert connection.receive_end(is_clean=True) == [BROKE]
     assert not connection.is_reusable
 
 
@@ -374,7 +382,7 @@ def test_any_split_gives_the_same_answer(pieces, framing, places):
             came = wire(body=body)
     connection = asking()
     events = [event for piece in cut(came, places) for event in connection.receive(piece)]
-    events += connection.receive_end() if framing == "close" else []
+    events += connection.receive_end(is_clean=True) if framing == "close" else []
     given_head, *rest = joined(events)
     assert type(given_head) is ResponseHead
     assert rest == ([body] if body else []) + [End()]
@@ -389,14 +397,14 @@ def test_an_answer_that_is_cut_anywhere_never_ends_well(pieces, is_chunked, end,
     connection = asking()
     events = [event for piece in cut(came[: end % len(came)], places) for event in connection.receive(piece)]
     assert End() not in events
-    assert connection.receive_end() == [BROKE]
+    assert connection.receive_end(is_clean=True) == [BROKE]
     assert body.startswith(b"".join(event for event in events if type(event) is bytes)) or not pieces
 
 
 @given(came=st.lists(st.binary(max_size=60) | st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"\r\n", IN_CHUNKS, SIZED])))
 def test_garbage_gives_events_and_never_an_exception(came):
     connection = asking()
-    events = [event for piece in came for event in connection.receive(piece)] + connection.receive_end()
+    events = [event for piece in came for event in connection.receive(piece)] + connection.receive_end(is_clean=True)
     ends = [event for event in events if type(event) in (End, Broken)]
     assert len(ends) == 1
     assert events[-1] in (*ends,)

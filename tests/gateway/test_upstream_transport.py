@@ -13,10 +13,12 @@ import pytest
 import trustme
 from upstream_double import Double, Seen, Talk, answering, double, response
 
+from understudy_gateway.destinations import Destinations
 from understudy_gateway.refusals import Reason
 from understudy_gateway.routes import Upstream
+from understudy_gateway.upstream.dialling import taking_turns
 from understudy_gateway.upstream.exchanges import RequestHead, UpstreamError, UpstreamSilent
-from understudy_gateway.upstream.transport import HttpUpstream, taking_turns
+from understudy_gateway.upstream.transport import HttpUpstream
 
 pytestmark = pytest.mark.usefixtures("each_loop")
 
@@ -31,8 +33,10 @@ def to(provider: Double | int, method: str = "GET", length: int | None = None, *
 
 
 @asynccontextmanager
-async def upstream(tls: ssl.SSLContext | None = None, **settings: float) -> AsyncIterator[HttpUpstream]:
-    made = HttpUpstream(tls or ssl.create_default_context(), settings.pop("connect_s", WAIT_S), **settings)
+async def upstream(tls: ssl.SSLContext | None = None, **settings: Any) -> AsyncIterator[HttpUpstream]:
+    anywhere = Destinations(("example", "invalid", "test"), is_plain_allowed=True)
+    connect_s = settings.pop("connect_s", WAIT_S)
+    made = HttpUpstream(tls or ssl.create_default_context(), connect_s, destinations=anywhere, **settings)
     try:
         async with asyncio.timeout(3 * WAIT_S):
             yield made
@@ -321,7 +325,7 @@ async def test_a_name_of_which_no_address_answered_is_looked_up_again():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     async with double() as up, upstream() as made:
-        made._names._known["127.0.0.1", up.port] = (float("inf"), ((2, ("127.0.0.1", port)),))
+        made._dialler._names._known["127.0.0.1", up.port] = (float("inf"), ((2, ("127.0.0.1", port)),))
         with pytest.raises(UpstreamError):
             await made.open(to(up))
         assert await answer(made, to(up)) == (200, b"{}")
@@ -482,5 +486,5 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next():
     with deaf:
         async with double() as up, upstream() as made:
             refused, good = (2, deaf.getsockname()), (2, ("127.0.0.1", up.port))
-            made._names._known["two.example", 1] = (float("inf"), (refused, good))
+            made._dialler._names._known["two.example", 1] = (float("inf"), (refused, good))
             assert await answer(made, to(1, host="two.example")) == (200, b"{}")

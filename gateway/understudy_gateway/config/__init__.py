@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Final
 
@@ -9,11 +10,16 @@ from understudy.errors import ConfigError, Problem, did_you_mean
 from understudy.secret import Secret
 
 from ..limits.windows import Period
+from ..model_names import WORD
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
 from .document import MAX_BYTES, Lines, Path, read_document
+from .endpoints import read_endpoints
+from .files import exposed
+from .network import read_network
 from .policies import read_policies
 from .prices import read_prices
+from .reaching import read_reach
 from .reading import Block, Check, Reading, checked
 from .words import (
     GENERAL,
@@ -26,7 +32,6 @@ from .words import (
     OURS,
     TOP,
     TOP_IGNORED,
-    UNENFORCED,
 )
 
 _OURS: Final[Path] = ("understudy_settings",)
@@ -34,6 +39,7 @@ _GENERAL: Final[Path] = ("general_settings",)
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TIMEOUTS: Final = tuple(Timeouts.__dataclass_fields__)
 _LIMITS: Final = tuple(Limits.__dataclass_fields__)
+_MAY_BE_OFF: Final = ("drain_delay_s", "live_ping_s", "live_idle_s")
 
 PRICE_BOOKS: Final = ("frozen", "shipped")
 """Price books that need no file."""
@@ -53,7 +59,8 @@ def load_config(path: FilePath, environ: Mapping[str, str]) -> GatewayConfig:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
     value, lines = read_document(text, str(path))
-    return parse_config(value, environ, str(path), lines, check=_key_file_problem, check_file=_file_problem)
+    config = parse_config(value, environ, str(path), lines, check=_key_file_problem, check_file=_file_problem)
+    return replace(config, notices=(*config.notices, *exposed(path, text, config)))
 
 
 def parse_config(
@@ -101,10 +108,18 @@ def parse_config(
         development=development,
         client_credentials=reading.flag(ours, _OURS, "client_credentials"),
         response_cost_header=reading.flag(ours, _OURS, "response_cost_header"),
+        key_spend_header=reading.flag(ours, _OURS, "key_spend_header"),
+        live_budget_check=reading.flag(ours, _OURS, "live_budget_check"),
+        refuse_without_store=reading.flag(ours, _OURS, "refuse_without_store"),
         live_api_version=_live_version(reading, ours),
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
+        network=read_network(
+            reading, ours, _OURS, (accounts.gemini, accounts.vertex, *(entry.account for entry in accounts.models))
+        ),
         admin_key=_admin_key(reading, ours, development),
+        endpoints=read_endpoints(reading, general),
+        reach=read_reach(reading, ours),
         notices=tuple(reading.notices),
     )
     if reading.problems:
@@ -158,13 +173,10 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
     for word in ("id", "key"):
         if block.get(word) is None:
             reading.problem(path, f"{word} is missing")
-    for word in UNENFORCED:
-        if word in block:
-            reading.notice((*path, word), "is not enforced yet")
     key = GatewayKey(
         name or "",
         secret or Secret(""),
-        models=reading.texts(block, path, "models"),
+        models=_models(reading, block, path),
         tags=reading.texts(block, path, "tags"),
         max_budget=reading.number(block, path, "max_budget"),
         budget_duration=_duration(reading, block, path),
@@ -175,6 +187,15 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
         ),
     )
     return None if name is None or secret is None else key
+
+
+def _models(reading: Reading, block: Block, path: Path) -> tuple[str, ...]:
+    """The models that a key may use; an empty list allows all, as LiteLLM has it."""
+    words = reading.texts(block, path, "models")
+    for word in words:
+        if not WORD.fullmatch(word):
+            reading.problem((*path, "models"), "a name such as gemini-2.5-flash, gemini/* or claude-* is wanted")
+    return words
 
 
 def _duration(reading: Reading, block: Block, path: Path) -> str | None:
@@ -256,7 +277,7 @@ def _timeouts(reading: Reading, general: Block, ours: Block) -> Timeouts:
     if given["first_byte_s"] is None:
         given["first_byte_s"] = reading.number(general, _GENERAL, "pass_through_request_timeout")
     for name, value in given.items():
-        if value == 0:
+        if value == 0 and name not in _MAY_BE_OFF:
             reading.problem((*path, name), "more than 0 seconds are wanted")
     return Timeouts(**{name: float(value) for name, value in given.items() if value is not None})
 

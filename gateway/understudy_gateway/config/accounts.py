@@ -16,6 +16,7 @@ from understudy.secret import Secret
 from ..settings import (
     LOCATION,
     PROJECT,
+    UNIX,
     Account,
     ApiKey,
     ApplicationDefault,
@@ -43,7 +44,11 @@ _KEY_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The types of key files that are supported, and what google-auth cannot do without in each."""
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_ON_SOCKET: Final = re.compile(r"http://unix:(?P<socket>/[!-9;-~]{1,100})(?::(?P<path>/[!->@-~]*)?)?")
+"""An upstream on a Unix socket, as nginx writes it: `http://unix:/path/of/socket:/path`."""
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_ALIAS: Final = re.compile(r"[A-Za-z0-9._@~-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,21 @@ def _models(reading: Reading, top: Block, check: Check) -> tuple[ModelAccount, .
             reading.notice((*place, "model"), "has no effect here: it begins with neither gemini/ nor vertex_ai/")
             continue
         account = _account(reading, block, place, f"model_list[{path[1]}]", provider, check)
-        found.append(ModelAccount(model, account, _rates(reading, block, place)))
+        alias = _alias(reading, entry, path, provider, model)
+        found.append(ModelAccount(model, account, _rates(reading, block, place), alias))
     return tuple(found)
+
+
+def _alias(reading: Reading, entry: Block, path: Path, provider: Provider, model: str) -> str | None:
+    """The name that clients may use instead of the model's; None if it is the same, or could stand in no path."""
+    given = reading.text(entry, path, "model_name")
+    name = given.removeprefix(f"{provider}/") if given is not None else None
+    if name is None or name == model or "*" in name or "*" in model:
+        return None
+    if _ALIAS.fullmatch(name) and _ALIAS.fullmatch(model):
+        return name
+    reading.notice((*path, "model_name"), "cannot be asked for in the place of the model: one of the names is no word")
+    return None
 
 
 def _rates(reading: Reading, block: Block, path: Path) -> Rates:
@@ -257,7 +275,7 @@ def _base(reading: Reading, path: Path, value: str | None) -> Base | None:
     if isinstance(found, str):
         reading.problem(path, found)
         return None
-    if found.scheme == "http" and found.host not in _LOOPBACK:
+    if found.scheme == "http" and found.host not in LOOPBACK and not found.host.startswith(UNIX):
         reading.notice(path, "the provider is reached without TLS: everyone on the way can read the credential")
     if _VERSION_AT_END.search(found.path):
         reading.notice(path, "the version at its end is left out; each path brings its own")
@@ -267,6 +285,8 @@ def _base(reading: Reading, path: Path, value: str | None) -> Base | None:
 def base_of(url: str) -> Base | str:
     """The base that a URL names, or what is wrong with the URL (which is not repeated: it may hold a password)."""
     wanted = "a URL such as https://host or http://host:8900/path is wanted"
+    if (socket := _ON_SOCKET.fullmatch(url)) is not None:
+        return Base("http", UNIX + socket["socket"], 80, (socket["path"] or "").rstrip("/"))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

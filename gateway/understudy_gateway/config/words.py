@@ -13,10 +13,12 @@ TOP_IGNORED: Final = frozenset(
     }
 )
 
-GENERAL: Final = frozenset({"master_key", "litellm_key_header_name", "pass_through_request_timeout"})
+GENERAL: Final = frozenset(
+    {"master_key", "litellm_key_header_name", "pass_through_request_timeout", "pass_through_endpoints"}
+)
 GENERAL_IGNORED: Final = frozenset(
     {
-        *("pass_through_endpoints", "database_url", "database_connection_pool_limit", "database_connection_timeout"),
+        *("database_url", "database_connection_pool_limit", "database_connection_timeout"),
         *("store_model_in_db", "store_prompts_in_spend_logs", "disable_spend_logs", "disable_error_logs", "alerting"),
         *(
             "alerting_threshold",
@@ -170,6 +172,9 @@ OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
         *("vertex_api_key", "vertex_adc", "client_credentials", "cost_policies", "timeouts", "limits", "admin_key"),
+        *("key_spend_header", "live_budget_check", "refuse_without_store"),
+        *("upstream_hosts", "plain_upstream", "allowed_origins", "via", "unbuffered_sse"),
+        *("public_url", "rewrite_urls", "user_project", "complete_live_models"),
     }
 )
 KEY: Final = frozenset(
@@ -178,8 +183,13 @@ KEY: Final = frozenset(
         *("rpm_limit", "tpm_limit", "max_parallel_requests"),
     }
 )
-UNENFORCED: Final = ("models",)
-"""Words of a key whose meaning is fixed and which nothing enforces yet."""
+ENDPOINT: Final = frozenset(
+    {
+        *("path", "target", "headers", "forward_headers", "include_subpath", "methods", "auth", "timeout"),
+        *("cost_per_request", "default_query_params", "merge_query_params", "guardrails"),
+    }
+)
+ENDPOINT_IGNORED: Final = frozenset({"id", "description", "custom_llm_provider", "is_from_config", "cost_tracking"})
 
 KNOWN_KEYS: Final = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-litellm", "change-me", "changeme"})
 """Keys that stand in guides, and so are no secret (AUTH-11)."""

@@ -9,63 +9,86 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 
 from understudy.pricing.cost import ZERO
-from understudy.pricing.exchanges import FREE_METHODS
 
 from ..refusals import Reason, Refusal
 from ..routes import Route
-from ..settings import GatewayConfig, GatewayKey, Provider, Rates
-from ..spend.jobs import JOB_LIFE, Names, VideoJob
+from ..settings import GatewayConfig, GatewayKey, Limits, Provider
+from ..spend.jobs import VideoJob
 from ..spend.queries import Foreign
 from ..spend.record import SpendRecord
 from .budget import Budget, Reserved
-from .windows import LastMinute, Period
+from .gates import Gate, gate_of, is_free, tokens_of
+from .holds import Holds
+from .windows import Period
 
 FIRST_GUESS: Final = Decimal("0.01")
 """What a request of a model is reserved that has not been seen yet, in US dollars."""
 
 _MOST_MODELS: Final = 1000
-_MOST_HOLDS: Final = 10_000
-_READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
-
-_FREE_METHODS: Final = FREE_METHODS & {"countTokens", "computeTokens", "fetchPredictOperation"}
-"""Of what is free by kind, the POSTs that are so whatever their answer: a video's start is paid for later."""
+_AGAIN_S: Final = 5
+"""When to come again where sessions are full or the store is down, in seconds."""
 
 _GUESS_FADES: Final = Decimal("0.9")
 """By how much the guess falls with each cheaper request."""
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
-    """What one exchange or session holds while it runs; given back by `Admission.ended`."""
+    """What one exchange or session holds while it runs; given back by `Admission.ended`.
+
+    `spent` is what the key had spent before it, where that is to be told (OBS-3).
+    """
 
     key_id: str
-    gates: tuple["Gate", ...] = ()
+    gates: tuple[Gate, ...] = ()
     budget: Budget | None = None
     reserved: Reserved | None = None
+    is_live: bool = False
+    spent: Decimal | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to give back."""
-        return not self.gates and self.reserved is None
+        return not self.gates and self.reserved is None and not self.is_live
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the books say that a key has spent, in US dollars, and the place in them up to which that goes."""
+
+    cost: Decimal = ZERO
+    place: int = 0
 
 
 class Admission(Protocol):
-    """Decides who may begin. All but `admit` never refuse; none of them waits."""
+    """Decides who may begin. All but `admit` never refuse; none but `earlier` waits."""
 
     def admit(self, key_id: str, http_method: str, route: Route) -> Lease | Refusal:
         """Let a request in, or say which limit keeps it out."""
+        ...
+
+    def waits_for(self, lease: Lease) -> bool:
+        """Whether a limit waits for what becomes of it; else it may be told later, or never."""
         ...
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """It is over; `record` None: nothing is known of what it cost."""
         ...
 
-    def adopt(self, config: GatewayConfig) -> None:
-        """Other limits from now on; what was counted and spent is kept. Raises ConfigError as the first time."""
+    def used(self, lease: Lease, cost: Decimal) -> bool:
+        """It runs, and has cost so much more; whether its key's budget is used up by that (WS-17)."""
+        ...
+
+    def earlier(self, config: GatewayConfig) -> Mapping[str, Earlier]:
+        """What the books say of the keys whose budgets begin with `config`. Reads them; raises ConfigError."""
+        ...
+
+    def adopt(self, config: GatewayConfig, earlier: Mapping[str, Earlier]) -> None:
+        """Other limits from now on; what was counted and spent is kept."""
         ...
 
     def job_started(self, job: VideoJob, cost: Decimal | None) -> None:
@@ -77,8 +100,8 @@ class Admission(Protocol):
         ...
 
     @property
-    def has_budgets(self) -> bool:
-        """Whether it matters what others spend."""
+    def place(self) -> int | None:
+        """The place in the books behind which it matters what others spend; None: only what they spend from now on."""
         ...
 
     def others_spent(self, records: Iterable[Foreign]) -> None:
@@ -86,61 +109,22 @@ class Admission(Protocol):
         ...
 
 
-class Gate:
-    """The rates of one key or one model."""
-
-    def __init__(self, rates: Rates) -> None:
-        self.rates = rates
-        self._requests = LastMinute()
-        self._tokens = LastMinute()
-        self._running = 0
-
-    def problem(self, now: float) -> Refusal | None:
-        """Which limit is reached; None if one more may begin."""
-        rates = self.rates
-        if rates.parallel is not None and self._running >= rates.parallel:
-            return Refusal(Reason.LIMIT_REACHED, "requests at once", retry_after_s=1)
-        if rates.rpm is not None and (wait := self._requests.wait_s(now, rates.rpm)):
-            return Refusal(Reason.LIMIT_REACHED, "requests per minute", retry_after_s=wait)
-        if rates.tpm is not None and (wait := self._tokens.wait_s(now, rates.tpm)):
-            return Refusal(Reason.LIMIT_REACHED, "tokens per minute", retry_after_s=wait)
-        return None
-
-    def begin(self, now: float) -> None:
-        """One more runs."""
-        self._running += 1
-        self._requests.add(now, 1)
-
-    def end(self, now: float, tokens: int) -> None:
-        """One is over, and has used so many tokens."""
-        self._running -= 1
-        if tokens:
-            self._tokens.add(now, tokens)
-
-
-@dataclass(slots=True)
-class _Hold:
-    """A video under way."""
-
-    budget: Budget
-    reserved: Reserved
-    started: datetime
-
-
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """One key's limits."""
+    """One key's limits. What the books say up to `place` is in the budget."""
 
     gate: Gate | None
     budget: Budget | None
     duration: str | None
+    place: int = 0
 
 
 class LocalAdmission:
     """Limits of the keys in the configuration, kept in this process.
 
-    `spent` gives what a key spent since a time (None: ever), of the store that outlives the process. The time of day
-    is taken once: windows go on by the monotonic clock, whatever happens to the other (R-29).
+    `spent` gives what a key spent since a time (None: ever), of the store that outlives the process; `is_store_down`
+    whether that takes no records. The time of day is taken once: windows go on by the monotonic clock, whatever
+    happens to the other (R-29).
     """
 
     def __init__(
@@ -149,85 +133,134 @@ class LocalAdmission:
         *,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
-        spent: Callable[[str, datetime | None], Decimal] = lambda key_id, since: ZERO,
+        spent: Callable[[str, datetime | None], Earlier] = lambda key_id, since: Earlier(),
+        is_store_down: Callable[[], bool] = lambda: False,
     ) -> None:
         self._monotonic = monotonic
         self._offset = now() - timedelta(seconds=monotonic())
         self._lock = threading.Lock()
         self._guesses: OrderedDict[tuple[Provider, str], Decimal] = OrderedDict()
-        self._holds: OrderedDict[str, _Hold] = OrderedDict()
+        self._holds = Holds()
         self._spent = spent
-        self._settled = Names()
+        self._is_store_down = is_store_down
+        self._sessions: dict[str, int] = {}
+        self._session_count = 0
         self._keys: Mapping[str, _Key] = {}
         self._models: Mapping[tuple[Provider, str], Gate] = {}
-        self.adopt(config)
+        self._limits: Limits = config.limits
+        self._tells_spend = self._wants_store = self._has_budgets = False
+        self.adopt(config, self.earlier(config))
 
-    def adopt(self, config: GatewayConfig) -> None:
-        """Other limits from now on; what was counted and spent is kept where the period of the budget is."""
+    def earlier(self, config: GatewayConfig) -> Mapping[str, Earlier]:
+        """What the store says of the keys that have no budget of that period yet. Raises ConfigError."""
         moment = self._now()
-        fresh = {
+        return {
             key.id: self._spent(key.id, Period(key.budget_duration).start(moment))
             for key in config.keys
-            if key.max_budget is not None and self._kept_budget(key) is None
+            if _counts(config, key) and self._kept(key) is None
         }
+
+    def adopt(self, config: GatewayConfig, earlier: Mapping[str, Earlier]) -> None:
+        """Other limits from now on; what was counted and spent is kept where the period of the budget is."""
+        moment = self._now()
         with self._lock:
-            self._keys = {key.id: self._adopted(key, fresh.get(key.id, ZERO), moment) for key in config.keys}
+            self._keys = {key.id: self._adopted(config, key, earlier, moment) for key in config.keys}
             self._models = {
                 name: gate
                 for entry in config.models
-                if (gate := _gate(self._models.get(name := (entry.account.provider, entry.model)), entry.rates))
+                if (gate := gate_of(self._models.get(name := (entry.account.provider, entry.model)), entry.rates))
             }
+            self._limits = config.limits
+            self._has_budgets = any(key.budget is not None for key in self._keys.values())
+            self._tells_spend, self._wants_store = config.key_spend_header, config.refuse_without_store
 
-    def _kept_budget(self, key: GatewayKey) -> Budget | None:
+    def _kept(self, key: GatewayKey) -> _Key | None:
+        """What is known of the key, if it has a budget of that period."""
         old = self._keys.get(key.id)
-        return old.budget if old is not None and old.duration == key.budget_duration else None
+        return old if old is not None and old.budget is not None and old.duration == key.budget_duration else None
 
-    def _adopted(self, key: GatewayKey, spent: Decimal, moment: datetime) -> _Key:
-        old = self._keys.get(key.id)
-        budget = self._kept_budget(key) if key.max_budget is not None else None
-        if key.max_budget is not None and budget is None:
-            budget = Budget(key.max_budget, Period(key.budget_duration))
-            budget.begin(spent, moment)
-        elif key.max_budget is not None and budget is not None:
-            budget.allow(key.max_budget)
-        return _Key(_gate(old.gate if old else None, key.rates), budget, key.budget_duration)
+    def _adopted(
+        self, config: GatewayConfig, key: GatewayKey, earlier: Mapping[str, Earlier], moment: datetime
+    ) -> _Key:
+        old, kept = self._keys.get(key.id), self._kept(key)
+        gate = gate_of(old.gate if old else None, key.rates)
+        if not _counts(config, key):
+            return _Key(gate, None, key.budget_duration)
+        if kept is not None and kept.budget is not None:
+            kept.budget.allow(key.max_budget)
+            return _Key(gate, kept.budget, key.budget_duration, kept.place)
+        known = earlier.get(key.id, Earlier())
+        budget = Budget(key.max_budget, Period(key.budget_duration))
+        budget.begin(known.cost, moment)
+        return _Key(gate, budget, key.budget_duration, known.place)
 
     def admit(self, key_id: str, http_method: str, route: Route) -> Lease | Refusal:
         """Let a request in, or say which limit keeps it out; checks and reservations are one step."""
+        if self._wants_store and self._is_store_down():
+            return Refusal(Reason.STORE_DOWN, retry_after_s=_AGAIN_S)
         key = self._keys.get(key_id)
         model: tuple[Provider, str] = (route.upstream.kind, route.model or "")
         gates = tuple(gate for gate in (key.gate if key else None, self._models.get(model)) if gate is not None)
-        budget = key.budget if key is not None and not is_free(http_method, route) else None
-        if not gates and budget is None:
+        known = key.budget if key is not None else None
+        if not gates and known is None and not route.is_live:
             return Lease(key_id)
         with self._lock:
             now = self._monotonic()
+            spent = known.spent_at(self._now()) if known is not None and self._tells_spend else None
             problem = next((found for gate in gates if (found := gate.problem(now)) is not None), None)
+            problem = problem or (self._too_many_sessions(key_id) if route.is_live else None)
             if problem is not None:
                 return problem
-            reserved = None
+            reserved, budget = None, None if is_free(http_method, route) else known
             if budget is not None:
                 reserved = budget.reserve(self._guesses.get(model, FIRST_GUESS), self._now())
                 if reserved is None:
                     return Refusal(Reason.BUDGET_EXCEEDED, retry_after_s=budget.resets_s(self._now()))
             for gate in gates:
                 gate.begin(now)
-        return Lease(key_id, gates, budget, reserved)
+            if route.is_live:
+                self._sessions[key_id] = self._sessions.get(key_id, 0) + 1
+                self._session_count += 1
+        return Lease(key_id, gates, budget, reserved, route.is_live, spent)
+
+    def _too_many_sessions(self, key_id: str) -> Refusal | None:
+        if self._sessions.get(key_id, 0) >= self._limits.sessions_per_key:
+            return Refusal(Reason.LIMIT_REACHED, "Live sessions at once", retry_after_s=_AGAIN_S)
+        if self._session_count >= self._limits.sessions:
+            return Refusal(Reason.TOO_MANY_SESSIONS, retry_after_s=_AGAIN_S)
+        return None
+
+    def waits_for(self, lease: Lease) -> bool:
+        """Whether it holds something, or a key has a budget: one may have come to its own while it ran."""
+        return self._has_budgets or not lease.is_empty
 
     def ended(self, lease: Lease, record: SpendRecord | None) -> None:
         """Give back what the lease holds, and charge what was spent; unknown costs what was reserved (S-74)."""
-        if lease.is_empty:
+        if not self.waits_for(lease):
             return
         with self._lock:
             now = self._monotonic()
             for gate in lease.gates:
                 gate.end(now, tokens_of(record))
-            if lease.reserved is None or lease.budget is None:
+            if lease.is_live:
+                self._sessions[lease.key_id] -= 1
+                self._session_count -= 1
+            cost = None if record is None else record.cost
+            if lease.reserved is not None and lease.budget is not None:
+                lease.budget.settle(lease.reserved, cost, self._now())
+            elif record is not None and cost and (key := self._keys.get(lease.key_id)) is not None:
+                if key.budget is not None:  # it has come to the key while this ran
+                    key.budget.charge(cost, record.started, self._now())
                 return
-            cost = lease.reserved.amount if record is None or record.cost is None else record.cost
-            lease.budget.settle(lease.reserved, cost, self._now())
-            if record is not None and record.cost is not None and record.model is not None and record.provider:
-                self._learn((cast("Provider", record.provider), record.model), record.cost)
+            if record is not None and cost is not None and record.model is not None and record.provider:
+                self._learn((cast("Provider", record.provider), record.model), cost)
+
+    def used(self, lease: Lease, cost: Decimal) -> bool:
+        """Charge what a session has cost since the last time; whether that uses the budget up."""
+        if lease.budget is None or lease.reserved is None:
+            return False
+        with self._lock:
+            return lease.budget.use(lease.reserved, cost, self._now())
 
     def job_started(self, job: VideoJob, cost: Decimal | None) -> None:
         """Hold what the video will cost until it is settled."""
@@ -235,34 +268,21 @@ class LocalAdmission:
         if key is None or key.budget is None:
             return
         with self._lock:
-            now = self._now()
-            self._release(job.name, ZERO)
             self._learn((job.provider, job.model), cost or ZERO)
-            self._holds[job.name] = _Hold(key.budget, key.budget.hold(cost or FIRST_GUESS, now), job.started)
-            while self._holds:
-                name, oldest = next(iter(self._holds.items()))
-                if len(self._holds) <= _MOST_HOLDS and now - oldest.started <= JOB_LIFE:
-                    return
-                self._release(name, oldest.reserved.amount)
+            self._holds.begin(job, key.budget, cost or FIRST_GUESS, self._now())
 
     def job_booked(self, record: SpendRecord) -> None:
-        """Charge the video in the place of what was held for it."""
+        """Charge the video in the place of what was held for it, unless it was seen in the store before."""
         key = self._keys.get(record.key_id or "")
-        if key is None or key.budget is None:
-            return
         with self._lock:
-            self._settled.add(record.id)
-            if record.id in self._holds:
-                held = self._holds[record.id].reserved.amount
-                self._release(record.id, held if record.cost is None else record.cost)
-            elif record.cost is not None:
-                now = self._now()
-                key.budget.settle(key.budget.hold(ZERO, now), record.cost, now)
+            self._holds.settle(
+                record.id, record.started, record.cost, key.budget if key is not None else None, self._now()
+            )
 
     @property
-    def has_budgets(self) -> bool:
-        """Whether any key has a budget."""
-        return any(key.budget is not None for key in self._keys.values())
+    def place(self) -> int | None:
+        """The first place up to which a budget has taken the store's records."""
+        return min((key.place for key in self._keys.values() if key.budget is not None), default=None)
 
     def others_spent(self, records: Iterable[Foreign]) -> None:
         """Charge what other processes have spent; their unknown costs they charge themselves."""
@@ -270,16 +290,11 @@ class LocalAdmission:
             now = self._now()
             for record in records:
                 key = self._keys.get(record.key_id or "")
-                if key is None or key.budget is None or (record.is_operation and record.id in self._settled):
-                    continue
+                budget = key.budget if key is not None and record.place > key.place else None
                 if record.is_operation:
-                    self._release(record.id, ZERO)
-                key.budget.charge(record.cost or ZERO, record.started, now)
-
-    def _release(self, name: str, cost: Decimal) -> None:
-        hold = self._holds.pop(name, None)
-        if hold is not None:
-            hold.budget.settle(hold.reserved, cost, self._now())
+                    self._holds.settle(record.id, record.started, record.cost, budget, now)
+                elif budget is not None and record.cost is not None:
+                    budget.charge(record.cost, record.started, now)
 
     def _learn(self, model: tuple[Provider, str], cost: Decimal) -> None:
         if cost > 0:
@@ -291,38 +306,9 @@ class LocalAdmission:
         return self._offset + timedelta(seconds=self._monotonic())
 
 
-def _gate(old: Gate | None, rates: Rates) -> Gate | None:
-    """The gate of these rates; the old one, with what it has counted, if there was one."""
-    if not rates.is_any:
-        return None
-    if old is None:
-        return Gate(rates)
-    old.rates = rates
-    return old
-
-
-def is_free(http_method: str, route: Route) -> bool:
-    """Whether a request costs nothing by its kind: polls, lists, token counts, uploads."""
-    if http_method in _READ_ONLY or route.operation is not None:
-        return not route.is_live
-    path = route.target[len(route.upstream.base_path) :]
-    if path.startswith((b"/upload/", b"/resumable/")):
-        return True
-    return route.method in _FREE_METHODS
-
-
-def tokens_of(record: SpendRecord | None) -> int:
-    """The tokens that a record's usage tells of; 0 where it tells of none."""
-    usage: Mapping[str, Any] = (record.usage if record is not None else None) or {}
-    for names in (("totalTokenCount",), ("total_tokens",), ("input_tokens", "output_tokens"), ("tokens",)):
-        found = [usage[name] for name in names if _is_count(usage.get(name))]
-        if found:
-            return sum(found)
-    return 0
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _counts(config: GatewayConfig, key: GatewayKey) -> bool:
+    """Whether it is counted what the key spends."""
+    return key.max_budget is not None or config.key_spend_header
 
 
 def hold_open_jobs(admission: Admission, jobs: Iterable[VideoJob], cost: Callable[[VideoJob], Decimal | None]) -> None:

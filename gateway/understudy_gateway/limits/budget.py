@@ -23,9 +23,9 @@ class Reserved:
 
 
 class Budget:
-    """What a key may spend in each period, in US dollars. Not safe by itself for several threads."""
+    """What a key may spend in each period, in US dollars; `most` None: any amount. Not safe for several threads."""
 
-    def __init__(self, most: Decimal, period: Period) -> None:
+    def __init__(self, most: Decimal | None, period: Period) -> None:
         self._money = budgets.Budget(most)
         self._period = period
         self._start: datetime | None = None
@@ -41,7 +41,12 @@ class Budget:
         """What is reserved."""
         return self._money.standing.held
 
-    def allow(self, most: Decimal) -> None:
+    def spent_at(self, now: datetime) -> Decimal:
+        """What was spent in the period of `now`."""
+        self._turn(now)
+        return self.spent
+
+    def allow(self, most: Decimal | None) -> None:
         """Another amount from now on; what is spent and reserved stays."""
         self._money.allow(most)
 
@@ -63,13 +68,22 @@ class Budget:
         self._money.hold(reserved.id, amount)
         return reserved
 
-    def settle(self, reserved: Reserved, cost: Decimal, now: datetime) -> None:
-        """Put a cost in the place of a reservation; one of a period that is over is charged to no other."""
+    def settle(self, reserved: Reserved, cost: Decimal | None, now: datetime) -> None:
+        """Put a cost in the place of a reservation; one of a period that is over is charged to no other.
+
+        An unknown cost (None) leaves the reservation charged (S-74). What was charged by `use` is part of the cost.
+        """
         self._turn(now)
         if reserved.period == self._start:
             self._money.settle(reserved.id, cost)
         else:
             self._money.release(reserved.id)
+
+    def use(self, reserved: Reserved, cost: Decimal, now: datetime) -> bool:
+        """Charge a part of the cost of what runs on; whether nothing is left after it (WS-17)."""
+        self._turn(now)
+        standing = self._money.charge(reserved.id, cost)
+        return standing.limit is not None and standing.spent >= standing.limit
 
     def charge(self, cost: Decimal, started: datetime, now: datetime) -> None:
         """Add what was spent without a reservation here, by something that began at `started`."""

@@ -20,12 +20,16 @@ LOOK_EVERY_S: Final = 0.5
 
 
 class Follower:
-    """Looks into the store again and again, from what was there when it was made."""
+    """Looks into the store again and again, from where the budgets' own knowledge ends.
+
+    It looks whether there are budgets or not: one that comes with a new configuration must not find what is old.
+    """
 
     def __init__(self, store: SpendStore, admission: Admission) -> None:
         self._store = store
         self._admission = admission
-        self._place = newest_place(store.path)
+        place = admission.place
+        self._place = newest_place(store.path) if place is None else place
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -41,11 +45,10 @@ class Follower:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            if self._admission.has_budgets:
-                try:
-                    self._admission.others_spent(await asyncio.to_thread(self._look))
-                except ConfigError as error:
-                    _log.warning("what others spent cannot be read: %s", error)
+            try:
+                self._admission.others_spent(await asyncio.to_thread(self._look))
+            except ConfigError as error:
+                _log.warning("what others spent cannot be read: %s", error)
 
     def _look(self) -> list[Foreign]:
         found, self._place = foreign_records(self._store.path, self._store.origin, self._place)

@@ -1,13 +1,14 @@
 """Video jobs whose cost is still open: reserved at the start, settled once, at the first answer that says done.
 
-Two places keep them: this module's memory, and the store, which several processes share and which outlives them.
+Two places keep them: this module's memory, and the store, which several processes share and which outlives them. A
+poll may come to the books before the start that it belongs to: the start then settles the job.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from understudy.usage.operations import VeoRequest
 
@@ -37,8 +38,24 @@ class VideoJob:
     started: datetime
 
 
-Settle = Callable[[VideoJob | None], SpendRecord | None]
-"""The record of an operation that is done, given its job (None: it was not started here); None: it is no video."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An operation that a poll saw done at `seen` (UTC): how many videos are to be paid, and what the answer said.
+
+    `problem` says why the answer could not be read. `stranger` is the record if no start is known; None: it is then no
+    video, and not booked.
+    """
+
+    name: str
+    videos: int
+    usage: Mapping[str, Any]
+    problem: str | None
+    seen: datetime
+    stranger: SpendRecord | None
+
+
+Settle = Callable[[VideoJob, Done], SpendRecord]
+"""The record of a job that is done."""
 
 Expire = Callable[[VideoJob, str], SpendRecord]
 """The record of a job that nobody will see end, and why."""
@@ -51,8 +68,12 @@ class Jobs(Protocol):
         """Note a job. A name that was settled before begins anew: a simulator that was reset gives names out again."""
         ...
 
-    def finished(self, name: str, settle: Settle) -> None:
-        """Settle the operation of this name, if that has not been done."""
+    def finished(self, done: Done) -> None:
+        """Settle the operation, if that has not been done."""
+        ...
+
+    def once(self, record: SpendRecord) -> None:
+        """Book the record of an operation whose start does not matter, unless one of its id was booked."""
         ...
 
     def pending(self) -> int:
@@ -67,12 +88,16 @@ class Jobs(Protocol):
 class MemoryJobs:
     """Jobs in this process alone: they end with it, and are then booked as estimates."""
 
-    def __init__(self, book: Callable[[SpendRecord], None], expire: Expire, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, book: Callable[[SpendRecord], None], settle: Settle, expire: Expire, now: Callable[[], datetime]
+    ) -> None:
         self._book = book
+        self._settle = settle
         self._expire = expire
         self._now = now
         self._open: OrderedDict[str, VideoJob] = OrderedDict()
         self._booked = Names()
+        self._strangers: OrderedDict[str, datetime] = OrderedDict()
 
     def pending(self) -> int:
         """How many are open."""
@@ -80,6 +105,9 @@ class MemoryJobs:
 
     def started(self, job: VideoJob) -> None:
         """Note a job; those before it that are too old or too many are given up."""
+        seen = self._strangers.pop(job.name, None)
+        if seen is not None and job.started <= seen:
+            return  # it was booked as a stranger's before this start was noted
         self._booked.forget(job.name)
         self._open[job.name] = job
         while self._open:
@@ -90,13 +118,25 @@ class MemoryJobs:
             self._booked.add(oldest.name)
             self._book(self._expire(oldest, NEVER_POLLED))
 
-    def finished(self, name: str, settle: Settle) -> None:
+    def finished(self, done: Done) -> None:
         """Settle at once."""
-        if name in self._booked:
+        if done.name in self._booked:
             return
-        record = settle(self._open.pop(name, None))
-        if record is not None:
-            self._booked.add(name)
+        job = self._open.pop(done.name, None)
+        record = done.stranger if job is None else self._settle(job, done)
+        if record is None:
+            return
+        if job is None:
+            self._strangers[done.name] = done.seen
+            if len(self._strangers) > MOST_JOBS:
+                self._strangers.popitem(last=False)
+        self._booked.add(done.name)
+        self._book(record)
+
+    def once(self, record: SpendRecord) -> None:
+        """Book it at once."""
+        if record.id not in self._booked:
+            self._booked.add(record.id)
             self._book(record)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from .jobs import Expire, Jobs, MemoryJobs
+from .jobs import Expire, Jobs, MemoryJobs, Settle
 from .lines import LineFile
 from .record import SpendRecord
 from .store import SpendStore
@@ -51,9 +51,9 @@ class SpendLog:
         if self.store is not None:
             self.store.add(record)
 
-    def jobs(self, expire: Expire, now: Callable[[], datetime]) -> Jobs:
+    def jobs(self, settle: Settle, expire: Expire, now: Callable[[], datetime]) -> Jobs:
         """Where open video jobs are kept: in the store if there is one, else in memory."""
-        return MemoryJobs(self.add, expire, now) if self.store is None else self.store.jobs(expire, now)
+        return MemoryJobs(self.add, settle, expire, now) if self.store is None else self.store.jobs(settle, expire, now)
 
     def flush(self, limit_s: float = 10.0) -> bool:
         """Wait until all that was taken is written or lost; false if that took longer."""

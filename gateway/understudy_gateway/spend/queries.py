@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,10 @@ GROUPS: Final[Mapping[str, str]] = {
 """What sums can be made by, and the expression of each. A record counts under each of its tags; days are UTC."""
 
 MOST_RECORDS: Final = 1000
+_STOP_EVERY: Final = 10_000
+"""Instructions of SQLite's machine between two questions whether to go on."""
+
+_MOST_FOREIGN: Final = 20_000
 FILTERS: Final = ("since", "until", "key_id", "model", "tag")
 
 _COLUMNS: Final = (
@@ -81,15 +85,16 @@ class Sum:
 
 
 def records(
-    path: Path, wanted: Wanted, *, after: int = 0, limit: int = MOST_RECORDS
+    path: Path, wanted: Wanted, *, after: int = 0, limit: int = MOST_RECORDS, stop: Callable[[], bool] | None = None
 ) -> tuple[list[dict[str, Any]], int | None]:
     """At most `limit` records behind the place `after`, in the order they were written, and the place to go on from.
 
-    The place is None at the end. Raises ConfigError if the store cannot be read.
+    The place is None at the end. `stop` is asked now and then whether to give up. Raises ConfigError if the store
+    cannot be read, or it was given up.
     """
     clause, values = wanted.clause()
     text = f"SELECT seq, {', '.join(_COLUMNS)} FROM spend WHERE seq > :after AND {clause} ORDER BY seq LIMIT :limit"  # noqa: S608 - our own words alone; values are bound
-    rows = _rows(path, text, {**values, "after": after, "limit": limit + 1})
+    rows = _rows(path, text, {**values, "after": after, "limit": limit + 1}, stop)
     kept = rows[:limit]
     found = [{name: _value(name, value) for name, value in zip(_COLUMNS, row[1:], strict=True)} for row in kept]
     return found, kept[-1][0] if len(rows) > limit else None
@@ -103,10 +108,10 @@ def all_records(path: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
         yield from page
 
 
-def summary(path: Path, by: str, wanted: Wanted) -> tuple[list[Sum], Sum]:
+def summary(path: Path, by: str, wanted: Wanted, stop: Callable[[], bool] | None = None) -> tuple[list[Sum], Sum]:
     """The sums by a word of GROUPS, in the order of their names, and the sum of all that was wanted.
 
-    Raises ConfigError if the store cannot be read.
+    `stop` and errors as with `records`.
     """
     clause, values = wanted.clause()
     sums = "count(*), sum(known = 'unknown'), sum(known = 'estimated'), exact_sum(cost)"
@@ -114,13 +119,13 @@ def summary(path: Path, by: str, wanted: Wanted) -> tuple[list[Sum], Sum]:
     group = GROUPS[by]
     grouped = f"SELECT {group} AS name, {sums} FROM {source} WHERE {clause} GROUP BY 1 ORDER BY 1"  # noqa: S608 - as above
     whole = f"SELECT NULL, {sums} FROM spend WHERE {clause}"  # noqa: S608 - as above
-    found = [_sum(row) for row in _rows(path, grouped, values)]
-    return found, _sum(_rows(path, whole, values)[0])
+    found = [_sum(row) for row in _rows(path, grouped, values, stop)]
+    return found, _sum(_rows(path, whole, values, stop)[0])
 
 
-def summary_json(path: Path, by: str, wanted: Wanted) -> dict[str, Any]:
+def summary_json(path: Path, by: str, wanted: Wanted, stop: Callable[[], bool] | None = None) -> dict[str, Any]:
     """The same as a JSON object, as `/spend/summary` answers it."""
-    groups, total = summary(path, by, wanted)
+    groups, total = summary(path, by, wanted, stop)
     whole = total.as_json(by)
     del whole[by]
     return {"by": by, "groups": [group.as_json(by) for group in groups], "total": whole}
@@ -128,8 +133,9 @@ def summary_json(path: Path, by: str, wanted: Wanted) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What matters to a budget of a record that another process has written."""
+    """What matters to a budget of a record that another process has written, and the record's place."""
 
+    place: int
     id: str
     is_operation: bool
     key_id: str | None
@@ -142,19 +148,37 @@ def newest_place(path: Path) -> int:
     return _rows(path, "SELECT coalesce(max(seq), 0) FROM spend", {})[0][0]
 
 
+def spent_by(path: Path, key_id: str, since: datetime | None) -> tuple[Decimal, int]:
+    """What a key's records that began since a time (None: all) cost, and the place up to which they were read.
+
+    Raises ConfigError if the store cannot be read.
+    """
+    place = newest_place(path)
+    clause, values = Wanted(since=since, key_id=key_id).clause()
+    text = f"SELECT exact_sum(cost) FROM spend WHERE seq <= :place AND {clause}"  # noqa: S608 - as above
+    return Decimal(_rows(path, text, {**values, "place": place})[0][0] or 0), place
+
+
 def foreign_records(path: Path, origin: str, after: int) -> tuple[list[Foreign], int]:
-    """The records behind a place that the process of that origin has not written, and the place behind all.
+    """The records behind a place that the process of that origin has not written, and the place to go on from.
 
     Operations are among them whoever settled them. Raises ConfigError if the store cannot be read.
     """
-    text = "SELECT seq, uid, id, kind, key_id, cost, started FROM spend WHERE seq > :after ORDER BY seq"
-    found: list[Foreign] = []
-    for seq, uid, id, kind, key_id, cost, started in _rows(path, text, {"after": after}):
-        after = seq
-        if not uid.startswith(f"{origin}-"):
-            amount = None if cost is None else Decimal(cost)
-            found.append(Foreign(id, kind == "operation", key_id, amount, datetime.fromisoformat(started)))
-    return found, after
+    place = min(newest_place(path), after + _MOST_FOREIGN)
+    text = (
+        "SELECT seq, id, kind, key_id, cost, started FROM spend WHERE seq > :after AND seq <= :place "
+        "AND uid NOT GLOB :own ORDER BY seq"
+    )
+    found = [
+        Foreign(
+            *(seq, id, kind == "operation", key_id, None if cost is None else Decimal(cost)),
+            datetime.fromisoformat(started),
+        )
+        for seq, id, kind, key_id, cost, started in _rows(
+            path, text, {"after": after, "place": place, "own": f"{origin}-*"}
+        )
+    ]
+    return found, max(place, after)
 
 
 def pending_jobs(path: Path) -> int:
@@ -166,8 +190,11 @@ def _sum(row: tuple[Any, ...]) -> Sum:
     return Sum(row[0], row[1], row[2] or 0, row[3] or 0, Decimal(row[4] or 0))
 
 
-def _rows(path: Path, text: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _rows(
+    path: Path, text: str, values: Mapping[str, Any], stop: Callable[[], bool] | None = None
+) -> list[tuple[Any, ...]]:
     with closing(open_for_reading(path)) as connection:
+        connection.set_progress_handler(stop, _STOP_EVERY)
         connection.create_aggregate("exact_sum", 1, cast("Any", _ExactSum))
         try:
             return connection.execute(text, values).fetchall()
@@ -198,6 +225,6 @@ def _value(name: str, value: Any) -> Any:
 def _moment(word: str, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the second: a time zone that leads out of all years
         raise ConfigError(f"{word}: a day or a time such as 2026-01-31 or 2026-01-31T12:00:00Z is wanted") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

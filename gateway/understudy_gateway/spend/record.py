@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -58,6 +58,19 @@ class SpendRecord(msgspec.Struct, frozen=True, gc=False):
             "started": rfc3339(self.started),
             "ended": rfc3339(self.ended),
         }
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Self:
+        """The record that `as_json` was made of, its times to the millisecond."""
+        cost = value["cost"]
+        made: dict[str, Any] = {
+            "cost": None if cost is None else Decimal(cost),
+            "tags": tuple(value["tags"]),
+            "lines": tuple(value["lines"]),
+            "started": datetime.fromisoformat(value["started"]),
+            "ended": datetime.fromisoformat(value["ended"]),
+        }
+        return cls(**{**value, **made})
 
 
 def rfc3339(moment: datetime) -> str:

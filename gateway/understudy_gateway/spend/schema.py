@@ -33,7 +33,9 @@ CREATE TABLE job (
   name TEXT PRIMARY KEY, call_id TEXT NOT NULL, job TEXT NOT NULL, started TEXT NOT NULL, settled INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX job_open ON job (started) WHERE settled = 0;
+CREATE INDEX job_seen ON job (started) WHERE settled = 2;
 """
+_NEW_INDEX: Final = "CREATE INDEX IF NOT EXISTS job_seen ON job (started) WHERE settled = 2"
 
 
 def open_store(path: Path) -> sqlite3.Connection:
@@ -52,6 +54,7 @@ def open_store(path: Path) -> sqlite3.Connection:
         # Each commit reaches the disk itself, so that not even a power cut takes a record (R-25).
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute(_NEW_INDEX)  # stores made before there was one
     except sqlite3.Error as error:
         connection.close()
         raise _unusable(path, error) from error

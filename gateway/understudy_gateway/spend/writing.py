@@ -43,11 +43,13 @@ class BatchWriter(Generic[Item]):
     """Hands items to `write` in order, in a thread of its own.
 
     `write` takes a batch, which is empty if the seconds have passed that it gave back the last time (None: none), and
-    raises WriteFailed if nothing of it was written. `name` stands for it in the log.
+    raises WriteFailed if nothing of it was written. `name` stands for it in the log. `lost` counts what was not
+    written; `is_failing`: the last try failed.
     """
 
     def __init__(self, name: str, write: Callable[[list[Item]], float | None], habits: Habits) -> None:
         self.lost = 0
+        self.is_failing = False
         self._name = name
         self._write = write
         self._habits = habits
@@ -80,9 +82,13 @@ class BatchWriter(Generic[Item]):
     def wake(self) -> None:
         """See to it that a batch is written soon, an empty one if nothing waits."""
         self._wake.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=f"spend-{self._name}", daemon=True)
-            self._thread.start()
+        if self._thread is not None:
+            return
+        with self._lock:  # those who find none at the same time must not start two
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name=f"spend-{self._name}", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def flush(self, limit_s: float) -> bool:
         """Wait until all that was put before is written, or lost; false if that took longer than `limit_s`."""
@@ -118,8 +124,11 @@ class BatchWriter(Generic[Item]):
         retry_s, give_up = self._habits.retry_s, None
         while True:
             try:
-                return self._write(batch)
+                again = self._write(batch)
+                self.is_failing = False
+                return again
             except WriteFailed as failure:
+                self.is_failing = True
                 if give_up is None and self._closing.is_set():
                     give_up = time.monotonic() + self._habits.close_s
                 if retry_s is None or (give_up is not None and time.monotonic() >= give_up):

@@ -158,14 +158,17 @@ class Connection:
                 self._is_spent = True
                 return []
 
-    def receive_end(self) -> list[Event]:
-        """What it means that the provider sends no more."""
+    def receive_end(self, *, is_clean: bool) -> list[Event]:
+        """What it means that nothing more comes. `is_clean`: the provider ended its side; else it is lost or reset.
+
+        Only a clean end can be that of an answer which ends with the connection (RFC 9112 8, R-5, R-6).
+        """
         self._is_spent = True
         match self._answer:
-            case _Answer.CLOSE:
+            case _Answer.CLOSE if is_clean:
                 self._answer = _Answer.OVER
                 return [End()]
-            case _Answer.HEAD | _Answer.LENGTH | _Answer.CHUNKED:
+            case _Answer.HEAD | _Answer.LENGTH | _Answer.CHUNKED | _Answer.CLOSE:
                 return self._break(Reason.UPSTREAM_BROKE)
             case _Answer.IDLE | _Answer.OVER | _Answer.BROKEN:
                 return []

@@ -8,42 +8,43 @@ then `release` keeps the connection for the next exchange, or `abort` closes it.
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
-from itertools import chain, zip_longest
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
+from ..destinations import Destinations
 from ..refusals import Reason
 from ..routes import Upstream
+from ..tally import Tally
+from .dialling import Dialler
 from .exchanges import RequestHead, ResponseHead, UpstreamError
 from .pool import Origin, Pool, may_repeat, origin_of
+from .secured import Secured
 from .wire import Wire
 
 POOL_IDLE_S: Final = 30.0
 """How long a connection waits for its next exchange; less than servers usually wait."""
 
-RESOLVED_S: Final = 30.0
-"""How long the addresses of a name are remembered (R-39)."""
-
-_MOST_NAMES: Final = 256
-_GOODBYE_S: Final = 1.0
-"""How long a closing TLS connection waits for the other side's goodbye."""
-
-Address = tuple[int, Any]
-"""Family, and what belongs into `connect` for it."""
-
 
 class HttpUpstream:
     """Where exchanges are opened. To be made on the loop."""
 
-    def __init__(self, tls: ssl.SSLContext, connect_s: float, pool_idle_s: float = POOL_IDLE_S) -> None:
-        """`tls` verifies providers; `connect_s` is for name, TCP and TLS together."""
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        connect_s: float,
+        pool_idle_s: float = POOL_IDLE_S,
+        destinations: Destinations | None = None,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
+        """`tls` verifies providers; `connect_s` is for name, TCP and TLS together; `tally` counts connections."""
+        self._tally = tally or Tally()
         self._loop = asyncio.get_running_loop()
         self._tls = tls
-        self._connect_s = connect_s
         self._pool_idle_s = pool_idle_s
+        self._dialler = Dialler(connect_s, destinations)
         self._pool: Pool[Wire] = Pool()
         self._in_use: set[Wire] = set()
-        self._names = _Names(self._loop)
         self._is_closed = False
 
     async def open(self, request: RequestHead) -> "Exchange":
@@ -53,6 +54,8 @@ class HttpUpstream:
         was_reused = wire is not None
         if wire is None:
             wire = await self._dialled(request.upstream)
+        else:
+            self._tally.reused += 1
         return Exchange(self, request, wire, was_reused=was_reused)
 
     async def close(self) -> None:
@@ -73,6 +76,9 @@ class HttpUpstream:
         if self._is_closed:
             wire.abort()
             raise UpstreamError(Reason.UNREACHABLE, was_sent=False)
+        if not wire.is_open:
+            wire.abort()
+            raise UpstreamError(Reason.UPSTREAM_BROKE, was_sent=False)
         self._in_use.add(wire)
         try:
             wire.begin(request)
@@ -104,49 +110,31 @@ class HttpUpstream:
     async def _dialled(self, upstream: Upstream) -> Wire:
         if self._is_closed:
             raise UpstreamError(Reason.UNREACHABLE, was_sent=False)
+        where = upstream.scheme, upstream.host, upstream.port
         try:
-            async with asyncio.timeout(self._connect_s):
-                addresses = await self._names.addresses(upstream.host, upstream.port)
-                return await self._first_that_answers(upstream, addresses)
-        except TimeoutError:
-            raise UpstreamError(Reason.CONNECT_TIMEOUT, was_sent=False) from None
-        except OSError as error:  # names that are not found, TLS and certificate errors are such too
-            self._names.forget(upstream.host, upstream.port)
-            raise UpstreamError(Reason.UNREACHABLE, was_sent=False) from error
-
-    async def _first_that_answers(self, upstream: Upstream, addresses: Sequence[Address]) -> Wire:
-        """One address after the other; none may take the time of those behind it."""
-        ends = self._loop.time() + self._connect_s
-        for place, address in enumerate(addresses):
-            is_last = place == len(addresses) - 1
-            share = (ends - self._loop.time()) / (len(addresses) - place)
-            try:
-                async with asyncio.timeout(None if is_last else share):
-                    return await self._connected(upstream, address)
-            except OSError:  # TimeoutError is one
-                if is_last:
-                    raise
-        raise OSError("a name without addresses")
-
-    async def _connected(self, upstream: Upstream, address: Address) -> Wire:
-        family, place = address
-        is_tls = upstream.scheme == "https"
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            await self._loop.sock_connect(connection, place)
-        except BaseException:
-            connection.close()
+            wire = await self._dialler.dialled(*where, partial(self._made, upstream))
+            if not wire.is_open:  # it ended before anything was sent on it
+                wire.abort()
+                wire = await self._dialler.dialled(*where, partial(self._made, upstream))
+        except UpstreamError:
+            self._tally.refused += 1
             raise
-        # From here on the socket is the loop's, which closes it if this fails or is cancelled.
-        _, wire = await self._loop.create_connection(
-            lambda: Wire(self._loop, connection, self._forget),
-            sock=connection,
-            ssl=self._tls if is_tls else None,
-            server_hostname=upstream.host if is_tls else None,
-            # Without it a peer that never says goodbye would hold a closing TLS connection for half a minute.
-            ssl_shutdown_timeout=_GOODBYE_S if is_tls else None,
-        )
+        self._tally.opened += 1
+        return wire
+
+    async def _made(self, upstream: Upstream, connection: socket.socket) -> Wire:
+        """A wire over a connected socket, which the loop closes if this fails or is cancelled."""
+        wire = Wire(self._loop, connection, self._forget)
+        if upstream.scheme != "https":
+            await self._loop.create_connection(lambda: wire, sock=connection)
+            return wire
+        secured = Secured(self._loop, self._tls, upstream.host, connection, wire)
+        await self._loop.create_connection(lambda: secured, sock=connection)
+        try:
+            await secured.shaken
+        except BaseException:
+            secured.abort()
+            raise
         return wire
 
 
@@ -205,36 +193,3 @@ class Exchange:
         if not self._is_over:
             self._is_over = True
             self._wire.abort()
-
-
-class _Names:
-    """The addresses of names, remembered for a short while."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._known: dict[tuple[str, int], tuple[float, tuple[Address, ...]]] = {}
-
-    async def addresses(self, host: str, port: int) -> tuple[Address, ...]:
-        """Where a host is, the families taking turns (R-39). Raises OSError if it is nowhere."""
-        known = self._known.get((host, port))
-        if known is not None and self._loop.time() < known[0]:
-            return known[1]
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = taking_turns([(int(family), place) for family, _, _, _, place in found])
-        if len(self._known) >= _MOST_NAMES:
-            self._known.clear()
-        self._known[host, port] = (self._loop.time() + RESOLVED_S, addresses)
-        return addresses
-
-    def forget(self, host: str, port: int) -> None:
-        """Look the name up again next time: none of its addresses answered."""
-        self._known.pop((host, port), None)
-
-
-def taking_turns(addresses: Sequence[Address]) -> tuple[Address, ...]:
-    """The addresses with the families taking turns, the first one's first."""
-    if not addresses:
-        return ()
-    first = [address for address in addresses if address[0] == addresses[0][0]]
-    others = [address for address in addresses if address[0] != addresses[0][0]]
-    return tuple(address for address in chain.from_iterable(zip_longest(first, others)) if address is not None)

@@ -84,15 +84,15 @@ class Wire(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The provider sends no more; the connection is closed by that."""
-        self._ended()
+        self._ended(is_clean=True)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         transport, self._transport = self._transport, None
         if exc is not None and transport is not None and not self._is_waiting:
-            self._read_the_rest(transport)
-        self._ended()
+            self._read_the_rest(transport, exc)
+        self._ended(is_clean=False)
         self._readiness = None
         self._patience.stop()
         self._wake(self._writer)
@@ -107,19 +107,19 @@ class Wire(asyncio.Protocol):
         self._is_full = False
         self._wake(self._writer)
 
-    def _ended(self) -> None:
-        for event in self.machine.receive_end():
+    def _ended(self, *, is_clean: bool) -> None:
+        for event in self.machine.receive_end(is_clean=is_clean):
             if type(event) is End:
                 self._is_over = True
             elif type(event) is Broken:
                 self._failure = event.reason
         self._wake(self._reader)
 
-    def _read_the_rest(self, transport: asyncio.Transport) -> None:
+    def _read_the_rest(self, transport: asyncio.Transport, why: Exception) -> None:
         """Take what came before the connection broke, and was not read.
 
         A provider that answers early and closes makes the next write fail, and the loop's transport then reads no more,
-        with the answer in hand (R-11). It closes the socket only after this. TLS bytes say nothing as they are.
+        with the answer in hand (R-11). It closes the socket only after this. TLS has read the rest itself.
         """
         if transport.get_extra_info("ssl_object") is not None:
             return
@@ -128,6 +128,8 @@ class Wire(asyncio.Protocol):
                 self.data_received(data)
         except OSError:  # nothing more, or the reset itself
             return
+        # A broken pipe is a reset behind the provider's end, any other error one before it.
+        self._ended(is_clean=isinstance(why, BrokenPipeError))
 
     def _wake(self, waiter: asyncio.Future[None] | None) -> None:
         if waiter is not None and not waiter.done():
@@ -142,13 +144,18 @@ class Wire(asyncio.Protocol):
     # -- between exchanges
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection is there and nothing has come on it that an exchange would not expect."""
+        return self._transport is not None and not self._transport.is_closing() and not self.machine.is_spent
+
+    @property
     def is_fresh(self) -> bool:
         """Whether another exchange may begin: the connection is open, and nothing has come on it, its end neither.
 
         What came may still be unread in the kernel. To ask costs a system call, and spares a request on a dead
         connection, or the answer to somebody else's (S-39).
         """
-        if self._transport is None or self._transport.is_closing() or self.machine.is_spent:
+        if not self.is_open:
             return False
         return self._readiness is None or not self._readiness.poll(0)
 

@@ -33,4 +33,5 @@ def own_tls(home: Path, names: Sequence[str]) -> tuple[ssl.SSLContext, Path]:
 
 def certificate_names(host: str, more: Sequence[str] | None) -> list[str]:
     """What the certificate must be good for besides loopback; an address for all interfaces is no name."""
-    return [name for name in (host, *(more or [])) if name not in ("0.0.0.0", "::", "")]  # noqa: S104 - not bound here
+    no_names = ("0.0.0.0", "::", "")  # noqa: S104 - not bound here
+    return [name for name in (host, *(more or [])) if name not in no_names and not name.startswith("unix:")]

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,13 +47,16 @@ def checked(path: Path, settings: Read) -> None:
     print(f"{path}: good ({len(settings.keys)} keys, {len(settings.models)} models)")
 
 
-def reloading(server: Reloadable, path: Path) -> Callable[[], Awaitable[None]]:
-    """What is done at a SIGHUP. A configuration with a mistake is told in the log, and the old one stays (R-38)."""
+def reloading(server: Reloadable, path: Path, environ: Mapping[str, str]) -> Callable[[], Awaitable[None]]:
+    """What is done at a SIGHUP; `environ` stands over the file as it did at the start.
+
+    A configuration with a mistake is told in the log, and the old one stays (R-38).
+    """
     from understudy_gateway.config import load_config
 
     async def reload() -> None:
         try:
-            settings = await asyncio.to_thread(load_config, path, os.environ)
+            settings = await asyncio.to_thread(load_config, path, environ)
             book = await asyncio.to_thread(price_book, settings.price_book, [settings.model_prices])
             await server.reload(settings, book)
         except UnderstudyError as error:

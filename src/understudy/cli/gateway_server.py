@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import UnderstudyError
+from ..errors import ConfigError, UnderstudyError
 
 
 class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +28,12 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     shares_ports: bool = False
     json_line: bool = False
     until_stdin_ends: bool = False
+    root_path: str | None = None
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The process's environment, with what the command line says over it."""
+        return os.environ if self.root_path is None else {**os.environ, "SERVER_ROOT_PATH": self.root_path}
 
 
 def become_gateway(options: GatewayOptions) -> None:
@@ -60,12 +66,14 @@ def run_gateway(options: GatewayOptions) -> None:
     from .workers import metrics_folder, serve_workers
 
     config, ports = Path(options.config), options.ports
-    settings = load_config(config, os.environ)
+    settings = load_config(config, options.environ)
     book = price_book(settings.price_book, [settings.model_prices])
     names = certificate_names(options.host, options.tls_names)
     tls, trust = gateway_tls(names, _path(options.tls_cert), _path(options.tls_key))
     path = store_to_write(options.store, development=settings.development, workers=options.workers)
     kept = None if path is None else SpendStore(path)
+    if options.workers > 1 and options.host.startswith("unix:"):
+        raise ConfigError("--workers: a Unix socket has one process behind it")
     if options.workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
         serve_workers(options.workers, _worker_options(options, path), ports, options.host, options.json_line)
@@ -82,7 +90,7 @@ def run_gateway(options: GatewayOptions) -> None:
         store=kept,
         metrics_folder=metrics_folder(),
     )
-    life = reloading(server, config)
+    life = reloading(server, config, options.environ)
     serve("gateway", server, trust, ports, options.json_line, options.until_stdin_ends, when_hung_up=life)
 
 
@@ -96,6 +104,7 @@ def _worker_options(options: GatewayOptions, store: Path | None) -> list[str]:
         "--store": None if store is None else str(store),
     }
     words = ["--host", options.host, *(word for name in options.tls_names for word in ("--tls-name", name))]
+    words += [] if options.root_path is None else ["--root-path", options.root_path]
     return words + [word for option, file in files.items() if file is not None for word in (option, file)]
 
 

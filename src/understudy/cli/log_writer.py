@@ -3,10 +3,13 @@
 A target that takes nothing (a full pipe) costs lines, not traffic: they are dropped and counted (R-37).
 """
 
+import io
 import logging
+import os
 import threading
 from collections import deque
-from typing import Final, TextIO
+from collections.abc import Callable
+from typing import Final, Protocol, TextIO
 
 GATHER_S: Final = 0.1
 """How long lines are gathered before they are written; a crash by signal may lose as much."""
@@ -16,13 +19,56 @@ _GOODBYE_S: Final = 1.0
 """How long the end of the process waits for a target that takes nothing."""
 
 
-class LogWriter(logging.Handler):
-    """Writes records to a stream in batches. `dropped` counts those for which there was no room."""
+class Target(Protocol):
+    """Where lines go. `write` may block for as long as it likes, and raises OSError or ValueError if it cannot."""
 
-    def __init__(self, stream: TextIO, most_waiting: int = MOST_WAITING) -> None:
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+        ...
+
+    def flush(self) -> object:
+        """Write what was held back."""
+        ...
+
+
+class Descriptor:
+    """A file descriptor as a target, without the lock of Python's streams.
+
+    A thread that is held up in such a stream holds its lock, and the end of the process would wait for that (R-37).
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def write(self, text: str) -> None:
+        """Write a text, however long it takes. Raises OSError."""
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        while data:
+            data = data[os.write(self._number, data) :]
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def target_of(stream: TextIO) -> Target:
+    """The target that a stream stands for: its descriptor, if it has one."""
+    try:
+        return Descriptor(stream.fileno())
+    except (OSError, ValueError, io.UnsupportedOperation):  # one that is in memory, or closed
+        return stream
+
+
+class LogWriter(logging.Handler):
+    """Writes records to a stream in batches. `dropped` counts those for which there was no room.
+
+    `clean`, where it is set, changes what is about to be written: it takes out what must not stand there (S-13).
+    """
+
+    def __init__(self, stream: Target, most_waiting: int = MOST_WAITING) -> None:
         """The thread starts with the first record; `logging` flushes and closes its handlers at the process's end."""
         super().__init__()
         self.dropped: int = 0
+        self.clean: Callable[[str], str] | None = None
         self._said: int = 0
         self._stream = stream
         self._most_waiting = most_waiting
@@ -74,7 +120,8 @@ class LogWriter(logging.Handler):
         if not lines:
             return
         try:
-            self._stream.write("".join(lines))
+            text = "".join(lines)
+            self._stream.write(text if self.clean is None else self.clean(text))
             self._stream.flush()
         except (OSError, ValueError):  # a target that is gone, or closed
             self.dropped += len(lines)

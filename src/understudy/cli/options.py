@@ -93,6 +93,12 @@ CheckConfig = Annotated[
 Workers = Annotated[
     int, typer.Option(min=1, max=64, metavar="N", help="So many processes on the same ports; they share one store.")
 ]
+TlsCert = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A certificate chain (PEM) in place of the local CA's.")
+]
+RootPath = Annotated[
+    str | None, typer.Option(metavar="PATH", help="The prefix below which the gateway itself lies, like /llm.")
+]
 SharesPorts = Annotated[bool, typer.Option("--shares-ports", hidden=True)]
 EnvFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the clients' variables there, as NAME=value lines.")

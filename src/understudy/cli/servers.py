@@ -33,6 +33,7 @@ from .options import (
     LiveTexts,
     QuotaTexts,
     RedirectDownloads,
+    RootPath,
     ScenarioNames,
     Seed,
     SharesPorts,
@@ -40,6 +41,7 @@ from .options import (
     SpendFile,
     StoreFile,
     Strict,
+    TlsCert,
     TlsName,
     TlsPort,
     UntilStdinEnds,
@@ -185,13 +187,12 @@ def gateway(
     admin_port: AdminPort = 4001,
     host: Host = "127.0.0.1",
     tls_name: TlsName = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A certificate chain (PEM) in place of the local CA's.")
-    ] = None,
+    tls_cert: TlsCert = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key (PEM) of --tls-cert.")] = None,
     spend: SpendFile = None,
     store: StoreFile = None,
     workers: Workers = 1,
+    root_path: RootPath = None,
     check_config: CheckConfig = False,
     shares_ports: SharesPorts = False,
     json_line: JsonLine = False,
@@ -205,7 +206,7 @@ def gateway(
 
     \b
     Examples:
-      understudy gateway --config config.yaml
+      understudy gateway --config config.yaml --root-path /llm
       understudy gateway --config config.yaml --spend spend.jsonl --port 0 --tls-port 0 --admin-port 0 --json
       understudy gateway --config config.yaml --check-config
       understudy gateway --config config.yaml --tls-cert chain.pem --tls-key key.pem
@@ -216,27 +217,27 @@ def gateway(
     from .gateway_life import checked
     from .gateway_server import GatewayOptions, become_gateway
 
+    options = GatewayOptions(
+        config=str(config),
+        ports=_ports(port, tls_port, admin_port),
+        host=host,
+        tls_names=tuple(tls_name or ()),
+        tls_cert=_text(tls_cert),
+        tls_key=_text(tls_key),
+        spend=_text(spend),
+        store=store,
+        workers=workers,
+        root_path=root_path,
+        shares_ports=shares_ports,
+        json_line=json_line,
+        until_stdin_ends=until_stdin_ends,
+    )
     if check_config:
-        settings = load_config(config, os.environ)
+        settings = load_config(config, options.environ)
         price_book(settings.price_book, [settings.model_prices])
         checked(config, settings)
         return
-    become_gateway(
-        GatewayOptions(
-            config=str(config),
-            ports=_ports(port, tls_port, admin_port),
-            host=host,
-            tls_names=tuple(tls_name or ()),
-            tls_cert=_text(tls_cert),
-            tls_key=_text(tls_key),
-            spend=_text(spend),
-            store=store,
-            workers=workers,
-            shares_ports=shares_ports,
-            json_line=json_line,
-            until_stdin_ends=until_stdin_ends,
-        )
-    )
+    become_gateway(options)
 
 
 def _text(path: Path | None) -> str | None:

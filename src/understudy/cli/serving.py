@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from ..errors import ConfigError
 from ..processes import Ready
-from .log_writer import LogWriter
+from .log_writer import LogWriter, target_of
 from .signals import ending_signals
 
 _ADDRESS: Final = re.compile(r"\('(?P<host>[^']*)', (?P<port>\d+)")
@@ -103,7 +103,7 @@ def start_logging(name: str) -> None:
     line = f"%(asctime)s {name} %(message)s"
     # What no line shows need not be found out for each (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    writer = LogWriter(sys.stderr)
+    writer = LogWriter(target_of(sys.stderr))
     logging.basicConfig(level=logging.INFO, handlers=[writer], format=line, datefmt="%H:%M:%S")
 
 

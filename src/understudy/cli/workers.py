@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -84,13 +85,15 @@ class _Workers:
         self._environ = {**os.environ, METRICS_FOLDER: folder}
         self._count = count
         self._running: dict[int, asyncio.subprocess.Process] = {}
+        self._ready: set[int] = set()
+        self._hangups = 0
         self._stopped = asyncio.Event()
 
     async def run(self, json_line: bool) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._tell_all, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             first = await asyncio.gather(*(self._started(place) for place in range(self._count)))
             say_ready(Ready(first[0].http, first[0].https, first[0].admin, first[0].ca, os.getpid()), json_line)
@@ -103,7 +106,9 @@ class _Workers:
             await self._end()
 
     async def _started(self, place: int) -> Ready:
-        """Start a worker; what it says once it is ready."""
+        """Start a worker; what it says once it is ready. Raises OSError, ConfigError or TargetError if it is not."""
+        hangups = self._hangups
+        self._ready.discard(place)
         process = await asyncio.create_subprocess_exec(
             *self._command,
             env=self._environ,
@@ -117,12 +122,17 @@ class _Workers:
             async with asyncio.timeout(START_LIMIT_S):
                 line = (await process.stdout.readline()).decode()
         except TimeoutError:
+            process.kill()
             raise TargetError(f"a worker was not ready after {START_LIMIT_S:.0f} s") from None
         if not line:
             status = await process.wait()
             text = f"a worker did not start (exit status {status}); it says above why"
             raise ConfigError(text) if status == ConfigError.exit_status else TargetError(text)
-        return Ready.of_line(line)
+        ready = Ready.of_line(line)
+        self._ready.add(place)
+        if self._hangups != hangups:  # it may have read the configuration before that was changed
+            self._tell(process, signal.SIGHUP)
+        return ready
 
     async def _keep(self, place: int) -> None:
         """Start the worker of a place again whenever it has ended by itself."""
@@ -131,19 +141,26 @@ class _Workers:
             _log.error("a worker ended with status %d and is started again", status)
             try:
                 await self._started(place)
-            except (ConfigError, TargetError) as error:
-                _log.error("%s", error)
+            except (OSError, ConfigError, TargetError) as error:  # no process to be had, or no memory: later, maybe
+                _log.error("a worker could not be started: %s", error)
             await asyncio.sleep(_AGAIN_S)
 
-    def _tell_all(self, number: signal.Signals) -> None:
-        for process in self._running.values():
-            if process.returncode is None:
+    def _hung_up(self) -> None:
+        """Pass a SIGHUP on to those that can take it: it would kill a worker that has not got so far."""
+        self._hangups += 1
+        for place in self._ready:
+            self._tell(self._running[place], signal.SIGHUP)
+
+    def _tell(self, process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):  # it has just ended
                 process.send_signal(number)
 
     async def _end(self) -> None:
         """End all, by force those that do not."""
-        self._tell_all(signal.SIGTERM)
         processes = list(self._running.values())
+        for process in processes:
+            self._tell(process, signal.SIGTERM)
         try:
             async with asyncio.timeout(_END_S):
                 await asyncio.gather(*(process.wait() for process in processes))

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+
+import msgspec
 
 from .predictions import LeanBody
 from .reading import OperationReading, Reading
@@ -105,7 +107,7 @@ class OperationReader:
         problem = None if is_object(response) else "the operation is done and has neither response nor error"
         batch = batch_of(value)
         if batch is not None:
-            return replace(batch, operation=OperationReading(name, is_done=True))
+            return msgspec.structs.replace(batch, operation=OperationReading(name, is_done=True))
         delivered, filtered = _videos(as_object(response))
         operation = OperationReading(name, is_done=True, delivered=delivered, filtered=filtered)
         return Reading(operation=operation, problem=problem)
