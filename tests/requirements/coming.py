@@ -80,10 +80,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "sessions-without-end",
         "S-53",
-        "sessions.py",
-        "if self._sessions.attempts >= self._config.limits.live_sessions:",
-        "if False:",
+        "limits/admission.py",
+        "        if self._session_count >= self._limits.sessions:\n",
+        "        if False:\n",
         f"{_PAGES}test_sessions_over_the_limit_of_the_process_are_a_503",
+    ),
+    mutant(
+        "sessions-of-a-key-without-end",
+        "S-53",
+        "limits/admission.py",
+        "if self._sessions.get(key_id, 0) >= self._limits.sessions_per_key:",
+        "if False:",
+        f"{_SPENT}test_sessions_beyond_the_most_are_refused_and_a_place_that_is_left_is_free",
     ),
     mutant(
         "a-head-without-end",

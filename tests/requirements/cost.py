@@ -114,7 +114,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "the-last-turn-counts-alone",
         "COST-8",
-        "metering.py",
+        "live_metering.py",
         "        session = self._reader.finish()\n",
         "        session = self._reader.finish()\n        session = replace(session, turns=session.turns[-1:])\n",
         "test_gateway_metering::test_a_session_is_the_sum_of_its_turns_and_has_its_line_in_the_log",
@@ -181,7 +181,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "requests-per-minute-do-not-hold",
         "COST-13",
-        "limits/admission.py",
+        "limits/gates.py",
         "if rates.rpm is not None and (",
         "if False and (",
         "test_gateway_limits::test_requests_and_tokens_per_minute",
@@ -189,7 +189,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "nobody-is-told-when",
         "COST-13",
-        "limits/admission.py",
+        "limits/gates.py",
         '"requests per minute", retry_after_s=wait)',
         '"requests per minute")',
         "test_gateway_limits::test_requests_and_tokens_per_minute",

@@ -76,7 +76,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "projects-with-slashes",
         "S-30",
-        "routing.py",
+        "providers.py",
         "if project is not None and not PROJECT.fullmatch(project):",
         "if project is not None and not PROJECT.match(project):",
         "test_gateway_routing::test_a_project_that_is_none_is_refused",

@@ -88,7 +88,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "what-cannot-be-read-is-quoted",
         "ERR-4 S-9 SEC-4",
-        "listeners.py",
+        "heads.py",
         "        answer = refusal_answer(Refusal(reason), new_ids())\n",
         '        answer = web.Response(status=reason.status, text=f"{message} {exc}")\n',
         "test_gateway_app::test_what_cannot_be_read_is_refused_in_our_words_without_echo",

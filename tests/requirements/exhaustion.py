@@ -13,7 +13,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-48", "Requests are never inflated; answers for cost alone, by pieces, within a ratio."),
     must("S-49", "JSON that is deep or huge makes a cost unknown and nothing else."),
     must("S-50", "A message has a limit judged on the heads of its frames, and so have its fragments."),
-    must("S-51", "Compression is not negotiated, so no message grows."),
+    must("S-51", "Compression is agreed end to end or not at all; the reader's copy is inflated within a measure."),
     must("S-52", "At most two buffers wait for who reads slowly; then reading stops, and in the end the wait."),
     held(must("S-53", "Sessions have a limit for each key and each process."), "open", "", "Being built."),
     held(

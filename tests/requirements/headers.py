@@ -187,7 +187,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "a-large-head-is-a-400",
         "HDR-14 S-44 ERR-3",
-        "listeners.py",
+        "heads.py",
         "reason = Reason.HEAD_TOO_LARGE",
         "reason = Reason.BAD_REQUEST",
         "test_gateway_app::test_what_cannot_be_read_is_refused_in_our_words_without_echo",

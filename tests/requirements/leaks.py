@@ -53,7 +53,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "access-tokens-in-the-query-go-up",
         "S-5",
-        "routing.py",
+        "query.py",
         'KEY_PARAMETERS: Final = frozenset({b"key", b"access_token", b"oauth_token"})',
         'KEY_PARAMETERS: Final = frozenset({b"key", b"oauth_token"})',
         "test_gateway_requirements_keys::test_credentials_of_other_kinds_in_the_query_stay_behind",

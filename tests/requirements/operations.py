@@ -42,7 +42,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "the-project-in-the-path-finds-nobody",
         "LRO-2",
-        "routing.py",
+        "choosing.py",
         "project is not None and project != default.project",
         "False",
         "test_gateway_routing::test_a_project_in_the_path_finds_its_account",
@@ -59,9 +59,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "unknown-paths-are-refused",
         "LRO-3",
         "routing.py",
-        "    left = without(query, KEY_PARAMETERS)\n    if provider",
+        "    left = without(query, KEY_PARAMETERS)\n    if config.reach",
         "    left = without(query, KEY_PARAMETERS)\n    if place is None:\n"
-        "        return Refusal(Reason.NO_ROUTE)\n    if provider",
+        "        return Refusal(Reason.NO_ROUTE)\n    if config.reach",
         "test_gateway_requirements_operations::test_a_poll_that_the_provider_does_not_know_brings_back_its_404",
     ),
     mutant(

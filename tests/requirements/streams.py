@@ -115,7 +115,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "metering.py",
         "        self.response_bytes += len(data)\n",
         '        self.response_bytes += len(data)\n        self.__dict__.setdefault("kept", []).append(data)\n',
-        "test_gateway_app::test_a_body_of_64_mib_passes_both_ways_in_less_than_8_mib",
+        "test_gateway_app::test_a_body_of_200_mib_passes_both_ways_in_less_than_8_mib",
     ),
     mutant(
         "a-stream-ends-with-its-sentinel",

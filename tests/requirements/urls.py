@@ -83,7 +83,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "multi-region-eu-is-a-region",
         "URL-8",
-        "routing.py",
+        "providers.py",
         'if location in ("us", "eu"):',
         'if location in ("us",):',
         "test_gateway_routing::test_the_vertex_host_follows_the_location",
@@ -91,7 +91,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "location-is-matched-at-its-start",
         "URL-8 S-30",
-        "routing.py",
+        "providers.py",
         "if location is not None and not LOCATION.fullmatch(location):",
         "if location is not None and not LOCATION.match(location):",
         "test_gateway_routing::test_a_location_that_is_none_is_refused",
