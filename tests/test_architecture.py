@@ -54,6 +54,8 @@ PURE = (
     *(f"understudy_gateway.{name}" for name in ("live_routing", "model_names", "outgoing", "rewriting")),
     *(f"understudy_gateway.{name}" for name in ("setup_message", "upload_urls")),
     *(f"understudy_gateway.{name}" for name in ("inflating", "cors")),
+    *(f"understudy_gateway.{name}" for name in ("features", "attempts", "fallbacks", "mocking", "streams")),
+    *(f"understudy_gateway.guardrails.{name}" for name in ("values", "automaton", "patterns", "texts")),
     *(f"understudy_gateway.upstream.{name}" for name in ("exchanges", "framing", "connection", "pool")),
     *(f"understudy_simulator.{name}" for name in ("playback", "operations", "answers", "cues", "audio")),
     *(f"understudy_simulator.{name}" for name in ("draws", "tampering", "layers", "arms", "scripted", "single_reply")),

@@ -17,10 +17,10 @@ from understudy.errors import ConfigError
 from understudy.pricing.book import PriceBook
 
 from .admin import AdminPort
+from .attendance import Attendance
 from .credentials import Credentials, credentials_for
 from .destinations import destinations_of, hosts_of, is_here
 from .dispatch import HEALTH, Dispatcher, Serving, raw_target
-from .http import HttpPassthrough
 from .journal import Journal
 from .limits.books import admission_of, adopted
 from .listeners import Listen, Listeners
@@ -30,7 +30,6 @@ from .metering import Books, utc_now
 from .metrics import Metrics
 from .operations import Operations
 from .query import split_target
-from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .spend.log import SpendLog
 from .spend.store import SpendStore
@@ -80,7 +79,8 @@ class Gateway:
         self._operations = Operations(self._metrics, self.spend, self._books, self._admission, metrics_folder)
         self._admin = AdminPort(config, store, self._operations.questions, self._operations.routes)
         self._sessions = LiveSessions()
-        self._retired: list[Credentials | HttpUpstream] = []
+        self._attendance = Attendance(config)
+        self._retired: list[Credentials | HttpUpstream | Attendance] = []
 
     @property
     def http_url(self) -> str:
@@ -131,8 +131,13 @@ class Gateway:
             raise ConfigError("understudy_settings.development: cannot be changed while the gateway runs")
         context = upstream_context(config.upstream_ca)
         self._journal.book()  # what is over has the prices of its time
+        attendance = Attendance(config, self._attendance)
+        if attendance.spans is not self._attendance.spans:
+            self._retired.append(self._attendance)
+        self._attendance = attendance
         old, known = self._config, self._credentials
         await adopted(self._admission, self.spend, config)
+        self._journal.book()
         self._books.adopt(book, config.cost_policies)
         self._metrics.book = book
         self._config = config
@@ -164,9 +169,8 @@ class Gateway:
             _log.info("%s", notice)
         return Serving(
             config,
-            HttpPassthrough(config, self._upstream, self._credentials, self._now),
-            LivePassthrough(
-                config,
+            self._attendance.http(self._upstream, self._credentials, self._now),
+            self._attendance.live(
                 self._credentials,
                 self._upstream_tls,
                 self._monotonic,
@@ -213,7 +217,7 @@ class Gateway:
     async def _close(self) -> None:
         self._dispatcher.is_cutting = True
         await self._listeners.close()
-        for one in (*self._retired, *self._credentials.values(), self._upstream):
+        for one in (*self._retired, *self._credentials.values(), self._upstream, self._attendance):
             await one.close()
         self._journal.book()
         self._books.close()

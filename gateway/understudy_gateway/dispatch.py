@@ -186,7 +186,7 @@ class Dispatcher:
             return self._refused(arrival, found, caller)
         lease = self._admission.admit(caller.key_id, request.method, found)
         if isinstance(lease, Refusal):
-            return self._refused(arrival, lease, caller)
+            return self._refused(arrival, lease, caller, found)
         if lease.spent is not None:
             spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
             arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
@@ -233,10 +233,12 @@ class Dispatcher:
             return msgspec.structs.replace(ending, outcome="timeout", reason="the gateway ended")
         return ending
 
-    def _refused(self, arrival: Arrival, refusal: Refusal, caller: Caller | None = None) -> web.StreamResponse:
-        """Answer and log a request that came to no route."""
+    def _refused(
+        self, arrival: Arrival, refusal: Refusal, caller: Caller | None = None, found: Route | None = None
+    ) -> web.StreamResponse:
+        """Answer and log a request that was not let in."""
         key_id = caller.key_id if caller else None
-        self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started)
+        self._journal.refused(arrival.request.method, refusal, key_id, arrival.id, arrival.started, found)
         answer = refusal_answer(refusal, arrival.ids)
         if refusal.reason is Reason.BAD_REQUEST or header_value(arrival.request.raw_headers, b"transfer-encoding"):
             answer.force_close()  # what follows may be no request (S-36, S-18)

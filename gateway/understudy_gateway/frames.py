@@ -26,7 +26,7 @@ from .inflating import Inflater
 MAX_MESSAGE: Final = 16 * 1024 * 1024
 """Most payload bytes of one message over all its fragments, as on the wire (S-50, WS-7)."""
 
-MAX_FRAGMENTS: Final = 65_536
+MAX_FRAGMENTS: Final = 100_000
 """Most fragments of one message (S-50)."""
 
 MAX_CONTROL: Final = 131

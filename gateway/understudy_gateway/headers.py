@@ -119,7 +119,7 @@ def for_upstream(
             case _Fate.DROP:
                 pass
             case _Fate.UNPREFIX:
-                if key_header is not None and lowered.removeprefix(_PASS) == key_header:
+                if key_header is not None and _hyphened(lowered.removeprefix(_PASS)) == _hyphened(key_header):
                     return Refusal(Reason.HEADER_DENIED, lowered.decode("latin-1"))
                 sent.append((name[len(_PASS) :], value))
             case _Fate.DENY:
@@ -219,6 +219,11 @@ def _tokens(headers: RawHeaders) -> Iterator[bytes]:
 def _shows(value: bytes, key: bytes) -> bool:
     """Whether a carrier shows the gateway key itself."""
     return key in value
+
+
+def _hyphened(name: bytes) -> bytes:
+    """A name as servers may read it that make no difference between `_` and `-`."""
+    return name.replace(b"_", b"-")
 
 
 def _safe_name(lowered: bytes) -> str:

@@ -101,11 +101,14 @@ class HttpPassthrough:
             way = self._ways.of(request, route, caller)
             return await self._exchange(request, route, head, meter, ids, progress, way)
         except _Refused as refused:
-            progress.ending = _refused_ending(refused)
-            answer = refusal_answer(refused.refusal, ids)
-            if refused.refusal.reason in _CLOSING:
-                answer.force_close()
-            return answer
+            return self._refusal(refused, ids, progress)
+
+    def _refusal(self, refused: _Refused, ids: RawHeaders, progress: Progress) -> Answer:
+        progress.ending = _refused_ending(refused)
+        answer = refusal_answer(refused.refusal, ids)
+        if refused.refusal.reason in _CLOSING:
+            answer.force_close()
+        return answer
 
     async def _request_head(self, request: web.BaseRequest, route: Route, caller: Caller) -> RequestHead:
         coding = header_value(request.raw_headers, b"transfer-encoding")
@@ -158,8 +161,7 @@ class HttpPassthrough:
             progress.ending = Ending(499, "client_abort")
             if head.has_body:
                 upload = await self._begin_upload(request, exchange, meter)
-            limit_s = route.endpoint.timeout_s if route.endpoint is not None else None
-            answered = await self._answered(exchange, upload, limit_s or self._config.timeouts.first_byte_s)
+            answered = await self._answered(exchange, upload, self._patience(route))
             if answered.status == 401 and (credentials := self._credentials.get(route.credential.id)):
                 credentials.rejected()
             meter.answered(answered.status, answered.headers)
@@ -202,8 +204,11 @@ class HttpPassthrough:
             return False
         return True
 
-    async def _upload(self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter) -> None:
-        left = self._config.limits.request_body_bytes
+    async def _upload(
+        self, request: web.BaseRequest, exchange: Exchange, meter: ExchangeMeter, already: int = 0
+    ) -> None:
+        """Send the body as it comes, `already` bytes of which were sent."""
+        left = self._config.limits.request_body_bytes - already
         while True:
             try:
                 async with asyncio.timeout(self._config.timeouts.request_idle_s):
@@ -221,6 +226,11 @@ class HttpPassthrough:
             if not await self._sent(exchange, data):
                 return
             meter.request_body(data)
+
+    def _patience(self, route: Route) -> float:
+        """How long the head of an answer may take, in seconds."""
+        own = route.endpoint.timeout_s if route.endpoint is not None else None
+        return own or self._config.timeouts.first_byte_s
 
     async def _answered(self, exchange: Exchange, upload: asyncio.Task[None] | None, limit_s: float) -> ResponseHead:
         """The answer's head. The limit for it starts when the body has been sent; the head may come before (R-11)."""

@@ -20,6 +20,7 @@ from .live_metering import LiveMeter
 from .metering import Ending, ExchangeMeter
 from .metrics import Facts, Metrics
 from .refusals import Refusal
+from .routes import Route
 from .spend.record import SpendRecord
 
 _log = logging.getLogger(__name__)
@@ -103,11 +104,14 @@ class Journal:
     ) -> None:
         if record is None:
             return
+        facts = facts_of(meter, seconds, started)
         try:
-            self._metrics.booked(method, record, facts_of(meter, seconds, started))
+            self._metrics.booked(method, record, facts)
+            if meter.trace is not None:
+                meter.trace.ended(record)
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say(LogLine({"method": method}, seconds * 1000, record))
+        self._say(LogLine({"method": method}, seconds * 1000, record, facts))
 
     def _booked(
         self, meter: ExchangeMeter | LiveMeter, ending: Ending, ended: datetime | None = None
@@ -120,8 +124,13 @@ class Journal:
                 _log.exception("an exchange could not be booked")
         return None
 
-    def refused(self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float) -> None:
-        """Count and log a request that came to no route. Strangers get no spend record: they could fill the disk."""
+    def refused(
+        self, method: str, refusal: Refusal, key_id: str | None, id: str, started: float, found: Route | None = None
+    ) -> None:
+        """Count and log a request that was not let in, `found` being the route that it would have taken.
+
+        Strangers get no spend record: they could fill the disk.
+        """
         self._metrics.refused(method, refusal)
         line = {
             "method": method,
@@ -131,6 +140,8 @@ class Journal:
             "outcome": "rejected",
             "reason": refusal.reason.name,
         }
+        if found is not None:
+            line |= {"provider": found.upstream.kind, "route": found.name, "model": found.model}
         self._say(LogLine(line, (self._monotonic() - started) * 1000))
 
     def _say(self, line: "LogLine") -> None:
@@ -145,10 +156,13 @@ class LogLine:
     A client cannot forge or break it (S-67): it is ASCII, so that no letter of a client's can trick a terminal.
     """
 
-    __slots__ = ("_line", "_ms", "_record")
+    __slots__ = ("_facts", "_line", "_ms", "_record")
 
-    def __init__(self, line: dict[str, Any], ms: float, record: SpendRecord | None = None) -> None:
-        """`line` and the milliseconds are said beside what `record` says."""
+    def __init__(
+        self, line: dict[str, Any], ms: float, record: SpendRecord | None = None, facts: Facts | None = None
+    ) -> None:
+        """`line` and the milliseconds are said beside what `record` and `facts` say."""
+        self._facts = facts
         self._line = line
         self._ms = ms
         self._record = record
@@ -157,6 +171,9 @@ class LogLine:
         line = self._line if self._record is None else {**self._line, **_in_brief(self._record)}
         if self._record is not None:
             line["tags"] = self._record.tags
+        if (facts := self._facts) is not None:
+            line["bytes_in"], line["bytes_out"] = facts.request_bytes, facts.response_bytes
+            line["first_byte_ms"] = None if facts.first_byte_s is None else round(facts.first_byte_s * 1000, 1)
         line["ms"] = round(self._ms, 1)
         try:
             data = msgspec.json.encode(line)  # the faster writer

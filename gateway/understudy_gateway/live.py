@@ -14,6 +14,7 @@ from understudy.messages import RawHeaders
 
 from .frames import GOING_AWAY, FrameReader, close_frame
 from .holding import Holding
+from .inflating import Deflate
 from .setup_message import Judge
 from .splice import LiveLimits, LiveOutcome, MeterProtocol, Splice
 from .upgrade import (
@@ -26,6 +27,9 @@ from .upgrade import (
     switching_head,
     without_keys,
 )
+
+SpliceMaker = Callable[[asyncio.Transport, asyncio.Transport, MeterProtocol, LiveLimits, Deflate | None], Splice]
+"""What couples two connections: client, provider, the meter beside them, the limits, their compression."""
 
 
 class Spliced(web.StreamResponse):
@@ -87,11 +91,12 @@ async def relay(
     accepted: Callable[[], None] = lambda: None,
     begun: Callable[[Splice], None] = lambda session: None,
     judge: Judge | None = None,
+    splice: SpliceMaker = Splice,
 ) -> LiveOutcome:
     """Dial, accept the client, relay until the session ends, and say how it ended. The handler then returns `Spliced`.
 
-    `answer_headers` are added to the client's 101; `accepted` is called when that has been written. The client's first
-    message is held until `judge`, if there is one, has seen it. Raises `DialError`
+    `answer_headers` are added to the client's 101; `accepted` is called when that has been written; `splice` couples
+    the two sides. The client's first message is held until `judge`, if there is one, has seen it. Raises `DialError`
     where there is neither a WebSocket nor an answer upstream; like after a refusal nothing has then been written to
     the client. `begun` is given the session, to end it from outside. Cancelling it aborts both connections.
     """
@@ -104,7 +109,7 @@ async def relay(
     if client is None or client.is_closing():
         answer.transport.abort()
         return LiveOutcome(499, "client", GOING_AWAY, "the client left before it was accepted", "client_abort")
-    session = Splice(client, answer.transport, meter, limits or LiveLimits(), answer.deflate)
+    session = splice(client, answer.transport, meter, limits or LiveLimits(), answer.deflate)
     session.client.when_lost = _owner_of(request)
     try:
         tail = _tail_of(request)

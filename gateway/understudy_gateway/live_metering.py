@@ -14,6 +14,7 @@ from understudy.usage.live import LiveReader, Turn
 from .headers import holds_key
 from .metering import FAILED, Books, Call, Ending
 from .spend.record import SpendRecord
+from .tracing import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class LiveMeter:
         self._key = key
         self._use = use
         self._session: Endable | None = None
+        self.call: Final = call
+        self.trace: Trace | None = None
         self._books = books
         self._call = call
         self._provider = call.route.upstream.kind

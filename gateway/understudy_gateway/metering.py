@@ -16,6 +16,7 @@ from understudy.pricing.book import PriceBook
 from understudy.pricing.cost import Cost, unknown
 from understudy.pricing.exchanges import cost_of
 from understudy.pricing.videos import cost_of_videos, reservation
+from understudy.usage.generate import StreamReader
 from understudy.usage.operations import VeoRequest, VeoRequestReader
 from understudy.usage.policies import DOCUMENTED, Policies
 from understudy.usage.readers import reader_for
@@ -27,6 +28,7 @@ from .routes import Route
 from .spend.jobs import Done, Jobs, VideoJob
 from .spend.log import SpendLog
 from .spend.record import Outcome, SpendRecord
+from .tracing import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ _MODEL_JOB: Final = re.compile(r"(?:.*/)?models/[^/]+/operations/")
 
 FAILED: Final = "the gateway failed to find out what it cost"
 """Why a cost is unknown that should not be."""
+
+LOST_START: Final = "the answer to a video's start was lost: whether it was made is not known"
+"""Its start and polls are free, but here no poll will ever tell (R-2, S-74)."""
 
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
@@ -216,6 +221,7 @@ class ExchangeMeter:
         self.asked_at: float | None = None
         self.answered_at: float | None = None
         self.passed_at: float | None = None
+        self.trace: Trace | None = None
         self.request_bytes = self.response_bytes = 0
 
     def request_body(self, data: bytes) -> None:
@@ -273,6 +279,16 @@ class ExchangeMeter:
         """Whether nothing but its own record comes of the exchange, so that the booking may wait a moment."""
         return self._asked is None and self._call.route.operation is None
 
+    def cost_so_far(self) -> Cost | None:
+        """The cost of an event stream as far as its events came; None for an answer of another kind (STR-9)."""
+        if not isinstance(self._answer, StreamReader):
+            return None
+        return self._cost(Ending(self._status, "ok"), self._answer.so_far())
+
+    def rerouted(self, route: Route) -> None:
+        """The request goes another way than it was first sent (ERR-6); to be told before its answer."""
+        self.call = self._call = msgspec.structs.replace(self._call, route=route)
+
     def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
         """Book the exchange as one of which nothing is known: `finish` has failed."""
         return self._books.record(self._call, self._call.route.model, ending, unknown(FAILED), None, ended)
@@ -300,12 +316,14 @@ class ExchangeMeter:
 
     def _cost(self, ending: Ending, reading: Reading) -> Cost:
         route = self._call.route
-        if not ending.was_sent or ending.outcome == "rejected":
+        if not ending.was_sent:
             return Cost()
         if route.endpoint is not None:
             return cost_at_endpoint(route.endpoint, self._status, is_whole=ending.outcome == "ok")
         if self._is_free():
             return Cost()
+        if self._asked is not None and ending.outcome != "ok" and self._status < 300:
+            return unknown(LOST_START)
         return cost_of(
             self._books.book,
             route.upstream.kind,

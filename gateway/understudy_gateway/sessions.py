@@ -19,7 +19,7 @@ from .headers import for_client, for_live_upstream, with_via
 from .http import CredentialsMissing, Progress, credential_of
 from .inflating import offers_of
 from .keys import Caller
-from .live import LiveSessions, Spliced, accept_and_close, fault_of, relay
+from .live import LiveSessions, Spliced, SpliceMaker, accept_and_close, fault_of, relay
 from .live_metering import POLICY, LiveMeter
 from .metering import Ending
 from .outgoing import PAYERS, without_fields
@@ -27,7 +27,7 @@ from .refusals import DOMAIN, Reason, Refusal
 from .routes import Route
 from .settings import ApiKey, GatewayConfig
 from .setup_message import SetupRules, judged_setup, setup_rules
-from .splice import LiveLimits, LiveOutcome
+from .splice import LiveLimits, LiveOutcome, Splice
 from .upgrade import Dial, DialError, HandshakeFault, Refused, subprotocols_of, without_keys
 from .upstream.dialling import Dialler
 
@@ -162,6 +162,7 @@ class LivePassthrough:
                 accepted=accepted,
                 begun=meter.begun,
                 judge=None if rules is None else partial(judged_setup, rules),
+                splice=self._splicing(meter),
             )
         except DialError as error:
             return _refused(Refusal(error.reason), ids, progress)
@@ -173,6 +174,10 @@ class LivePassthrough:
         if outcome.refusal.status == 401 and (credentials := self._credentials.get(route.credential.id)):
             credentials.rejected()
         return _passed_on(outcome.refusal, ids)
+
+    def _splicing(self, meter: LiveMeter) -> SpliceMaker:
+        """What couples a session's two sides."""
+        return Splice
 
     async def _accept_and_close(
         self, request: web.BaseRequest, code: int, reason: str, ids: RawHeaders, progress: Progress

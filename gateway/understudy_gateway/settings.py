@@ -9,6 +9,8 @@ from understudy.pricing.book import Layer
 from understudy.secret import Secret
 from understudy.usage.policies import Policies
 
+from .features import Features
+
 Provider = Literal["gemini", "vertex_ai", "pass_through"]
 """Google's two, and whatever a configured endpoint leads to."""
 
@@ -104,12 +106,14 @@ class ModelAccount:
     """An entry of `model_list`: the account for one model, `model` being the provider's name of it, and its rates.
 
     `alias` is what clients may call the model instead; None if they use the provider's name.
+    `name` is the operator's own (`model_name`), by which other settings speak of it.
     """
 
     model: str
     account: Account
     rates: Rates = Rates()
     alias: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,8 @@ class Endpoint:
 class GatewayKey:
     """One key that clients may show. `id` stands for it in logs and records; without `models` it may use all.
 
-    `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever).
+    `max_budget` is in US dollars, for each period of `budget_duration` (None: for ever). `guardrails` are those that
+    the key's requests are judged by beside the ones for all.
     """
 
     id: str
@@ -149,6 +154,7 @@ class GatewayKey:
     max_budget: Decimal | None = None
     budget_duration: str | None = None
     rates: Rates = Rates()
+    guardrails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +266,8 @@ class GatewayConfig:
     network: Network = field(default_factory=Network)
     notices: tuple[str, ...] = ()
     admin_key: Secret | None = None
+    features: Features = field(default_factory=Features)
+    json_logs: bool = False
     endpoints: tuple[Endpoint, ...] = ()
     reach: Reach = field(default_factory=Reach)
 

@@ -153,16 +153,46 @@ async def test_what_cannot_be_read_is_refused_in_our_words_without_echo(data, st
     assert KEY not in caplog.text
 
 
+def exchange_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged but for what the gateway says of itself at its start."""
+    return [record.getMessage() for record in caplog.records if record.name != "understudy_gateway.app"]
+
+
 async def test_one_line_is_logged_for_each_exchange_and_no_secret_in_it(caplog):
     caplog.set_level(logging.INFO)
     body = json.dumps({"usageMetadata": usage(10, 20), "text": "PROMPT"}).encode()
     async with double(answering(response(body))) as up, gateway(up.url) as running:
         await asked(running, request(f"{GENERATE}?key={KEY}&q=QUERY", body=b"PROMPT", headers={"x": "HEADER"}))
         await recorded(running)
-    (line,) = [json.loads(message) for message in caplog.messages]
+    (line,) = [json.loads(message) for message in exchange_lines(caplog)]
     assert (line["key_id"], line["route"], line["model"], line["status"]) == ("team", "gemini", "gemini-2.5-flash", 200)
     assert (line["cost"], line["known"], line["outcome"]) == ("0.000053", "exact", "ok")
+    # OBS-5: sizes and times beside them
+    assert (line["bytes_in"], line["bytes_out"]) == (6, len(body))
+    assert 0 <= line["first_byte_ms"] <= line["ms"]
     assert not any(word in caplog.text for word in (KEY, UPSTREAM_KEY, "PROMPT", "QUERY", "HEADER"))
+
+
+async def test_failures_carry_model_and_provider_as_well(caplog):
+    # OBS-5: what the provider refused, what never reached it, and what a limit kept back.
+    caplog.set_level(logging.INFO)
+    keys = [{"id": "team", "key": KEY, "rpm_limit": 2}]
+    async with double() as gone:
+        closed = gone.url
+    busy = answering(response(b"{}", status=b"429 No"))
+    async with double(busy) as up, gateway(up.url, keys=keys) as running:
+        await asked(running, request())
+        await running.reload(config_of(closed, keys=keys), running._books.book)
+        await asked(running, request())
+        await asked(running, request())
+        await recorded(running, 2)
+    lines = [line for message in caplog.messages if message.startswith("{") and (line := json.loads(message))]
+    found = [(line["status"], line["outcome"], line["provider"], line["model"], line["route"]) for line in lines]
+    where = ("gemini", "gemini-2.5-flash", "gemini")
+    expected = [(429, "ok", *where), (502, "upstream_abort", *where), (429, "rejected", *where)]
+    assert found == expected
+    assert [line["reason"] for line in lines][1:] == ["The provider cannot be reached.", "LIMIT_REACHED"]
+    assert all("ms" in line for line in lines)
 
 
 async def test_a_line_is_ascii_whatever_is_in_it(caplog):
@@ -171,7 +201,7 @@ async def test_a_line_is_ascii_whatever_is_in_it(caplog):
     async with double() as up, gateway(up.url, keys=keys) as running:
         await asked(running, request())
         await recorded(running)
-    (message,) = caplog.messages
+    (message,) = exchange_lines(caplog)
     assert message.isascii()
     assert json.loads(message)["tags"] == ["caf\u00e9 \u202e\x85"]
 

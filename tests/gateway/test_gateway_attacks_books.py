@@ -390,6 +390,8 @@ async def test_no_client_can_forge_a_line_or_reach_a_terminal(tmp_path):
     # S-67, S-55
     forged = '{"status":200,"key_id":"other"}'
     async with double(answers) as up, process(tmp_path, up.url, keys=KEYS) as running:
+        while "heads are read" not in running.said:  # noqa: ASYNC110 - the last that is said at the start
+            await asyncio.sleep(0.02)
         before = len(running.log.read_bytes().splitlines())
         attacks = [
             request(GENERATE.replace("gemini-2.5-flash", f"m%0a{forged.replace(chr(34), '%22')}%1b[2J")),
@@ -406,7 +408,8 @@ async def test_no_client_can_forge_a_line_or_reach_a_terminal(tmp_path):
     written = running.log.read_bytes()
     assert written.isascii()
     assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", written)
-    lines = written.decode().splitlines()[before:]
+    said = written.decode().splitlines()[before:]
+    lines = [line for line in said if not line.endswith("all exchanges waited")]  # a busy machine
     assert len(lines) == len(attacks)
     for line in lines:
         found = re.fullmatch(r"\d\d:\d\d:\d\d gateway (\{.*\})", line)
@@ -556,8 +559,9 @@ async def test_a_post_that_was_sent_is_never_sent_again(is_first):
             await talk.send(request(target))
             assert (await talk.reply()).status == 502
             assert len(up.requests) == before + 1
-        records = await recorded(running, 2)
-        assert [record.known for record in records[-2:]] == ["unknown", "unknown"] or records[-1].cost == 0
+        records = await recorded(running, 2 if is_first else 3)
+        # It was sent, so nobody knows what it cost; a video has its price only once it is done.
+        assert [record.known for record in records if record.status == 502] == ["unknown", "unknown"]
 
 
 async def test_a_clock_that_is_set_neither_lengthens_a_budget_nor_gives_it_out_twice():
@@ -639,8 +643,10 @@ async def test_a_session_over_its_budget_cannot_go_on_by_not_reading(tmp_path):
 
     async def provider(session):
         try:
+            await session.recv()
             while True:
                 await session.send(turn)
+                await asyncio.sleep(0)
         except ConnectionClosed:
             pass
 

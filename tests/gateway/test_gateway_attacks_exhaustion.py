@@ -17,6 +17,7 @@ from test_upstream_transport import until
 from upstream_double import Seen, Talk, answering, response
 
 from understudy_gateway import headers
+from understudy_gateway.frames import MAX_FRAGMENTS
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 USAGE = b'"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2}'
@@ -139,10 +140,10 @@ async def test_a_message_over_the_limit_in_fragments_ends_the_session(sender):
 
 @pytest.mark.parametrize("sender", ["client", "provider"])
 async def test_fragments_without_end_end_the_session(sender):
-    """S-50, S-47: 65,536 fragments of nothing are enough."""
+    """S-50, S-47: so many fragments of nothing are enough."""
     async with session() as (client, peer, _):
         end, other, masked = (client, peer, True) if sender == "client" else (peer, client, False)
-        end.send(frame(2, b"", masked=masked, fin=False) + frame(0, b"", masked=masked, fin=False) * 65_536)
+        end.send(frame(2, b"", masked=masked, fin=False) + frame(0, b"", masked=masked, fin=False) * MAX_FRAGMENTS)
         assert (await asyncio.wait_for(end.close_frame(), WAIT_S))[0] == 1009
         while (got := await asyncio.wait_for(other.frame(), WAIT_S))[0] != 8:
             assert got[1] == b""

@@ -199,9 +199,9 @@ def test_a_wrong_value_is_named_with_its_place_and_not_repeated(mapping, line):
 
 
 def test_words_of_litellm_that_have_no_effect_pass_with_a_notice():
-    config = parse_config({**GOOD, "router_settings": {"x": 1}, "something_else_entirely": 1}, {})
+    config = parse_config({**GOOD, "callback_settings": {"x": 1}, "something_else_entirely": 1}, {})
     assert config.notices == (
-        "config.yaml: router_settings: has no effect here",
+        "config.yaml: callback_settings: has no effect here",
         "config.yaml: something_else_entirely: has no effect here",
     )
 

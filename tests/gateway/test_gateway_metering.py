@@ -202,6 +202,23 @@ def test_a_poll_that_breaks_off_settles_nothing_and_the_next_one_does():
     assert [record.cost for record in desk.log.records if record.id == NAME] == [Decimal("4.80")]
 
 
+@pytest.mark.parametrize("outcome", ["client_abort", "upstream_abort", "timeout"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_video_whose_start_was_lost_is_unknown(outcome, answered):
+    # R-2, S-74: it may have been made, and no poll will ever tell.
+    desk = Desk()
+    meter = ExchangeMeter(desk.books, desk.call(f"{VEO}:predictLongRunning"))
+    meter.request_body(ASKS)
+    if answered:
+        meter.answered(200, JSON)
+        meter.feed(b'{"name": "mod')
+    record = meter.finish(Ending(200 if answered else 502, outcome))
+    assert (record.cost, record.known, record.reason) == (None, "unknown", metering.LOST_START)
+    meter = ExchangeMeter(desk.books, desk.call(f"{VEO}:predictLongRunning"))
+    meter.answered(429, JSON)
+    assert meter.finish(Ending(429, outcome)).cost == 0
+
+
 def test_a_start_that_was_refused_reserves_nothing():
     desk = Desk()
     desk.exchange(f"{VEO}:predictLongRunning", {"error": {"code": 429}}, asks=ASKS, status=429)

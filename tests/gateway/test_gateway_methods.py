@@ -68,9 +68,7 @@ EXPECT = {"Expect": "100-continue", "x-number": "1"}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "fields", [{"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}], ids=["sized", "chunked"]
-)
+@pytest.mark.parametrize("fields", [{"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}], ids=["size", "chunks"])
 @pytest.mark.parametrize("expect", ["100-continue", "100-Continue"])
 async def test_the_body_is_called_for_once_the_key_is_accepted_and_arrives_once(fields, expect):
     """HDR-12: the gateway's own 100, before any answer; the field does not go up."""

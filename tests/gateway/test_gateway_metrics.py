@@ -305,7 +305,7 @@ async def test_what_the_log_and_the_disk_did_not_take_is_counted(tmp_path):
 async def test_an_event_loop_that_is_held_up_is_measured_and_said_once_a_minute(caplog):
     #
     metrics = Metrics(BOOK)
-    lag = LoopLag(metrics.lag)
+    lag = LoopLag(metrics.lag, late_s=0.1)
     lag.start()
     for _ in range(2):
         await asyncio.sleep(LOOK_EVERY_S / 2)

@@ -121,10 +121,10 @@ async def test_a_mistake_leaves_the_old_configuration_and_is_told_with_its_line(
 def test_a_configuration_is_checked_without_a_server(tmp_path):
     document = {"general_settings": {"master_key": MASTER}, "understudy_settings": {"keys": []}, "litellm_settings": {}}
     config = tmp_path / "config.yaml"
-    config.write_text(json.dumps({**document, "router_settings": {}}))
+    config.write_text(json.dumps({**document, "callback_settings": {}}))
     told = understudy("gateway", "--config", str(config), "--check-config", home=tmp_path)
     assert (told.returncode, told.stderr) == (0, "")
-    assert "router_settings: has no effect here" in told.stdout
+    assert "callback_settings: has no effect here" in told.stdout
     assert told.stdout.splitlines()[-1] == f"{config}: good (1 keys, 0 models)"
     assert [file.name for file in tmp_path.iterdir()] == ["config.yaml"]
     config.write_text(json.dumps({**document, "understudy_settings": {"kyes": []}}))

@@ -139,6 +139,7 @@ def test_a_port_of_the_gateway_in_use_is_one_line_too(tmp_path: Path) -> None:
 
 def test_an_address_of_another_machine_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("general_settings: {master_key: sk-a-long-enough-test-key-0123456789}\n")
+    (tmp_path / "config.yaml").chmod(0o600)
     done = understudy("gateway", "--config", "config.yaml", "--host", "192.0.2.1", *ANY_PORTS, home=tmp_path)
     assert done.returncode == 2
     assert "is not an address of this machine" in done.stderr and done.stderr.count("\n") == 1

@@ -13,9 +13,12 @@ from ..limits.windows import Period
 from ..model_names import WORD
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
 from .accounts import key_text_problem, read_accounts
+from .callbacks import read_callbacks
 from .document import MAX_BYTES, Lines, Path, read_document
 from .endpoints import read_endpoints
+from .features import read_features
 from .files import exposed
+from .guardrails import key_guardrails, notice_idle
 from .network import read_network
 from .policies import read_policies
 from .prices import read_prices
@@ -95,8 +98,11 @@ def parse_config(
         _FIELD_NAME,
         "the name of a header such as X-Litellm-Key is wanted",
     )
+    keys = _keys(reading, top, general, ours, development)
+    features = read_features(reading, top, litellm, ours, accounts.models)
+    notice_idle(reading, features.guardrails, keys)
     config = GatewayConfig(
-        keys=_keys(reading, general, ours, development),
+        keys=keys,
         gemini=accounts.gemini,
         vertex=accounts.vertex,
         models=accounts.models,
@@ -120,6 +126,8 @@ def parse_config(
         admin_key=_admin_key(reading, ours, development),
         endpoints=read_endpoints(reading, general),
         reach=read_reach(reading, ours),
+        features=features,
+        json_logs=read_callbacks(reading, litellm),
         notices=tuple(reading.notices),
     )
     if reading.problems:
@@ -132,7 +140,7 @@ def _in_order(reading: Reading) -> list[Problem]:
     return sorted(reading.problems, key=lambda problem: (problem.line is None, problem.line or 0))
 
 
-def _keys(reading: Reading, general: Block, ours: Block, development: bool) -> tuple[GatewayKey, ...]:
+def _keys(reading: Reading, top: Block, general: Block, ours: Block, development: bool) -> tuple[GatewayKey, ...]:
     found: list[tuple[Path | str, GatewayKey]] = []
     master: Secret | None = None
     place: Path | str = (*_GENERAL, "master_key")
@@ -143,7 +151,7 @@ def _keys(reading: Reading, general: Block, ours: Block, development: bool) -> t
     if master is not None:
         found.append((place, GatewayKey(MASTER_KEY_ID, master)))
     for path, item in reading.items(ours.get("keys"), (*_OURS, "keys")):
-        key = _key(reading, reading.block(item, path), path)
+        key = _key(reading, reading.block(item, path), path, top)
         if key is not None:
             found.append(((*path, "key"), key))
     if not development:
@@ -167,7 +175,7 @@ def _admin_key(reading: Reading, ours: Block, development: bool) -> Secret | Non
     return key
 
 
-def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
+def _key(reading: Reading, block: Block, path: Path, top: Block) -> GatewayKey | None:
     reading.strict_words(block, path, KEY)
     name, secret = reading.text(block, path, "id"), reading.secret(block, path, "key")
     for word in ("id", "key"):
@@ -185,6 +193,7 @@ def _key(reading: Reading, block: Block, path: Path) -> GatewayKey | None:
             reading.whole(block, path, "tpm_limit"),
             reading.whole(block, path, "max_parallel_requests"),
         ),
+        guardrails=key_guardrails(reading, block, path, top),
     )
     return None if name is None or secret is None else key
 

@@ -127,7 +127,7 @@ def _models(reading: Reading, top: Block, check: Check) -> tuple[ModelAccount, .
             continue
         account = _account(reading, block, place, f"model_list[{path[1]}]", provider, check)
         alias = _alias(reading, entry, path, provider, model)
-        found.append(ModelAccount(model, account, _rates(reading, block, place), alias))
+        found.append(ModelAccount(model, account, _rates(reading, block, place), alias, _label(reading, entry, path)))
     return tuple(found)
 
 
@@ -141,6 +141,10 @@ def _alias(reading: Reading, entry: Block, path: Path, provider: Provider, model
         return name
     reading.notice((*path, "model_name"), "cannot be asked for in the place of the model: one of the names is no word")
     return None
+
+
+def _label(reading: Reading, entry: Block, path: Path) -> str:
+    return reading.text(entry, path, "model_name") or ""
 
 
 def _rates(reading: Reading, block: Block, path: Path) -> Rates:

@@ -3,11 +3,14 @@
 from typing import Final
 
 TOP: Final = frozenset(
-    {"model_list", "general_settings", "litellm_settings", "default_vertex_config", "understudy_settings"}
+    {
+        *("model_list", "general_settings", "litellm_settings", "default_vertex_config", "understudy_settings"),
+        *("router_settings", "guardrails"),
+    }
 )
 TOP_IGNORED: Final = frozenset(
     {
-        *("router_settings", "environment_variables", "callback_settings", "guardrails", "include", "mcp_servers"),
+        *("environment_variables", "callback_settings", "include", "mcp_servers"),
         *("credential_list", "vector_store_registry", "files_settings", "finetune_settings", "assistant_settings"),
         *("cache_params", "prompts", "search_tools", "tools", "policies"),
     }
@@ -71,29 +74,24 @@ GENERAL_IGNORED: Final = frozenset(
     }
 )
 
-LITELLM: Final = frozenset({"default_vertex_config"})
+LITELLM: Final = frozenset(
+    {
+        *("default_vertex_config", "num_retries", "fallbacks", "default_fallbacks", "include_cost_in_streaming_usage"),
+        *("success_callback", "failure_callback", "callbacks", "json_logs"),
+    }
+)
 LITELLM_IGNORED: Final = frozenset(
     {
-        *(
-            "include_cost_in_streaming_usage",
-            "success_callback",
-            "failure_callback",
-            "callbacks",
-            "json_logs",
-            "set_verbose",
-        ),
+        "set_verbose",
         *(
             "drop_params",
-            "num_retries",
             "request_timeout",
             "cache",
             "cache_params",
-            "fallbacks",
             "context_window_fallbacks",
         ),
         *(
             "content_policy_fallbacks",
-            "default_fallbacks",
             "allowed_fails",
             "cooldown_time",
             "max_budget",
@@ -175,12 +173,13 @@ OURS: Final = frozenset(
         *("key_spend_header", "live_budget_check", "refuse_without_store"),
         *("upstream_hosts", "plain_upstream", "allowed_origins", "via", "unbuffered_sse"),
         *("public_url", "rewrite_urls", "user_project", "complete_live_models"),
+        *("retries", "stream_error_event", "sse_ping_s", "mock_testing", "trace_file"),
     }
 )
 KEY: Final = frozenset(
     {
         *("id", "key", "models", "tags", "max_budget", "budget_duration"),
-        *("rpm_limit", "tpm_limit", "max_parallel_requests"),
+        *("rpm_limit", "tpm_limit", "max_parallel_requests", "guardrails"),
     }
 )
 ENDPOINT: Final = frozenset(

@@ -61,12 +61,12 @@ class SpendRecord(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> Self:
-        """The record that `as_json` was made of, its times to the millisecond."""
+        """The record that `as_json` was made of, without the items of its cost, its times to the millisecond."""
         cost = value["cost"]
         made: dict[str, Any] = {
             "cost": None if cost is None else Decimal(cost),
             "tags": tuple(value["tags"]),
-            "lines": tuple(value["lines"]),
+            "lines": (),
             "started": datetime.fromisoformat(value["started"]),
             "ended": datetime.fromisoformat(value["ended"]),
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import ConfigError, UnderstudyError
+from ..errors import UnderstudyError
 
 
 class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,11 +72,11 @@ def run_gateway(options: GatewayOptions) -> None:
     tls, trust = gateway_tls(names, _path(options.tls_cert), _path(options.tls_key))
     path = store_to_write(options.store, development=settings.development, workers=options.workers)
     kept = None if path is None else SpendStore(path)
-    if options.workers > 1 and options.host.startswith("unix:"):
-        raise ConfigError("--workers: a Unix socket has one process behind it")
     if options.workers > 1 and kept is not None:
         kept.close()  # it is well; each worker opens it for itself
-        serve_workers(options.workers, _worker_options(options, path), ports, options.host, options.json_line)
+        told = _worker_options(options, path)
+        in_json = settings.json_logs
+        serve_workers(options.workers, told, ports, options.host, options.json_line, json_logs=in_json)
         return
     listen = Listen(
         options.host, ports["--port"], ports["--tls-port"], ports["--admin-port"], is_shared=options.shares_ports
@@ -91,7 +91,16 @@ def run_gateway(options: GatewayOptions) -> None:
         metrics_folder=metrics_folder(),
     )
     life = reloading(server, config, options.environ)
-    serve("gateway", server, trust, ports, options.json_line, options.until_stdin_ends, when_hung_up=life)
+    serve(
+        "gateway",
+        server,
+        trust,
+        ports,
+        options.json_line,
+        options.until_stdin_ends,
+        when_hung_up=life,
+        json_logs=settings.json_logs,
+    )
 
 
 def _worker_options(options: GatewayOptions, store: Path | None) -> list[str]:

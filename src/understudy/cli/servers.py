@@ -200,9 +200,8 @@ def gateway(
 ) -> None:
     """Run the reference passthrough gateway.
 
-    It changes credentials and no byte of a body, and counts what each exchange costs. The records
-    stand in a store that `understudy spend` reads; in development mode there is none unless named.
-    SIGHUP reads the configuration anew; what runs goes on.
+    It changes credentials and no byte of a body, and counts what each exchange costs. The records stand in a store that
+    `understudy spend` reads; in development mode there is none unless named. SIGHUP reads the configuration anew.
 
     \b
     Examples:

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from ..errors import ConfigError
 from ..processes import Ready
+from .json_lines import JsonLines
 from .log_writer import LogWriter, target_of
 from .signals import ending_signals
 
@@ -56,6 +57,8 @@ def serve(
     until_stdin_ends: bool,
     when_ready: Callable[[Running], None] = lambda listening: None,
     when_hung_up: Callable[[], Awaitable[None]] | None = None,
+    *,
+    json_logs: bool = False,
 ) -> None:
     """Run `server` until it is told to end.
 
@@ -64,7 +67,7 @@ def serve(
     `when_hung_up` at each SIGHUP; without it a SIGHUP ends the server.
     Raises ConfigError if it cannot listen.
     """
-    start_logging(name)
+    start_logging(name, json_logs=json_logs)
 
     async def run() -> None:
         stopped = asyncio.Event()
@@ -98,13 +101,14 @@ def _calm_the_collector() -> None:
     gc.set_threshold(100_000, 50, 50)
 
 
-def start_logging(name: str) -> None:
+def start_logging(name: str, *, json_logs: bool = False) -> None:
     """One line per exchange, on standard error; several servers may share a terminal, so each line says whose it is."""
     line = f"%(asctime)s {name} %(message)s"
     # What no line shows need not be found out for each (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     writer = LogWriter(target_of(sys.stderr))
-    logging.basicConfig(level=logging.INFO, handlers=[writer], format=line, datefmt="%H:%M:%S")
+    writer.setFormatter(JsonLines(name) if json_logs else logging.Formatter(line, datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[writer])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -50,13 +50,17 @@ def held_port(host: str, port: int) -> tuple[socket.socket, int]:
     return holder, number
 
 
-def serve_workers(count: int, options: Sequence[str], ports: Mapping[str, int], host: str, json_line: bool) -> None:
+def serve_workers(
+    count: int, options: Sequence[str], ports: Mapping[str, int], host: str, json_line: bool, *, json_logs: bool = False
+) -> None:
     """Run `count` workers, `understudy gateway` with these options each, until told to end.
 
     `ports` maps each port's option to the wanted number, the admin port's too. A worker that ends by itself is started
     again; a SIGHUP goes to all. Raises ConfigError if a port is taken or a worker does not start.
     """
-    start_logging("gateway")
+    if host.startswith("unix:"):
+        raise ConfigError("--workers: a Unix socket has one process behind it")
+    start_logging("gateway", json_logs=json_logs)
     holders: list[socket.socket] = []
     try:
         numbered: list[str] = []

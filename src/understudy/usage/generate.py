@@ -155,6 +155,10 @@ class StreamReader(EventsReader):
     def __init__(self, policies: Policies = DOCUMENTED, *, with_content: bool = False) -> None:
         super().__init__(_AnswerFold(policies, with_content))
 
+    def so_far(self) -> Reading:
+        """What the events said that have come whole; more may follow."""
+        return self._fold.result()
+
 
 class ArrayReader:
     """Reads an answer that comes as a JSON array written piece by piece (wire-http 4.7), or as a lone object."""

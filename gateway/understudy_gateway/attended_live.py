@@ -1,0 +1,148 @@
+"""Live sessions of which more is asked than to be relayed: guardrails beside the messages, spans. All opt-in."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from aiohttp import web
+
+from understudy.messages import RawHeaders
+
+from .credentials import Credentials
+from .destinations import Destinations
+from .guardrails.judging import Blocked, Guards, Subject
+from .guardrails.taps import SessionTap
+from .guardrails.values import Mode
+from .http import Progress
+from .inflating import Deflate
+from .keys import Caller
+from .live import LiveSessions, SpliceMaker
+from .live_metering import LiveMeter
+from .mocking import MOCK_PREFIX, without_mocks
+from .refusals import Reason, Refusal
+from .routes import Route
+from .sessions import LivePassthrough
+from .settings import GatewayConfig
+from .setup_message import SetupRules
+from .splice import LiveLimits, MeterProtocol, Splice, Step, _Side  # pyright: ignore[reportPrivateUsage]
+from .tracing import SpanFile, trace_of
+from .upgrade import Dial
+
+POLICY: Final = 1008
+"""Close code of a session that a guardrail ends (WS-14)."""
+
+_MODES: Final[Mapping[str, Mode]] = {"client": "pre_call", "upstream": "post_call"}
+
+
+class AttendedLive(LivePassthrough):
+    """Serves Live routes, with what the configuration's features ask for."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        credentials: Mapping[str, Credentials],
+        tls: ssl.SSLContext,
+        monotonic: Callable[[], float],
+        sessions: LiveSessions,
+        destinations: Destinations,
+        guards: Guards,
+        spans: SpanFile | None,
+    ) -> None:
+        super().__init__(config, credentials, tls, monotonic, sessions, destinations)
+        self._guards = guards
+        self._spans = spans
+
+    async def serve(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        caller: Caller,
+        meter: LiveMeter,
+        ids: RawHeaders,
+        progress: Progress,
+    ) -> web.StreamResponse:
+        """As the base's."""
+        if self._spans is not None:
+            meter.trace = trace_of(request.raw_headers, self._spans, route.method)
+        return await super().serve(request, route, caller, meter, ids, progress)
+
+    def _dial(self, received: RawHeaders, route: Route, caller: Caller, credential: RawHeaders) -> Dial | Refusal:
+        dial = super()._dial(received, route, caller, credential)
+        if isinstance(dial, Refusal) or not self._config.features.mock_testing:
+            return dial
+        left = without_mocks(received, dial.headers)
+        if left is None:
+            return Refusal(Reason.HEADER_DENIED, f"x-pass-{MOCK_PREFIX.decode()}...")
+        return replace(dial, headers=left)
+
+    async def _relay(
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        dial: Dial,
+        meter: LiveMeter,
+        ids: RawHeaders,
+        progress: Progress,
+        rules: SetupRules | None,
+    ) -> web.StreamResponse:
+        if meter.trace is not None:
+            dial = replace(dial, headers=meter.trace.onto(dial.headers))
+        return await super()._relay(request, route, dial, meter, ids, progress, rules)
+
+    def _splicing(self, meter: LiveMeter) -> SpliceMaker:
+        call = meter.call
+        key_id, route = call.key_id or "", call.route.name
+        if not any(self._guards.applying(key_id, route, mode) for mode in _MODES.values()):
+            return super()._splicing(meter)
+        subject = Subject(route, None, key_id, call.tags)
+
+        def made(
+            client: asyncio.Transport,
+            upstream: asyncio.Transport,
+            meter: MeterProtocol,
+            limits: LiveLimits,
+            deflate: Deflate | None,
+        ) -> Splice:
+            return _GuardedSplice(client, upstream, meter, limits, deflate, self._guards, subject)
+
+        return made
+
+
+class _GuardedSplice(Splice):
+    """A session whose messages are judged after they have passed; a block closes both sides with 1008."""
+
+    def __init__(
+        self,
+        client: asyncio.Transport,
+        upstream: asyncio.Transport,
+        meter: MeterProtocol,
+        limits: LiveLimits,
+        deflate: Deflate | None,
+        guards: Guards,
+        subject: Subject,
+    ) -> None:
+        super().__init__(client, upstream, meter, limits, deflate)
+        self._tap = SessionTap(guards, subject, self._blocked)
+        self._missed = {"client": 0, "upstream": 0}
+
+    def _show(self, side: _Side, messages: tuple[bytes, ...]) -> None:
+        mode = _MODES[side.name]
+        for message in messages:
+            self._tap.message(mode, message)
+        super()._show(side, messages)
+
+    def passed(self, side: _Side, step: Step) -> None:
+        super().passed(side, step)
+        missed = side.reader.unread  # messages too long to be copied
+        if missed != self._missed[side.name]:
+            self._missed[side.name] = missed
+            self._tap.unread(_MODES[side.name])
+
+    def abort(self) -> None:
+        super().abort()
+        self._tap.stop()
+
+    def _blocked(self, blocked: Blocked) -> None:
+        self.end_with(POLICY, blocked.told, "rejected", shown=f"the guardrail {blocked.name}")

@@ -1,0 +1,1 @@
+"""Guardrails: rules that an operator lays over what clients send and providers answer. Off unless configured."""
