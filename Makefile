@@ -51,9 +51,13 @@ reliability: $(VENV)/test.stamp ## the faults that take long to make: 50 kills, 
 soak: $(VENV)/run.stamp ## 10 minutes of 200 clients, faults and kills; SOAK='--minutes N --clients N --seed N' (Linux)
 	PYTHONPATH=soak $(BIN)/python -m understudy_soak $(SOAK)
 
-.PHONY: mutants
-mutants: $(VENV)/test.stamp ## the suite against every broken gateway; MUTANTS='NAME --json FILE'
-	PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix $(MUTANTS)
+.PHONY: mutants broken-gateways
+mutants: $(VENV)/test.stamp ## broken gateways, then ours with a fault for each requirement; MUTANTS='--only HDR': these alone
+	$(if $(MUTANTS),,PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix)
+	PYTHONPATH=tests:benchmarks $(BIN)/python -m requirements.matrix $(MUTANTS)
+
+broken-gateways: $(VENV)/test.stamp ## the suite against every broken gateway; BROKEN='NAME --json FILE'
+	PYTHONPATH=tests $(BIN)/python -m broken_gateways.matrix $(BROKEN)
 
 check: format lint types test demo interop ## all that CI runs
 

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SOURCES = os.pathsep.join(str(ROOT / name) for name in ("src", "gateway", "simulator"))
+SOURCES = os.environ.get("UNDERSTUDY_TEST_SOURCES") or os.pathsep.join(
+    str(ROOT / name) for name in ("src", "gateway", "simulator")
+)
+"""Where the packages are; a run against a mutant names others."""
+
 LIMIT_S = 120 * float(os.environ.get("UNDERSTUDY_TEST_UNIT", "1"))
 ANY_PORTS = ("--port", "0", "--tls-port", "0", "--admin-port", "0")
 
