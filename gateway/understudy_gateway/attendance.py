@@ -29,7 +29,8 @@ class Attendance:
         features = config.features
         by_key = {key.id: key.guardrails for key in config.keys}
         self._config = config
-        self._guards = Guards(features.guardrails, by_key)
+        by_route = {endpoint.path.decode("ascii"): endpoint.guardrails for endpoint in config.endpoints}
+        self._guards = Guards(features.guardrails, by_key, by_route)
         kept = before.spans if before is not None else None
         is_kept = kept is not None and kept.path == features.trace_file
         self.spans = kept if is_kept else SpanFile(features.trace_file) if features.trace_file else None

@@ -224,6 +224,7 @@ async def test_broken_cookies_and_odd_fields_leave_one_line_a_request(caplog: py
         caplog.clear()
         for _ in range(5):
             assert (await attack.asked(request(PATH, headers=fields))).status == 200
+        await recorded(attack.running, 5)
         lines = [record for record in caplog.records if record.name.startswith(("understudy", "aiohttp"))]
         assert len(lines) == 5
         assert all(json.loads(record.getMessage()) for record in lines)

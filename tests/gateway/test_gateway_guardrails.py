@@ -590,3 +590,28 @@ async def test_the_provider_key_is_no_part_of_what_is_judged():
     await one(hooked("allows"), request(body=said("x")))
     assert UPSTREAM_KEY not in repr(features_stand.SEEN)
     assert KEY not in repr(features_stand.SEEN)
+
+
+# --- endpoints --------------------------------------------------------------------------------------------------------
+
+
+def with_endpoint(base: str, *names: str):
+    endpoint = {"path": "/tools", "target": base + "/x", "guardrails": dict.fromkeys(names)}
+    rules = [words("hunter2", default_on=False)]
+    return featured(base, top={"guardrails": rules, "general_settings": {"pass_through_endpoints": [endpoint]}})
+
+
+async def test_an_endpoint_names_its_guardrails_and_other_routes_are_free_of_them():
+    async with double() as up, gateway("", config=with_endpoint(up.url, "no-secrets")) as running:
+        assert_blocked(await asked(running, request("/tools", body=said("hunter2"))))
+        assert not up.requests
+        assert (await asked(running, request("/tools", body=said("fine")))).status == 200
+        assert (await asked(running, request(body=said("hunter2")))).status == 200
+    assert len(up.requests) == 2
+
+
+def test_a_guardrail_that_an_endpoint_names_and_nobody_has_is_a_mistake():
+    with pytest.raises(
+        ConfigError, match=r"endpoints\[0\].guardrails: there is no guardrail 'no-secret', .*no-secrets"
+    ):
+        with_endpoint("http://127.0.0.1:9", "no-secret")

@@ -81,14 +81,7 @@ def parse_config(
     what is wrong with the file at a path, or None. Raises ConfigError with a line for each mistake.
     """
     reading = Reading(source, lines or {}, environ)
-    top = reading.block(value, ())
-    general = reading.block(top.get("general_settings"), _GENERAL)
-    litellm = reading.block(top.get("litellm_settings"), ("litellm_settings",))
-    ours = reading.block(top.get("understudy_settings"), _OURS)
-    reading.words(top, (), TOP, TOP_IGNORED)
-    reading.words(general, _GENERAL, GENERAL, GENERAL_IGNORED)
-    reading.words(litellm, ("litellm_settings",), LITELLM, LITELLM_IGNORED)
-    reading.strict_words(ours, _OURS, OURS)
+    top, general, litellm, ours = _blocks(reading, value)
     development = reading.flag(ours, _OURS, "development")
     accounts = read_accounts(reading, top, ours, check)
     header = checked(
@@ -100,7 +93,7 @@ def parse_config(
     )
     keys = _keys(reading, top, general, ours, development)
     features = read_features(reading, top, litellm, ours, accounts.models)
-    notice_idle(reading, features.guardrails, keys)
+    notice_idle(reading, features.guardrails, keys, endpoints := read_endpoints(reading, general))
     config = GatewayConfig(
         keys=keys,
         gemini=accounts.gemini,
@@ -124,7 +117,7 @@ def parse_config(
             reading, ours, _OURS, (accounts.gemini, accounts.vertex, *(entry.account for entry in accounts.models))
         ),
         admin_key=_admin_key(reading, ours, development),
-        endpoints=read_endpoints(reading, general),
+        endpoints=endpoints,
         reach=read_reach(reading, ours),
         features=features,
         json_logs=read_callbacks(reading, litellm),
@@ -133,6 +126,19 @@ def parse_config(
     if reading.problems:
         raise ConfigError("\n".join(str(problem) for problem in _in_order(reading)))
     return config
+
+
+def _blocks(reading: Reading, value: object) -> tuple[Block, Block, Block, Block]:
+    """The document, its `general_settings`, `litellm_settings` and `understudy_settings`; their words are checked."""
+    top = reading.block(value, ())
+    general = reading.block(top.get("general_settings"), _GENERAL)
+    litellm = reading.block(top.get("litellm_settings"), ("litellm_settings",))
+    ours = reading.block(top.get("understudy_settings"), _OURS)
+    reading.words(top, (), TOP, TOP_IGNORED)
+    reading.words(general, _GENERAL, GENERAL, GENERAL_IGNORED)
+    reading.words(litellm, ("litellm_settings",), LITELLM, LITELLM_IGNORED)
+    reading.strict_words(ours, _OURS, OURS)
+    return top, general, litellm, ours
 
 
 def _in_order(reading: Reading) -> list[Problem]:

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final, cast, get_args
+from typing import Final, cast
 
 from understudy.errors import did_you_mean
 
 from ..guardrails.patterns import PatternError, automaton_of
 from ..guardrails.values import MAX_BYTES, Guardrail, Mode, Outcome
-from ..routes import RouteName
-from ..settings import GatewayKey
+from ..settings import Endpoint, GatewayKey
 from .document import Path
 from .reading import Block, Reading
 
@@ -23,7 +22,7 @@ PARAMS: Final = (
 BUILT_IN: Final = ("regex", "deny_list", "litellm_content_filter")
 """Kinds that need no Python. They are one and the same; the third is LiteLLM's name for it."""
 
-ROUTES: Final[tuple[str, ...]] = get_args(RouteName)
+ROUTES: Final = ("gemini", "vertex_ai", "discovery", "gemini-live", "vertex_ai-live")
 _MODES: Final = {"pre_call": "pre_call", "during_call": "pre_call", "post_call": "post_call"}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}")
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
@@ -52,12 +51,20 @@ def key_guardrails(reading: Reading, block: Block, path: Path, top: Block) -> tu
     return names
 
 
-def notice_idle(reading: Reading, guardrails: Sequence[Guardrail], keys: Sequence[GatewayKey]) -> None:
-    """Say which guardrails nobody asks for."""
-    named = {name for key in keys for name in key.guardrails}
+def notice_idle(
+    reading: Reading, guardrails: Sequence[Guardrail], keys: Sequence[GatewayKey], endpoints: Sequence[Endpoint]
+) -> None:
+    """Say which guardrails nobody asks for; one that an endpoint names and nobody has is a mistake."""
+    known = [guardrail.name for guardrail in guardrails]
+    for number, endpoint in enumerate(endpoints):
+        for name in endpoint.guardrails:
+            if name not in known:
+                place = ("general_settings", "pass_through_endpoints", number, "guardrails")
+                reading.problem(place, f"there is no guardrail '{name}'{did_you_mean(name, known)}")
+    named = {name for one in (*keys, *endpoints) for name in one.guardrails}
     for guardrail in guardrails:
         if not guardrail.default_on and guardrail.name not in named:
-            reading.notice(PATH, f"{guardrail.name} judges nothing: default_on is not set, and no key names it")
+            reading.notice(PATH, f"{guardrail.name} judges nothing: default_on is not set, no key or endpoint names it")
 
 
 def _names(top: Block) -> set[str]:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from .automaton import Automaton, Exhausted, State
@@ -105,17 +106,19 @@ def scans_of(rules: Sequence[Rule]) -> tuple[tuple[Scan, Scan], ...]:
 
 
 class Guards:
-    """All guardrails of a configuration. `by_key` has the names that each key asks for."""
+    """All guardrails of a configuration. `by_key` has the names that each key asks for, `by_route` those of routes."""
 
     def __init__(
         self,
         guardrails: Sequence[Guardrail],
         by_key: Mapping[str, Sequence[str]],
+        by_route: Mapping[str, Sequence[str]] = MappingProxyType({}),
         hook: Callable[[str], Hook] = hook_named,
     ) -> None:
         """Raises ConfigError if a hook cannot be found."""
         self.runner: Final = HookRunner()
         self._by_key = {key_id: frozenset(names) for key_id, names in by_key.items() if names}
+        self._by_route = {route: frozenset(names) for route, names in by_route.items() if names}
         self._rules = tuple(_rule(guardrail, hook) for guardrail in guardrails)
         self._chosen: dict[tuple[str, str, Mode], tuple[Rule, ...]] = {}
 
@@ -123,7 +126,7 @@ class Guards:
         """The rules for a key's calls on a route. There are as many answers as keys and routes, so they are kept."""
         found = self._chosen.get((key_id, route, mode))
         if found is None:
-            names = self._by_key.get(key_id, frozenset())
+            names = self._by_key.get(key_id, frozenset()) | self._by_route.get(route, frozenset())
             found = self._chosen[key_id, route, mode] = tuple(
                 rule for rule in self._rules if _applies(rule.guardrail, names, route, mode)
             )
