@@ -612,6 +612,6 @@ async def test_an_endpoint_names_its_guardrails_and_other_routes_are_free_of_the
 
 def test_a_guardrail_that_an_endpoint_names_and_nobody_has_is_a_mistake():
     with pytest.raises(
-        ConfigError, match=r"endpoints\[0\].guardrails: there is no guardrail 'no-secret', .*no-secrets"
+        ConfigError, match=r"endpoints\[0\].guardrails: there is no guardrail 'no-secret' .*mean 'no-secrets'"
     ):
         with_endpoint("http://127.0.0.1:9", "no-secret")
