@@ -24,6 +24,7 @@ from understudy_gateway.app import Gateway
 from understudy_gateway.listeners import Listen
 from understudy_gateway.room import room_for
 
+TESTS = {"upstream_hosts": ["provider.test"], "plain_upstream": True}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and looks at another process")
 FEW = "ulimit -n 256"
 MIB = 2**20
@@ -449,7 +450,7 @@ async def test_r39_a_name_that_moves_is_followed_within_a_minute_and_asked_for_s
         old = await at("127.0.0.2", 0, b"old", made)
         await at("127.0.0.3", old.port, b"new", made)
         with names(monkeypatch, found, asked_for):
-            async with gateway(f"http://provider.test:{old.port}") as running, soon(200):
+            async with gateway(f"http://provider.test:{old.port}", **TESTS) as running, soon(200):
                 for _ in range(5):
                     assert (await asked(running, request())).body == b"old"
                 assert len(asked_for) == 1
@@ -465,7 +466,7 @@ async def test_r39_where_one_family_cannot_be_reached_the_other_is_tried(monkeyp
     async with AsyncExitStack() as made:
         up = await at("127.0.0.2", 0, b"here", made)
         with names(monkeypatch, {"provider.test": order}, []):
-            async with gateway(f"http://provider.test:{up.port}") as running, soon():
+            async with gateway(f"http://provider.test:{up.port}", **TESTS) as running, soon():
                 assert (await asked(running, request())).body == b"here"
                 (record,) = await recorded(running)
                 assert record.outcome == "ok"

@@ -59,7 +59,7 @@ async def test_r1_who_cannot_be_reached_is_a_502_that_costs_nothing(why):
                 "no such name": "http://nowhere.invalid:1",
                 "TLS refused": f"https://127.0.0.1:{plain.port}",
             }[why]
-            async with gateway(base) as running, soon(30):
+            async with gateway(base, upstream_hosts=["nowhere.invalid"], plain_upstream=True) as running, soon(30):
                 reply = await asked(running, request())
                 (record,) = await recorded(running)
         speaking.cancel()
