@@ -119,3 +119,14 @@ def test_the_last_lines_are_written_when_the_process_ends():
         [sys.executable, "-c", program], env=dict(os.environ), capture_output=True, timeout=60, text=True, check=True
     )
     assert "the last words" in done.stderr
+
+
+def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end_of_the_process():
+    # the end comes while the lines are gathered, so that whoever flushes would be the first to write them.
+    program = (
+        "import logging, os\n"
+        "from understudy.cli.log_writer import Descriptor, LogWriter\n"
+        "logging.basicConfig(level=logging.INFO, handlers=[LogWriter(Descriptor(os.pipe()[1]))])\n"
+        "logging.info('x' * 2**20)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], env=dict(os.environ), timeout=60, check=True)
