@@ -64,7 +64,7 @@ PURE = (
         for path in sorted((ROOT / "simulator/understudy_simulator/live").iterdir())
         if path.stem not in (*LIVE_EDGES, "__init__", "__pycache__")
     ),
-    *(f"understudy_bench.{name}" for name in ("payloads", "rows", "figures", "comparing", "tables")),
+    *(f"understudy_bench.{name}" for name in ("payloads", "rows", "figures", "limits", "comparing", "tables")),
     *(f"understudy_soak.{name}" for name in ("plan", "ledger", "slopes", "canaries", "verdict")),
     *(f"understudy.load.{name}" for name in ("histogram", "seeded", "schedule", "statistics", "recording")),
     *(f"understudy.load.{name}" for name in ("limits", "verdict", "conversations", "plan", "report")),

@@ -20,7 +20,7 @@ from understudy.pricing.exchanges import cost_of
 from understudy.usage.live import LiveReader
 from understudy.usage.readers import reader_for
 
-from .limits import LIMITS
+from .limits import limited
 from .rows import Row
 
 ACCOUNTING: Final = "accounting"
@@ -66,7 +66,7 @@ def _row(pair: Pair, repetitions: int, versions: Mapping[str, str], round_s: flo
     samples = [(_cpu_s(pair.ours, ours), _cpu_s(pair.plain, plain)) for _ in range(repetitions)]
     ratios = [mine / theirs for mine, theirs in samples]
     name = f"{ACCOUNTING}-{pair.name}/engine"
-    return Row(
+    row = Row(
         name=name,
         value=median(mine for mine, _ in samples) * 1e6,
         unit=f"us/{pair.unit}",
@@ -75,8 +75,8 @@ def _row(pair: Pair, repetitions: int, versions: Mapping[str, str], round_s: flo
         versions=versions,
         spread=(max(ratios) - min(ratios)) / median(ratios),
         repetitions=repetitions,
-        must=LIMITS[name].must,
     )
+    return limited(row)
 
 
 def _rounds(work: Callable[[], object], round_s: float) -> int:

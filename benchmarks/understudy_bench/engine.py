@@ -4,6 +4,7 @@ import select
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -52,17 +53,26 @@ class Engine:
         """Handle events for that long."""
         self._run(time.monotonic() + seconds, lambda: False)
 
+    def spin_for(self, seconds: float, tick: Callable[[], None]) -> None:
+        """Handle events for that long without sleeping, and call `tick` all the time: what is due is on time."""
+
+        def never() -> bool:
+            tick()
+            return False
+
+        self._run(time.monotonic() + seconds, never, wait_s=0)
+
     def run_until(self, done: Callable[[], bool], limit_s: float, what: str) -> None:
         """Handle events until `done()`; raises TargetError that names `what` if that takes longer than `limit_s`."""
         if not self._run(time.monotonic() + limit_s, done):
             raise TargetError(f"{what}: nothing more after {limit_s:g} s")
 
-    def _run(self, deadline: float, done: Callable[[], bool]) -> bool:
+    def _run(self, deadline: float, done: Callable[[], bool], wait_s: float = _POLL_S) -> bool:
         poll, handlers, now = self._epoll.poll, self._handlers, time.monotonic
         while not done():
             if now() >= deadline:
                 return False
-            for number, mask in poll(_POLL_S):
+            for number, mask in poll(wait_s):
                 # One event of a batch may have closed the file of a later one.
                 if number in handlers:
                     handlers[number].on_event(mask)
@@ -75,7 +85,7 @@ class Channel:
     def __init__(self, engine: Engine, sock: socket.socket) -> None:
         self._engine = engine
         self._socket = sock
-        self._pending = b""
+        self._pending = deque[memoryview]()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         engine.add(sock.fileno(), self)
@@ -94,7 +104,7 @@ class Channel:
     def send(self, data: bytes) -> None:
         """Write all of `data`, now or when there is room."""
         if self._pending:
-            self._pending += data
+            self._pending.append(memoryview(data))
             return
         try:
             sent = self._socket.send(data)
@@ -104,7 +114,7 @@ class Channel:
             self.lost()
             return
         if sent < len(data):
-            self._pending = data[sent:]
+            self._pending.append(memoryview(data)[sent:])
             self._engine.watch(self._socket.fileno(), writing=True)
 
     def on_event(self, mask: int) -> None:
@@ -132,6 +142,17 @@ class Channel:
         raise NotImplementedError
 
     def _flush(self) -> None:
-        data, self._pending = self._pending, b""
+        pending = self._pending
+        while pending:
+            try:
+                sent = self._socket.send(pending[0])
+            except BlockingIOError:
+                return
+            except OSError:
+                self.lost()
+                return
+            if sent < len(pending[0]):
+                pending[0] = pending[0][sent:]
+                return
+            pending.popleft()
         self._engine.watch(self._socket.fileno(), writing=False)
-        self.send(data)

@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from understudy.errors import TargetError
 from understudy.processes import ServerProcess
 
 from .figures import lateness_ms, quantile, skipped_row, spread
-from .limits import LIMITS
+from .limits import sized
 from .listening import Listener
 from .load import Aim, Tally
 from .machine import cpu_s, free_files, pinned, rss_bytes, waited_s
@@ -112,7 +112,7 @@ def _paced_figures(stand: Stand, name: str, windows: Sequence[_Window], times: S
     waiting = median(window.waiting for window in windows)
     count, usual = stand.plan.paced_sessions, Plan().paced_sessions
     return [
-        _sized(
+        sized(
             Row(
                 name=f"{workload}/{_SIMULATOR}",
                 value=median(values),
@@ -129,6 +129,7 @@ def _paced_figures(stand: Stand, name: str, windows: Sequence[_Window], times: S
             ),
             count,
             usual,
+            "sessions",
         )
         for workload, (unit, values) in figures.items()
     ]
@@ -151,7 +152,7 @@ def idle_rows(stand: Stand) -> list[Row]:
         value = (rss_bytes(server.ready.pid) - before) / (len(sessions) - _AT_ONCE) / 1024
     stand.say(f"{name}: {value:.1f} {unit}")
     row = Row(name=name, value=value, unit=unit, reference=None, ratio=None, versions=stand.versions, repetitions=1)
-    return [_sized(row, count, Plan().idle_sessions)]
+    return [sized(row, count, Plan().idle_sessions, "sessions")]
 
 
 @contextmanager
@@ -184,11 +185,3 @@ def _open(
         sessions.extend(Listener(stand.engine, aim, tally, tls) for _ in range(more))
         stand.engine.run_until(lambda: tally.ready == len(sessions), _READY_LIMIT_S, "the simulator, Live sessions")
     return tally
-
-
-def _sized(row: Row, count: int, usual: int) -> Row:
-    """The row with its number of sessions, and with its limit, which holds for the usual number only."""
-    notes = [f"{count} sessions" if count == usual else f"{count} sessions, not {usual}: no limit holds"]
-    notes += [row.note] if row.note else []
-    limit = LIMITS.get(row.name) if count == usual else None
-    return replace(row, note="; ".join(notes), must=limit and limit.must, aim=limit and limit.aim)

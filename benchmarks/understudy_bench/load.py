@@ -16,7 +16,7 @@ from .upstream import accept_of
 
 CONNECT_LIMIT_S: Final = 10.0
 IN_FLIGHT: Final = 4
-"""Frames of one Live session that are on their way at any time."""
+"""Frames of one Live session that are usually on their way at any time."""
 
 NUMBER_DIGITS: Final = 16
 _SHOWN: Final = 300
@@ -107,7 +107,7 @@ class HttpClient(Client):
                 return
             body, self._read = unchunked(body), self._chunked
         else:
-            if len(body) < (_length_in(seen[:end]) if self._expected is None else len(self._expected)):
+            if len(body) < (length_in(seen[:end]) if self._expected is None else len(self._expected)):
                 return
             self._length, self._read = len(seen), self._fixed
         if self._expected is not None and body != self._expected:
@@ -166,7 +166,7 @@ class FreshClient(Client):
         if not seen.startswith(_STATUS_OK):
             raise self._wrong("not answered with 200", seen)
         is_chunked = b"transfer-encoding: chunked" in seen[:end].lower()
-        if not (seen.endswith(CHUNKED_END) if is_chunked else len(seen) >= end + _length_in(seen[:end])):
+        if not (seen.endswith(CHUNKED_END) if is_chunked else len(seen) >= end + length_in(seen[:end])):
             return
         self._first_bytes = b""
         self._tally.ready += not self._is_ready
@@ -183,17 +183,25 @@ class FreshClient(Client):
 
 
 class LiveClient(Client):
-    """One Live session: handshake, setup, then IN_FLIGHT frames on their way at any time; one comes, one goes.
+    """One Live session: handshake, setup, then `in_flight` frames on their way at any time.
 
     `frames` are sent in turn; all answers are as long as `expected`, the first one. Without frames it stays idle.
     """
 
     def __init__(
-        self, engine: Engine, aim: Aim, tally: Tally, path: bytes, frames: tuple[bytes, ...], expected: bytes
+        self,
+        engine: Engine,
+        aim: Aim,
+        tally: Tally,
+        path: bytes,
+        frames: tuple[bytes, ...],
+        expected: bytes,
+        in_flight: int = IN_FLIGHT,
     ) -> None:
         super().__init__(engine, aim, tally)
         self._frames = frames
         self._expected = expected
+        self._in_flight = in_flight
         self._got = 0
         self._sent = 0
         self._received = 0
@@ -220,7 +228,7 @@ class LiveClient(Client):
             self._read = self._first_message
             self._first_bytes = b""
             if self._frames:
-                self._send_frames(IN_FLIGHT)
+                self._send_frames(self._in_flight)
             else:
                 self._tally.ready += 1
 
@@ -252,17 +260,23 @@ class LiveClient(Client):
             self.send(b"".join([frames[number % len(frames)] for number in range(at, at + count)]))
 
 
-def _length_in(head: bytes) -> int:
+def length_in(head: bytes) -> int:
+    """The Content-Length of a head."""
     return int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
 
 
 def request_of(aim: Aim, path: bytes, body: bytes) -> bytes:
-    """A whole request with this JSON body, with the headers that the Gemini clients send."""
+    """A whole request with this JSON body."""
+    return request_head(aim, path, len(body)) + body
+
+
+def request_head(aim: Aim, path: bytes, length: int) -> bytes:
+    """The head of a request with a JSON body of that length, with the headers that the Gemini clients send."""
     return (
         b"POST %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Type: application/json\r\nAccept: */*\r\n"
         b"User-Agent: google-genai-sdk/2.0.0 gl-python/3.11\r\nx-goog-api-client: google-genai-sdk/2.0.0\r\n"
-        b"Content-Length: %d\r\n\r\n%s"
-    ) % (aim.prefix, path, aim.port, aim.fields, len(body), body)
+        b"Content-Length: %d\r\n\r\n"
+    ) % (aim.prefix, path, aim.port, aim.fields, length)
 
 
 def handshake(aim: Aim, path: bytes) -> bytes:

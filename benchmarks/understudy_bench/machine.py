@@ -22,10 +22,14 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Where load and upstream run, and where the measured program; the same one if the machine has no other."""
+    """Where load and upstream run, and where the measured program; the same one if the machine has no other.
+
+    `available` are all that this process may use.
+    """
 
     load: int
     program: int
+    available: tuple[int, ...] = ()
 
 
 def require_linux() -> None:
@@ -41,7 +45,7 @@ def choose_cores(available: Iterable[int], siblings: Mapping[int, frozenset[int]
     cores = sorted(available)
     first = cores[0]
     apart = [core for core in cores if core not in siblings.get(first, frozenset())]
-    return Cores(first, (apart or cores)[-1])
+    return Cores(first, (apart or cores)[-1], tuple(cores))
 
 
 def cores_here() -> Cores:
@@ -68,10 +72,10 @@ def core_list(text: str) -> frozenset[int]:
 
 
 @contextmanager
-def pinned(core: int) -> Generator[None, None, None]:
-    """This thread runs on `core` only, and so does every process that is started meanwhile, for all its life."""
+def pinned(*cores: int) -> Generator[None, None, None]:
+    """This thread runs on these cores only, and so does every process that is started meanwhile, for all its life."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -112,6 +116,17 @@ def waited_s(pid: int) -> float:
 def rss_bytes(pid: int) -> int:
     """Memory of a process that is resident (proc(5), statm)."""
     return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * _PAGE
+
+
+def forget_peak(pid: int) -> None:
+    """Let `peak_bytes` begin anew (proc(5), clear_refs). Raises OSError where the kernel cannot."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory of a process that was resident since `forget_peak` (proc(5), status)."""
+    found = (line.split() for line in _lines(Path(f"/proc/{pid}/status")))
+    return next(int(words[1]) * 1024 for words in found if words[:1] == ["VmHWM:"])
 
 
 def machine() -> dict[str, str]:

@@ -93,6 +93,36 @@ def _last_event() -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\r\n\r\n"
 
 
+STAMP: Final = b'"sent":"'
+"""Behind it a chunk says in STAMP_DIGITS digits when it was sent, in nanoseconds."""
+
+STAMP_DIGITS: Final = 19
+
+
+@lru_cache
+def stamped_events(count: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The chunks of a stream of `count` events of EVENT_BYTES: what stands before and behind the time of each.
+
+    The last one carries the usage, and ends the chunked body.
+    """
+    mark = b"0" * STAMP_DIGITS
+
+    def written(text: str, more: dict[str, Any]) -> bytes:
+        value = {"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}], **more}
+        head = b"data: " + json.dumps(value, separators=(",", ":")).encode()[:-1]
+        return head + b"," + STAMP + mark + b'"}\r\n\r\n'
+
+    found: list[tuple[bytes, bytes]] = []
+    for number in range(count):
+        is_last = number == count - 1
+        more: dict[str, Any] = {"usageMetadata": _usage(1000)} if is_last else {}
+        event = written(letters(f"paced {number}", max(8, EVENT_BYTES - len(written("", more)))), more)
+        chunk = b"%x\r\n%s\r\n" % (len(event), event)
+        before, _, after = chunk.partition(mark)
+        found.append((before, after + (CHUNKED_END if is_last else b"")))
+    return tuple(found)
+
+
 def setup_message() -> bytes:
     """The first message of a Live client."""
     return json.dumps({"setup": {"model": f"models/{LIVE_MODEL}"}}).encode()

@@ -23,7 +23,7 @@ from understudy.processes import ServerProcess, running
 
 from .load import Aim
 from .payloads import MODEL, unary_answer
-from .workloads import DIRECT, ECHO, GATEWAY, NGINX, RELAY, SIMULATOR
+from .workloads import DIRECT, ECHO, NGINX, PLAIN, RELAY, SIMULATOR, WORKERS
 
 START_LIMIT_S: Final = 30.0
 STOP_LIMIT_S: Final = 10.0
@@ -71,10 +71,10 @@ def started(name: str, upstream_port: int, folder: Path) -> Generator[Program, N
         case "nginx":
             with _nginx(upstream_port, folder) as (port, pid):
                 yield Program(Aim(NGINX, port), pid)
-        case "gateway":
-            with _gateway(upstream_port, folder) as server:
+        case "gateway" | "plain" | "workers":
+            with _gateway(name, upstream_port, folder) as server:
                 fields = f"x-goog-api-key: {GATEWAY_KEY}\r\n".encode()
-                yield Program(Aim(GATEWAY, _port(server), b"/gemini", fields), server.ready.pid)
+                yield Program(Aim(name, _port(server), b"/gemini", fields), server.ready.pid)
         case "simulator":
             with _simulator(folder) as server:
                 yield Program(Aim(SIMULATOR, _port(server), fields=b"x-goog-api-key: any\r\n"), server.ready.pid)
@@ -102,17 +102,32 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _gateway(upstream_port: int, folder: Path) -> Generator[ServerProcess, None, None]:
-    """The gateway as it is used: a key is checked, each exchange priced, kept in the store and logged to a file."""
-    config, store = folder / "gateway.yaml", folder / "spend.db"
-    settings = {"keys": [{"id": "bench", "key": GATEWAY_KEY}]}
+def _gateway(name: str, upstream_port: int, folder: Path) -> Generator[ServerProcess, None, None]:
+    """The gateway as it is used: a key is checked, each exchange priced, kept in the store and logged to a file.
+
+    As PLAIN it does nothing of that but for the key, as WORKERS it has two workers.
+    """
+    config, store = folder / f"{name}.yaml", folder / f"spend-{name}.db"
+    settings = {"keys": [{"id": "bench", "key": GATEWAY_KEY}], "accounting": name != PLAIN}
     config.write_text(json.dumps({"understudy_settings": settings}), "utf-8")
-    options = ("--config", str(config), *_FREE, "--store", str(store))
+    workers = ("--workers", "2") if name == WORKERS else ()
+    options = ("--config", str(config), *_FREE, "--store", str(store), *workers)
     upstream = {"GEMINI_API_KEY": UPSTREAM_KEY, "GEMINI_API_BASE": f"http://127.0.0.1:{upstream_port}"}
     environ = {**_environment(folder), **upstream}
-    with running("gateway", options, environ, folder / "gateway.log") as server:
+    with running("gateway", options, environ, folder / f"{name}.log") as server:
         yield server
-    require_costs(store)
+    if name == PLAIN:
+        require_none(store)
+    else:
+        require_costs(store)
+
+
+def require_none(store: Path) -> None:
+    """Raise TargetError if there is a spend record: a gateway without accounts that has some is no reference."""
+    with closing(sqlite3.connect(store)) as connection:
+        (count,) = connection.execute("SELECT COUNT(*) FROM spend").fetchone()
+    if count:
+        raise TargetError(f"the gateway without accounts: {count} records")
 
 
 def require_costs(store: Path) -> None:

@@ -21,7 +21,8 @@ class Row:
     `reference`, each formed inside one repetition; `spread` is how far these lie apart, (largest - smallest) / median,
     of the ratios or, without a reference, of the values. `saturated`: the program and its reference had their core
     busy and the load tool had not; None where that means nothing. Shares are of one core, medians. A row that was
-    `skipped` says why and has no figures. `must`, `aim`: the limit of the ratio, without a reference of the value.
+    `skipped` says why and has no figures. `must`, `aim`: the limit of the ratio; of the value without a
+    reference, or with `limits_value`.
     """
 
     name: str
@@ -40,11 +41,12 @@ class Row:
     note: str | None = None
     must: float | None = None
     aim: float | None = None
+    limits_value: bool = False
 
     @property
     def is_over(self) -> bool:
         """Whether it is more than its limit."""
-        figure = self.value if self.reference is None else self.ratio
+        figure = self.value if self.limits_value or self.reference is None else self.ratio
         return self.must is not None and figure is not None and figure > self.must
 
     @property

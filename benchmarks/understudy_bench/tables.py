@@ -35,7 +35,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _limit(row: Row) -> str:
     if row.must is None:
         return ""
-    return f"<= {row.must:g}" + (f", aim {row.aim:g}" if row.aim is not None else "")
+    unit = f" {row.unit.split()[0]}" if row.limits_value else ""
+    return f"<= {row.must:g}{unit}" + (f", aim {row.aim:g}" if row.aim is not None else "")
 
 
 def _notes(row: Row) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .engine import Channel, Engine
+from .feeding import Feed
 from .payloads import CHUNKED_END, frame, setup_answer, setup_message
 
 TAIL: Final = 16
@@ -24,13 +25,15 @@ _MASKED_SETUP: Final = len(frame(setup_message(), b"mask"))
 class Script:
     """What the upstream does: `body_end` ends each request, `answer` is sent piece by piece.
 
-    On Live it counts client frames of `frame_size` bytes and sends one of `frames` for each, in turn.
+    With a `feed` that streams the answer instead. On Live it counts client frames of `frame_size` bytes and sends one
+    of `frames` for each, in turn.
     """
 
     body_end: bytes = b""
     answer: tuple[bytes, ...] = ()
     frame_size: int = 0
     frames: tuple[bytes, ...] = ()
+    feed: Feed | None = None
 
 
 class Upstream:
@@ -118,8 +121,11 @@ class _Connection(Channel):
         if not self._tail.endswith(self._wanted):
             return False
         self._tail = b""
-        for piece in self._upstream.script.answer:
+        script = self._upstream.script
+        for piece in script.answer:
             self.send(piece)
+        if script.feed is not None:
+            script.feed.begin(self)
         return True
 
     def _accept(self) -> None:

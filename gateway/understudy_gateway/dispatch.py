@@ -35,6 +35,7 @@ from .routing import is_live_path, mounted, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .tags import tags_of
+from .unaccounted import BlindLiveMeter, BlindMeter
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Serving:
         self.keys: Final = KeyRing(config)
         self.http: Final = http
         self.live: Final = live
+        self.has_accounts: Final = config.accounting
         self.checks_live_budgets: Final = config.live_budget_check
         self.origins: Final = Origins(config.network.allowed_origins)
         self.root_path: Final = config.reach.root_path.encode("ascii")
@@ -205,6 +207,8 @@ class Dispatcher:
         if lease.spent is not None:
             spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
             arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
+        if not serving.has_accounts:
+            return await self._pass(serving, arrival, found, caller, lease)
         serve = self._serve_live if is_live else self._serve_http
         return await serve(serving, arrival, found, caller, lease)
 
@@ -236,6 +240,21 @@ class Dispatcher:
         finally:
             self._metrics.live_sessions -= 1
             self._journal.ended(arrival.request.method, lease, meter, progress.ending, arrival.started)
+
+    async def _pass(
+        self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
+    ) -> web.StreamResponse:
+        """Without accounts: pass an exchange or a session on, keep its limits, and remember nothing of it."""
+        progress, call = Progress(), self._call(arrival, found, caller)
+        request, ids = arrival.request, arrival.ids
+        try:
+            if not found.is_live:
+                return await serving.http.serve(request, found, caller, BlindMeter(self._books, call), ids, progress)
+            self._metrics.live_sessions += 1
+            return await serving.live.serve(request, found, caller, BlindLiveMeter(self._books, call), ids, progress)
+        finally:
+            self._metrics.live_sessions -= found.is_live
+            self._admission.ended(lease, None)
 
     def _call(self, arrival: Arrival, found: Route, caller: Caller) -> Call:
         request = arrival.request

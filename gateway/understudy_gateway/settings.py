@@ -241,7 +241,8 @@ class GatewayConfig:
     bundle, None for the usual roots. `price_book` is `frozen`, `shipped` or a path; `model_prices` lie over it,
     `cost_policies` say how cost is computed where Google leaves room.
     `development`: any key is accepted, on loopback only. `client_credentials`: where no provider credential is
-    configured, the client's own Google credential passes (AUTH-7). `admin_key` opens the admin port in place of the
+    configured, the client's own Google credential passes (AUTH-7). Without `accounting` no usage is read, and there is
+    neither record nor log line nor number of an exchange. `admin_key` opens the admin port in place of the
     master key. `key_spend_header` tells what the key spent before (OBS-3), `live_budget_check` looks at the budget at
     each usage message of a session (WS-17), `refuse_without_store` takes no requests while the store takes no records
     (R-26). `notices` are words of the file that have no effect, one line each.
@@ -259,6 +260,7 @@ class GatewayConfig:
     development: bool = False
     client_credentials: bool = False
     response_cost_header: bool = False
+    accounting: bool = True
     key_spend_header: bool = False
     live_budget_check: bool = False
     refuse_without_store: bool = False

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bench_stand import standing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +17,8 @@ from understudy_bench.limits import LIMITS
 from understudy_bench.listening import Listener, message_at
 from understudy_bench.live_sessions import PERIOD_S, idle_rows, opened
 from understudy_bench.load import Aim, Tally
-from understudy_bench.machine import cores_here
 from understudy_bench.payloads import frame
-from understudy_bench.plan import QUICK, Plan, Stand
+from understudy_bench.plan import Plan
 from understudy_bench.programs import live_simulator
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the bench needs Linux")
@@ -83,17 +83,15 @@ def test_frames_are_found_in_whatever_is_there_of_them(payloads: list[bytes], da
 @linux_only
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_a_receiver_hears_every_frame_of_the_speech_it_asks_for(tmp_path: Path, is_tls: bool):
-    engine = Engine()
-    stand = Stand(engine, cores_here(), tmp_path, QUICK, lambda line: None, {})
     begin = time.monotonic()
-    with opened(stand, 3, is_tls=is_tls) as (_, sessions):
+    with standing(tmp_path) as stand, opened(stand, 3, is_tls=is_tls) as (_, sessions):
+        engine = stand.engine
         assert not any(session.times for session in sessions)
         for session in sessions[:2]:
             session.ask()
         engine.run_until(lambda: all(len(one.times) >= 25 for one in sessions[:2]), 60, "speech")
         end = time.monotonic()
         assert sessions[2].times == []
-    engine.close()
     late = lateness_ms([session.times for session in sessions], PERIOD_S, begin, end)
     assert len(late) >= 50
     # Real time, not as fast as it can: 25 frames take 24 pauses.
@@ -121,14 +119,13 @@ def test_a_receiver_that_is_refused_or_let_go_says_by_what(tmp_path: Path):
 @linux_only
 def test_too_few_files_are_said_clearly(tmp_path: Path):
     said: list[str] = []
-    stand = Stand(Engine(), cores_here(), tmp_path, Plan(), said.append, {})
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
     try:
-        (row,) = idle_rows(stand)
+        with standing(tmp_path, Plan(), said.append) as stand:
+            (row,) = idle_rows(stand)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        stand.engine.close()
     assert row.skipped == "5000 sessions need 5200 open files, and this machine allows 1024 (ulimit -Hn)"
     assert said == [f"live-idle is left out: {row.skipped}"]
     assert row.name in LIMITS

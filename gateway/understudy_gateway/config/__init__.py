@@ -12,6 +12,7 @@ from understudy.secret import Secret
 from ..limits.windows import Period
 from ..model_names import WORD
 from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
+from .accounting import read_accounting
 from .accounts import key_text_problem, read_accounts
 from .callbacks import read_callbacks
 from .document import MAX_BYTES, Lines, Path, read_document
@@ -107,15 +108,14 @@ def parse_config(
         development=development,
         client_credentials=reading.flag(ours, _OURS, "client_credentials"),
         response_cost_header=reading.flag(ours, _OURS, "response_cost_header"),
+        accounting=read_accounting(reading, ours, _OURS, keys, accounts.models),
         key_spend_header=reading.flag(ours, _OURS, "key_spend_header"),
         live_budget_check=reading.flag(ours, _OURS, "live_budget_check"),
         refuse_without_store=reading.flag(ours, _OURS, "refuse_without_store"),
         live_api_version=_live_version(reading, ours),
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
-        network=read_network(
-            reading, ours, _OURS, (accounts.gemini, accounts.vertex, *(entry.account for entry in accounts.models))
-        ),
+        network=read_network(reading, ours, _OURS, accounts.every),
         admin_key=_admin_key(reading, ours, development),
         endpoints=endpoints,
         reach=read_reach(reading, ours),

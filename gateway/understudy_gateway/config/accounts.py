@@ -59,6 +59,11 @@ class Accounts:
     vertex: Account
     models: tuple[ModelAccount, ...]
 
+    @property
+    def every(self) -> tuple[Account, ...]:
+        """The two defaults, and those of the models."""
+        return (self.gemini, self.vertex, *(entry.account for entry in self.models))
+
 
 def read_accounts(reading: Reading, top: Block, ours: Block, check: Check) -> Accounts:
     """All accounts; `ours` is the block `understudy_settings`."""

@@ -170,7 +170,7 @@ OURS: Final = frozenset(
     {
         *("keys", "upstream_ca", "price_book", "development", "response_cost_header", "live_api_version"),
         *("vertex_api_key", "vertex_adc", "client_credentials", "cost_policies", "timeouts", "limits", "admin_key"),
-        *("key_spend_header", "live_budget_check", "refuse_without_store"),
+        *("key_spend_header", "live_budget_check", "refuse_without_store", "accounting"),
         *("upstream_hosts", "plain_upstream", "allowed_origins", "via", "unbuffered_sse"),
         *("public_url", "rewrite_urls", "user_project", "complete_live_models"),
         *("retries", "stream_error_event", "sse_ping_s", "mock_testing", "trace_file"),
