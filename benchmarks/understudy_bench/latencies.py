@@ -215,8 +215,9 @@ def _rows_of(stand: Stand, kind: Kind, found: Mapping[str, Sequence[Delays]]) ->
         name: [max(one.p50_s - less, _SMALLEST_S) for one, less in zip(found[name], base, strict=True)]
         for name in (GATEWAY, NGINX)
     }
+    floored = sum(value == _SMALLEST_S for value in (*values[GATEWAY], *values[NGINX]))
     ratios = [own / other for own, other in zip(values[GATEWAY], values[NGINX], strict=True)]
-    gateway = _row(stand, kind, GATEWAY, values[GATEWAY], found[GATEWAY], ratios)
+    gateway = _row(stand, kind, GATEWAY, values[GATEWAY], found[GATEWAY], ratios, floored)
     rows = [limited(gateway), _row(stand, kind, NGINX, values[NGINX], found[NGINX])]
     return [*rows, _row(stand, kind, DIRECT, base, found[DIRECT])] if kind.is_added else rows
 
@@ -228,6 +229,7 @@ def _row(
     values: Sequence[float],
     delays: Sequence[Delays],
     ratios: Sequence[float] = (),
+    floored: int = 0,
 ) -> Row:
     share = median(one.program_share for one in delays)
     return Row(
@@ -241,10 +243,14 @@ def _row(
         repetitions=len(values),
         rate=median(one.count / one.wall_s for one in delays),
         program_share=None if program == DIRECT else share,
-        note="; ".join(_notes(share, median(one.waiting for one in delays))) or None,
+        note="; ".join(_notes(share, median(one.waiting for one in delays), floored)) or None,
     )
 
 
-def _notes(share: float, waiting: float) -> list[str]:
-    busy = [f"more than {HIGHEST_LOAD:.0%} load"] if share > HIGHEST_LOAD else []
-    return busy + ([f"waited for others {waiting:.0%} of the time"] if waiting > _WAITING else [])
+def _notes(share: float, waiting: float, floored: int) -> list[str]:
+    notes = {
+        f"more than {HIGHEST_LOAD:.0%} load": share > HIGHEST_LOAD,
+        f"waited for others {waiting:.0%} of the time": waiting > _WAITING,
+        f"{floored} times direct was slower: disturbed": floored > 0,
+    }
+    return [note for note, is_true in notes.items() if is_true]

@@ -148,7 +148,7 @@ def _stream() -> Workload:
 def _ping_pong() -> Workload:
     """One frame on its way in each session: nobody can put several into one write."""
     title = "Live frames of 200 B, one on its way in each session"
-    return replace(_live("live-echo", title, 200, in_flight=1), programs=(ECHO, GATEWAY, NGINX))
+    return replace(_live("live-echo", title, 200, in_flight=1), programs=(GATEWAY, NGINX))
 
 
 def _live(name: str, title: str, size: int, in_flight: int = IN_FLIGHT) -> Workload:
@@ -159,7 +159,8 @@ def _live(name: str, title: str, size: int, in_flight: int = IN_FLIGHT) -> Workl
     def client(engine: Engine, aim: Aim, tally: Tally) -> Client:
         return LiveClient(engine, aim, tally, LIVE_PATH, sent, echoed if aim.echoes else answers[0], in_flight)
 
-    return Workload(name, title, "us/frame", Script(frame_size=len(sent[0]), frames=answers), client)
+    script = Script(frame_size=len(sent[0]), frames=answers)
+    return Workload(name, title, "us/frame", script, client, (ECHO, GATEWAY, RELAY, NGINX))
 
 
 def idle_session(engine: Engine, aim: Aim, tally: Tally) -> Client:

@@ -92,6 +92,27 @@ def test_a_delay_counts_from_when_the_request_was_due_also_behind_others():
         assert all(delay > due for delay, due in zip(client.delays, (50, 20, 0), strict=True))
 
 
+def test_a_request_is_sent_only_when_the_one_before_has_its_answer():
+    engine = Engine()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        aim, tally = Aim("the gateway", listener.getsockname()[1]), Tally()
+        one = request_of(aim, UNARY_PATH, unary_request())
+        client = DueRequests(engine, aim, tally, one, b"{}")
+        accepted, _ = listener.accept()
+        for number in range(3):
+            assert accepted.recv(65536) == one
+            accepted.sendall(answer)
+            engine.run_until(lambda number=number: tally.done > number, LIMIT_S, "an answer")
+            if number == 0:
+                client.due(time.monotonic())
+                client.due(time.monotonic())
+        assert client.is_idle
+        client.close()
+        accepted.close()
+    engine.close()
+
+
 def test_at_the_end_nothing_more_is_asked():
     with one_asker() as (engine, tally, client):
         tally.is_ending = True
