@@ -100,7 +100,6 @@ class Gateway:
     async def __aenter__(self) -> Self:
         if HttpRequestParser is HttpRequestParserPy:  # which has had a list of smuggling faults of its own (S-43)
             raise ConfigError("aiohttp's compiled parser is missing here: install aiohttp from a wheel")
-        _log.info("heads are read by aiohttp's compiled parser")
         self._upstream = self._made_upstream()
         self._credentials = self._made_credentials()
         self._journal = Journal(self._admission, self._metrics, self._monotonic, self._now)
@@ -119,6 +118,7 @@ class Gateway:
         except BaseException:
             await self._close()
             raise
+        _log.info("heads are read by aiohttp's compiled parser")
         return self
 
     async def reload(self, config: GatewayConfig, book: PriceBook) -> None:

@@ -241,7 +241,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "setup_message.py",
         "        return Denied(REFUSED)\n",
         "        return message\n",
-        "test_live_setup::test_another_model_is_refused",
+        "test_gateway_live_setup::test_another_model_is_refused",
     ),
     mutant(
         "a-setup-may-name-two-models",
@@ -249,7 +249,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "setup_message.py",
         "        if key in seen:\n",
         "        if False:\n",
-        "test_live_setup::test_what_does_not_name_one_model_in_one_way_is_refused",
+        "test_gateway_live_setup::test_what_does_not_name_one_model_in_one_way_is_refused",
     ),
     mutant(
         "a-mapped-setup-is-written-anew",
@@ -257,7 +257,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "setup_message.py",
         'return (text[:start] + json.dumps(changed) + text[end:]).encode("utf-8")',
         'return (text[:start].strip() + json.dumps(changed) + text[end:].replace(" ", "")).encode("utf-8")',
-        "test_live_setup::test_only_the_string_of_the_model_changes",
+        "test_gateway_live_setup::test_only_the_string_of_the_model_changes",
     ),
     mutant(
         "any-upload-url-stands-for-a-key",
