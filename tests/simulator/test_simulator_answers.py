@@ -4,7 +4,7 @@ import json
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from understudy.messages import Request
@@ -282,5 +282,7 @@ def test_any_json_object_gets_an_answer_or_a_refusal(path, body):
 
 
 @given(st.sampled_from(PATHS), st.binary(max_size=60))
+@example(PATHS[0], b'{"":{"":""}}')
 def test_any_bytes_get_an_answer_or_a_refusal(path, raw):
-    assert isinstance(answered(path, raw), GoogleError)
+    is_refused = isinstance(answered(path, raw), GoogleError)
+    assert is_refused or isinstance(LazyJson(raw).value, dict)  # few bytes, but now and then an object
