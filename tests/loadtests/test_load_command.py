@@ -14,7 +14,7 @@ import psutil
 import pytest
 from load_doubles import late_relay
 
-from command_line import LIMIT_S, ROOT, command, environment, understudy
+from command_line import LIMIT_S, ROOT, environment, started, understudy
 from understudy.conformance.target import Target
 from understudy.control import Control
 from understudy.errors import TargetError
@@ -196,22 +196,10 @@ def test_an_interrupt_ends_the_children_and_gives_what_was_seen_as_a_part(
     pair: Pair, tmp_path: Path, file: Path
 ) -> None:
     words = ("load", pair.gateway.ready.http, "--simulator", control(pair), "--duration", "300", "--warmup", "0")
-    process = subprocess.Popen(
-        command(*words, "--surface", "generate", "--json", str(file)),
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
+    with started(*words, "--surface", "generate", "--json", str(file), home=tmp_path) as process:
         children = wait_for_load(process.pid, control(pair))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=LIMIT_S)
-    finally:
-        process.kill()
-        process.wait(LIMIT_S)
     assert process.returncode == 4, out + err
     assert "PARTIAL RESULT" in out
     report = json.loads(file.read_text("utf-8"))

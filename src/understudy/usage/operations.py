@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .predictions import LeanBody
+from .predictions import LeanReader
 from .reading import OperationReading, Reading
 from .resources import batch_of
 from .skeleton import Body
@@ -83,15 +83,8 @@ def veo_request(body: bytes) -> VeoRequest:
     return reader.finish()
 
 
-class OperationReader:
+class OperationReader(LeanReader):
     """Reads the answer to a start, or to a poll; inline videos are counted and not kept. A batch job is one, too."""
-
-    def __init__(self) -> None:
-        self._body = LeanBody()
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._body.feed(data)
 
     def finish(self) -> Reading:
         """The operation's name and state; unreadable if the body is too large or not a JSON object."""

@@ -68,8 +68,8 @@ class LeanBody:
         return None if self.is_too_large else decoded(self._kept)
 
 
-class PredictionReader:
-    """Reads the answer to `predict`, `embedContent` or `batchEmbedContents`."""
+class LeanReader:
+    """What readers of one lean JSON text have in common; `finish` is theirs."""
 
     def __init__(self) -> None:
         self._body = LeanBody()
@@ -77,6 +77,10 @@ class PredictionReader:
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         self._body.feed(data)
+
+
+class PredictionReader(LeanReader):
+    """Reads the answer to `predict`, `embedContent` or `batchEmbedContents`."""
 
     def finish(self) -> Reading:
         """What the answer said: counts of tokens and characters, or what it delivered."""
