@@ -26,6 +26,7 @@ from .guardrails.judging import Blocked, Guards, Subject
 from .guardrails.taps import AnswerTap
 from .http import HttpPassthrough, Progress, _cost_field, _Refused  # pyright: ignore[reportPrivateUsage]
 from .keys import Caller
+from .known_heads import KnownHead
 from .metering import Ending, ExchangeMeter
 from .mocking import MOCK_PREFIX, mocked, without_mocks
 from .passing import Passing
@@ -67,8 +68,7 @@ class _Call:
     """One exchange, and which way it takes now."""
 
     request: web.BaseRequest
-    route: Route
-    caller: Caller
+    known: KnownHead
     meter: ExchangeMeter
     ids: RawHeaders
     progress: Progress
@@ -76,6 +76,16 @@ class _Call:
     held: _Held
     label: str | None = None
     is_first: bool = True
+
+    @property
+    def route(self) -> Route:
+        """Where it goes now."""
+        return self.known.route
+
+    @property
+    def caller(self) -> Caller:
+        """Who sends it."""
+        return self.known.caller
 
 
 class AttendedPassthrough(HttpPassthrough):
@@ -99,8 +109,7 @@ class AttendedPassthrough(HttpPassthrough):
     async def serve(
         self,
         request: web.BaseRequest,
-        route: Route,
-        caller: Caller,
+        known: KnownHead,
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
@@ -108,10 +117,10 @@ class AttendedPassthrough(HttpPassthrough):
         """As the base's: pass one exchange on, and what is asked of it beyond that."""
         try:
             if self._spans is not None:
-                meter.trace = trace_of(request.raw_headers, self._spans, route.method)
-            head = await self._head_of(request, route, caller, meter)
+                meter.trace = trace_of(request.raw_headers, self._spans, known.route.method)
+            head = await self._head_of(request, known, meter)
             await self._continue(request)
-            call = _Call(request, route, caller, meter, ids, progress, head, _Held())
+            call = _Call(request, known, meter, ids, progress, head, _Held())
             blocked = await self._judged(call)
             if blocked is not None:
                 return self._blocked(call, blocked)
@@ -119,10 +128,8 @@ class AttendedPassthrough(HttpPassthrough):
         except _Refused as refused:
             return self._refusal(refused, ids, progress)
 
-    async def _head_of(
-        self, request: web.BaseRequest, route: Route, caller: Caller, meter: ExchangeMeter
-    ) -> RequestHead:
-        head = await self._request_head(request, route, caller)
+    async def _head_of(self, request: web.BaseRequest, known: KnownHead, meter: ExchangeMeter) -> RequestHead:
+        head = await self._request_head(request, known)
         headers = head.headers
         if self._features.mock_testing:
             left = without_mocks(request.raw_headers, headers)
@@ -300,7 +307,7 @@ class AttendedPassthrough(HttpPassthrough):
         """Whether the call has a head for another attempt; `must_change`: one with another credential."""
         before = call.head.headers
         try:
-            call.head = await self._head_of(call.request, call.route, call.caller, call.meter)
+            call.head = await self._head_of(call.request, call.known, call.meter)
         except _Refused:  # there are no credentials now: what was answered is the client's
             return False
         return not must_change or call.head.headers != before
@@ -311,11 +318,12 @@ class AttendedPassthrough(HttpPassthrough):
         route = self._fallbacks.route(fallback, call.route, call.request.method, target)
         if route is None:
             return False
+        known = replace(call.known, route=route)
         try:
-            call.head = await self._head_of(call.request, route, call.caller, call.meter)
+            call.head = await self._head_of(call.request, known, call.meter)
         except _Refused:  # it has no credentials just now
             return False
-        call.route, call.label = route, fallback.label
+        call.known, call.label = known, fallback.label
         call.meter.rerouted(route)
         return True
 

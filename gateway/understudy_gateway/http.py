@@ -21,6 +21,7 @@ from .answers import Answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
 from .headers import for_client, shows_google, with_via
 from .keys import Caller
+from .known_heads import KnownHead
 from .metering import Ending, ExchangeMeter, utc_now
 from .outgoing import Outgoing, without_fields
 from .refusals import Reason, Refusal
@@ -91,8 +92,7 @@ class HttpPassthrough:
     async def serve(
         self,
         request: web.BaseRequest,
-        route: Route,
-        caller: Caller,
+        known: KnownHead,
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
@@ -102,10 +102,10 @@ class HttpPassthrough:
         `progress` tells how it ended, also when this is cancelled because the client left.
         """
         try:
-            head = await self._request_head(request, route, caller)
+            head = await self._request_head(request, known)
             await self._continue(request)
-            way = self._ways.of(request, route, caller)
-            return await self._exchange(request, route, head, meter, ids, progress, way)
+            way = self._ways.of(request, known.route, known.caller)
+            return await self._exchange(request, known.route, head, meter, ids, progress, way)
         except _Refused as refused:
             return self._refusal(refused, ids, progress)
 
@@ -116,14 +116,18 @@ class HttpPassthrough:
             answer.force_close()
         return answer
 
-    async def _request_head(self, request: web.BaseRequest, route: Route, caller: Caller) -> RequestHead:
+    async def _request_head(self, request: web.BaseRequest, known: KnownHead) -> RequestHead:
+        route = known.route
         coding = header_value(request.raw_headers, b"transfer-encoding")
         if coding is not None and coding.strip().lower() != b"chunked":  # taken off here, it would be lost (S-36)
             raise _Refused(Refusal(Reason.BAD_REQUEST))
-        credential = await self._credential(route, request.raw_headers, caller)
-        headers = self._outgoing.fields(route, request.raw_headers, credential, caller)
-        if self._via and not isinstance(headers, Refusal):
-            headers = with_via(headers, self._via)
+        credential = await self._credential(route, request.raw_headers, known.caller)
+        headers = known.sent(credential)
+        if headers is None:
+            headers = self._outgoing.fields(route, request.raw_headers, credential, known.caller)
+            if self._via and not isinstance(headers, Refusal):
+                headers = with_via(headers, self._via)
+            known.send(credential, headers)
         if isinstance(headers, Refusal):
             raise _Refused(headers)
         length = header_value(request.raw_headers, b"content-length")

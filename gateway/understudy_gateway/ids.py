@@ -20,7 +20,7 @@ def ids_of(headers: RawHeaders, holds_a_key: Callable[[bytes], bool]) -> RawHead
 
 def new_ids() -> RawHeaders:
     """The fields of a new request id: 128 bits of chance. It is no secret, and the system's are dear."""
-    return _under_both_names(b"%032x" % random.getrandbits(128))  # noqa: S311 - it opens nothing
+    return _under_both_names(b"%032x" % random.getrandbits(128))
 
 
 def _under_both_names(value: bytes) -> RawHeaders:
