@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -138,7 +139,7 @@ class AttendedPassthrough(HttpPassthrough):
             headers = left
         if meter.trace is not None:
             headers = meter.trace.onto(headers)
-        return head if headers is head.headers else replace(head, headers=headers)
+        return head if headers is head.headers else msgspec.structs.replace(head, headers=headers)
 
     # -- the request
 

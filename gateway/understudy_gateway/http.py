@@ -7,7 +7,7 @@ too long. A client that closes only its sending half counts as gone: asyncio's s
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -67,7 +67,7 @@ class _Refused(Exception):
 class Progress:
     """How far an exchange has come. `ending` is at every moment what it was if the handler is cancelled now."""
 
-    ending: Ending = field(default_factory=lambda: _UNSENT)
+    ending: Ending = _UNSENT
 
 
 class HttpPassthrough:

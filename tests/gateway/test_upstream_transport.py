@@ -1,16 +1,17 @@
 """Exchanges over real sockets: what is kept, what is given up, who waits for whom."""
 
 import asyncio
+import dataclasses
 import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import trustme
+from msgspec.structs import replace
 from upstream_double import Double, Seen, Talk, answering, double, response
 
 from understudy_gateway.destinations import Destinations
@@ -29,7 +30,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def to(provider: Double | int, method: str = "GET", length: int | None = None, **more) -> RequestHead:
     port = provider if isinstance(provider, int) else provider.port
-    return replace(GET, method=method, length=length, upstream=replace(GET.upstream, port=port, **more))
+    return replace(GET, method=method, length=length, upstream=dataclasses.replace(GET.upstream, port=port, **more))
 
 
 @asynccontextmanager

@@ -154,7 +154,9 @@ class Exchange:
 
     async def send(self, data: bytes, within_s: float) -> None:
         """Send the next bytes of the body; waits while the connection is full, `within_s` at most."""
-        await self._wire.send(data, within_s)
+        if self._wire.is_full:
+            await self._wire.emptied(within_s)
+        self._wire.send(data)
 
     def end(self) -> None:
         """The body is complete."""

@@ -203,10 +203,18 @@ class Wire(asyncio.Protocol):
             corked, self._corked = self._corked, b""
             self._write(corked)
 
-    async def send(self, data: bytes, within_s: float) -> None:
-        """Send bytes of the body, as soon as the provider has read enough of what was sent before."""
-        if self._is_full and self._transport is not None:
+    @property
+    def is_full(self) -> bool:
+        """Whether the provider has not read enough of what was sent before, so that more has to wait."""
+        return self._is_full and self._transport is not None
+
+    async def emptied(self, within_s: float) -> None:
+        """Wait until it has, `within_s` at most, or is gone."""
+        if self.is_full:
             await self._emptied(within_s)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes of the body."""
         if self._transport is None or self._transport.is_closing():
             raise UpstreamError(Reason.UPSTREAM_BROKE, was_sent=True)
         corked, self._corked = self._corked, b""
