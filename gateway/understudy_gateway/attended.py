@@ -120,7 +120,7 @@ class AttendedPassthrough(HttpPassthrough):
             if self._spans is not None:
                 meter.trace = trace_of(request.raw_headers, self._spans, known.route.method)
             head = await self._head_of(request, known, meter)
-            await self._continue(request)
+            await self._continue(request, known)
             call = _Call(request, known, meter, ids, progress, head, _Held())
             blocked = await self._judged(call)
             if blocked is not None:

@@ -224,7 +224,7 @@ class Dispatcher:
             found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
-        known = KnownHead(found, caller, tags_of(request.raw_headers, caller))
+        known = _known(found, caller, request.raw_headers)
         if not is_live and not caller.by_url:  # a signed URL is good for some time only
             serving.known.put(request.method, request.raw_path, request.raw_headers, known)
         return known
@@ -293,6 +293,12 @@ class Dispatcher:
         if refusal.reason is Reason.BAD_REQUEST or header_value(arrival.request.raw_headers, b"transfer-encoding"):
             answer.force_close()  # what follows may be no request (S-36, S-18)
         return answer
+
+
+def _known(found: Route, caller: Caller, headers: RawHeaders) -> KnownHead:
+    coding = (header_value(headers, b"transfer-encoding") or b"").strip().lower()
+    expect = (header_value(headers, b"expect") or b"").lower()
+    return KnownHead(found, caller, tags_of(headers, caller), coding, expect)
 
 
 def _is_http_1_0(request: web.BaseRequest) -> bool:

@@ -103,7 +103,7 @@ class HttpPassthrough:
         """
         try:
             head = await self._request_head(request, known)
-            await self._continue(request)
+            await self._continue(request, known)
             way = self._ways.of(request, known.route, known.caller)
             return await self._exchange(request, known.route, head, meter, ids, progress, way)
         except _Refused as refused:
@@ -118,8 +118,7 @@ class HttpPassthrough:
 
     async def _request_head(self, request: web.BaseRequest, known: KnownHead) -> RequestHead:
         route = known.route
-        coding = header_value(request.raw_headers, b"transfer-encoding")
-        if coding is not None and coding.strip().lower() != b"chunked":  # taken off here, it would be lost (S-36)
+        if known.coding and known.coding != b"chunked":  # taken off here, it would be lost (S-36)
             raise _Refused(Refusal(Reason.BAD_REQUEST))
         credential = await self._credential(route, request.raw_headers, known.caller)
         headers = known.sent(credential)
@@ -133,7 +132,7 @@ class HttpPassthrough:
         length = header_value(request.raw_headers, b"content-length")
         if length is not None and int(length) > self._config.limits.request_body_bytes:
             raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
-        is_chunked = length is None and coding is not None
+        is_chunked = length is None and bool(known.coding)
         return RequestHead(
             request.method, route.upstream, route.target, headers, None if length is None else int(length), is_chunked
         )
@@ -147,10 +146,9 @@ class HttpPassthrough:
         except CredentialsFailed as failed:
             raise _Refused(Refusal(Reason.CREDENTIALS_FAILED, retry_after_s=failed.retry_after_s)) from None
 
-    async def _continue(self, request: web.BaseRequest) -> None:
+    async def _continue(self, request: web.BaseRequest, known: KnownHead) -> None:
         """Answer `Expect: 100-continue` now that the key is accepted (HDR-12)."""
-        expect = header_value(request.raw_headers, b"expect")
-        if expect is not None and expect.lower() == b"100-continue" and request.version >= (1, 1):
+        if known.expect == b"100-continue" and request.version >= (1, 1):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
 

@@ -23,11 +23,16 @@ _LENGTH: Final = b"content-length"
 
 @dataclass(slots=True)
 class KnownHead:
-    """What follows from a head. `tags` are the key's and the client's."""
+    """What follows from a head. `tags` are the key's and the client's.
+
+    `coding` and `expect` are the values of Transfer-Encoding and Expect in lower case, empty where there is none.
+    """
 
     route: Route
     caller: Caller
     tags: tuple[str, ...]
+    coding: bytes = b""
+    expect: bytes = b""
     _credential: RawHeaders | None = field(default=None, init=False, repr=False)
     _sent: RawHeaders | Refusal = field(default=(), init=False, repr=False)
 
