@@ -320,11 +320,16 @@ class HttpPassthrough:
             await self._drained(answer)
         if held.failure is not None:
             raise held.failure
-        while whole is None and (data := await exchange.receive(idle_s)):
+        if whole is not None:
+            return
+
+        def take(data: bytes) -> bool:
             answer.put(data)
             meter.feed(data)
-            if answer.is_choked:
-                await self._drained(answer)
+            return not answer.is_choked
+
+        while not await exchange.pour(take, idle_s):
+            await self._drained(answer)
 
     async def _changed(
         self, request: web.BaseRequest, exchange: Exchange, answer: Answer, change: UriRewriter, meter: ExchangeMeter
