@@ -72,7 +72,7 @@ PURE = (
 IMPURE_IMPORTS = {"aiohttp", "asyncio", "socket", "ssl", "time", "random", "os", "logging", "pathlib", "threading"}
 DOORS = ("understudy.cli", "understudy.pytest_plugin", "understudy.demo", "understudy.__main__")
 ONLY_IN = {
-    "google": ("understudy_gateway.credentials", "understudy._clients"),
+    "google": ("understudy_gateway.google_tokens", "understudy._clients"),
     "yaml": ("understudy.documents", "understudy_gateway.config"),
     "locust": (),
     "pytest": ("understudy.pytest_plugin",),

@@ -1,36 +1,24 @@
 """What the gateway shows a provider: an API key, a fixed token, or a Google token, cached and renewed before its end.
 
 One renewal serves all who wait; while the old token is good nobody waits (AUTH-8, R-30). A renewal that fails is tried
-again after a growing delay, not once a request (R-31). The only module that knows google-auth.
+again after a growing delay, not once a request (R-31).
 """
 
 import asyncio
-import json
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path as FilePath
-from typing import Any, Final, Protocol, cast
-
-import google.auth
-import requests
-from google.auth import identity_pool, impersonated_credentials
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import Request
-from google.oauth2 import credentials as oauth2_credentials
-from google.oauth2 import service_account
+from typing import Final, Protocol
 
 from understudy.messages import RawHeaders
 from understudy.secret import Secret
 
 from .settings import ApiKey, ApplicationDefault, FixedHeaders, KeyFile, KeyText, Source
 from .tally import Tally
+from .tokens import Fetch, FetchFailed, Token
 
 _log = logging.getLogger(__name__)
 
-SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 RENEW_EARLY_S: Final = 300.0
 """A token is renewed when it has less than this left, or a quarter of its life if that is shorter."""
 
@@ -38,7 +26,6 @@ REJECTION_PAUSE_S: Final = 10.0
 """Tokens that the provider rejects are dropped at most once in this time."""
 
 _LONGEST_PAUSE_S: Final = 60.0
-_DEFAULT_LIFE_S: Final = 3600.0
 
 
 class CredentialsFailed(Exception):
@@ -85,18 +72,6 @@ class FixedFields:
 def api_key(key: Secret) -> FixedFields:
     """An API key as `x-goog-api-key` (AUTH-6)."""
     return FixedFields((b"x-goog-api-key", key))
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token and how many seconds it had left when it was got."""
-
-    value: Secret
-    life_s: float
-
-
-Fetch = Callable[[], Token]
-"""Gets a new token; blocks, so it is called in a thread. Raises OSError, ValueError or GoogleAuthError."""
 
 
 class TokenCache:
@@ -159,12 +134,12 @@ class TokenCache:
     async def _fetch_once(self) -> None:
         try:
             token = await asyncio.to_thread(self._fetch)
-        except (OSError, ValueError, GoogleAuthError) as error:
+        except FetchFailed as error:
             self._failures += 1
             self._tally.not_renewed += 1
             pause = min(_LONGEST_PAUSE_S, 2.0 ** (self._failures - 1)) * (0.75 + secrets.randbelow(500) / 1000)
             self._next_try = self._monotonic() + pause
-            _log.warning("a Google token could not be got (%s), tried again in %.1f s", type(error).__name__, pause)
+            _log.warning("a Google token could not be got (%s), tried again in %.1f s", error, pause)
         else:
             self._token, self._got_at = token, self._monotonic()
             self._tally.renewed += 1
@@ -179,75 +154,6 @@ class TokenCache:
         return max(1, round(self._next_try - self._monotonic()))
 
 
-class GoogleFetch:
-    """Gets tokens by google-auth, from a key file, its text, or whatever this machine has."""
-
-    def __init__(self, source: KeyFile | KeyText | ApplicationDefault, ca: str | None, timeout_s: float) -> None:
-        self._source = source
-        self._timeout_s = timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy and no netrc from the environment (S-33)
-        self._session.verify = ca or True
-        self._credentials: Any = None
-
-    def __call__(self) -> Token:
-        """A new token; blocks. Raises OSError (requests' errors included), ValueError or GoogleAuthError."""
-        request = _TimedRequest(self._session, self._timeout_s)
-        if self._credentials is None:
-            self._credentials = self._load(request)
-        self._credentials.refresh(request)
-        expiry = cast("datetime | None", self._credentials.expiry)
-        life = _DEFAULT_LIFE_S if expiry is None else (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
-        return Token(Secret(str(self._credentials.token)), life)
-
-    def _load(self, request: "_TimedRequest") -> Any:
-        library: Any = google.auth
-        match self._source:
-            case KeyFile(path):
-                return _credentials_of(json.loads(FilePath(path).read_text("utf-8")))
-            case KeyText(text):
-                return _credentials_of(json.loads(text.reveal()))
-            case ApplicationDefault():
-                return library.default(scopes=[SCOPE], request=request)[0]
-
-
-def _credentials_of(info: Any) -> Any:
-    """The credentials that a key file's content describes. Raises ValueError for a kind that is not supported.
-
-    Each kind has its own way in: google-auth's general one is deprecated, since such a file may name a program to run.
-    """
-    kinds: dict[str, tuple[Any, str]] = {
-        "service_account": (service_account.Credentials, "from_service_account_info"),
-        "authorized_user": (oauth2_credentials.Credentials, "from_authorized_user_info"),
-        "impersonated_service_account": (
-            impersonated_credentials.Credentials,
-            "from_impersonated_service_account_info",
-        ),
-        "external_account": (identity_pool.Credentials, "from_info"),
-    }
-    if type(info) is not dict:
-        raise ValueError("the key file holds no JSON object")
-    info = cast("dict[str, Any]", info)
-    kind = info.get("type")
-    if kind not in kinds or "executable" in (info.get("credential_source") or {}):
-        raise ValueError("this kind of key file is not supported")
-    owner, method = kinds[kind]
-    return getattr(owner, method)(info, scopes=[SCOPE])
-
-
-class _TimedRequest(Request):
-    """google-auth's transport with our own limit instead of its two minutes."""
-
-    def __init__(self, session: requests.Session, timeout_s: float) -> None:
-        super().__init__(session)  # pyright: ignore[reportUnknownMemberType]
-        self._timeout_s = timeout_s
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        kwargs["timeout"] = self._timeout_s
-        untyped: Any = super()
-        return untyped.__call__(*args, **kwargs)
-
-
 def credentials_for(
     source: Source, *, ca: str | None, wait_s: float, monotonic: Callable[[], float], tally: Tally | None = None
 ) -> Credentials:
@@ -258,4 +164,7 @@ def credentials_for(
         case FixedHeaders(fields):
             return FixedFields(*((name.encode("latin-1"), value) for name, value in fields))
         case KeyFile() | KeyText() | ApplicationDefault():
+            # google-auth with what it needs takes 16 MiB, which a gateway with API keys alone has no use for.
+            from .google_tokens import GoogleFetch
+
             return TokenCache(GoogleFetch(source, ca, wait_s), monotonic, wait_s, tally)

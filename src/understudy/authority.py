@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from .errors import ConfigError
 from .home import make_once, write_private
+from .server_tls import context_from_pem
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 """What every server certificate is good for."""
@@ -65,23 +66,22 @@ class Authority:
         """The end of the authority's life, UTC."""
         return x509.load_pem_x509_certificate(self._ca.cert_pem.bytes()).not_valid_after_utc
 
-    def server_context(self, names: Iterable[str] = ()) -> ssl.SSLContext:
-        """A TLS context for a server, with a fresh certificate for localhost, 127.0.0.1, ::1 and `names`.
+    def issued(self, names: Iterable[str] = ()) -> bytes:
+        """A fresh key with its certificate for localhost, 127.0.0.1, ::1 and `names`, and the chain, as PEM.
 
-        HTTP/1.1 is the one protocol offered: the servers speak no other. Raises ConfigError for a name that no
-        certificate can bear.
+        Raises ConfigError for a name that no certificate can bear.
         """
         now = datetime.now(UTC)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_alpn_protocols(["http/1.1"])
         wanted = dict.fromkeys((*LOCAL_NAMES, *names))
         try:
             leaf = self._ca.issue_cert(*wanted, not_before=now - timedelta(days=1), not_after=now + CERTIFICATE_LIFE)
         except ValueError as error:
             raise ConfigError(f"no certificate for {', '.join(wanted)}: {error}") from error
-        with leaf.private_key_and_cert_chain_pem.tempfile() as path:  # 0600; OpenSSL reads keys from files alone
-            context.load_cert_chain(path)
-        return context
+        return leaf.private_key_and_cert_chain_pem.bytes()
+
+    def server_context(self, names: Iterable[str] = ()) -> ssl.SSLContext:
+        """A TLS context for a server, with a certificate that `issued` gives. Raises as that does."""
+        return context_from_pem(self.issued(names))
 
     def write_bundle(self, environ: Mapping[str, str], path: Path) -> Path:
         """Write the file that clients are given as their roots, and return its path.
@@ -98,23 +98,6 @@ class Authority:
         if not path.exists() or path.read_bytes() != data:
             write_private(path, data)
         return path
-
-
-def context_from_files(certificate: Path, key: Path) -> ssl.SSLContext:
-    """A TLS context for a server from the user's own PEM files. Raises ConfigError if they are not such a pair."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
-    for option, path in (("--tls-cert", certificate), ("--tls-key", key)):
-        if not path.is_file():
-            raise ConfigError(f"{option}: {path}: no such file")
-    try:
-        # A key that wants a pass phrase would ask for it on the terminal; a server must not wait there.
-        context.load_cert_chain(certificate, key, password="")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise ConfigError(
-            f"--tls-cert {certificate}, --tls-key {key}: not a certificate and its key: {error}"
-        ) from error
-    return context
 
 
 def current_roots(environ: Mapping[str, str]) -> tuple[bytes, ...]:

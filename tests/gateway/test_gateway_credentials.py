@@ -17,12 +17,12 @@ from understudy_gateway.config import parse_config
 from understudy_gateway.credentials import (
     REJECTION_PAUSE_S,
     CredentialsFailed,
-    Token,
     TokenCache,
     api_key,
     credentials_for,
 )
 from understudy_gateway.settings import KeyFile, KeyText
+from understudy_gateway.tokens import FetchFailed, Token
 
 
 class Clock:
@@ -46,9 +46,9 @@ class Endpoint:
     def __call__(self) -> Token:
         self.calls += 1
         if not self.may_answer.wait(20):
-            raise OSError("held too long")
+            raise FetchFailed("TimeoutError")
         if self.fails:
-            raise OSError("secret ya29.in-the-text")
+            raise FetchFailed("OSError") from OSError("secret ya29.in-the-text")
         return Token(Secret(f"ya29.{self.calls}"), self.life_s)
 
 

@@ -31,13 +31,14 @@ from understudy.pricing.book import Layer, PriceBook
 from understudy.secret import Secret
 from understudy_gateway import metrics_page
 from understudy_gateway.app import Gateway
-from understudy_gateway.credentials import CredentialsFailed, Token, TokenCache
+from understudy_gateway.credentials import CredentialsFailed, TokenCache
 from understudy_gateway.listeners import Listen
 from understudy_gateway.loop_lag import LOOK_EVERY_S, LoopLag
 from understudy_gateway.metrics import COUNTERS, HISTOGRAMS, Facts, Metrics
 from understudy_gateway.settings import GatewayKey
 from understudy_gateway.spend.schema import open_store
 from understudy_gateway.spend.store import SpendStore
+from understudy_gateway.tokens import FetchFailed, Token
 
 PREFIX = "understudy_gateway_"
 
@@ -262,7 +263,7 @@ async def test_connections_to_providers_are_counted_by_what_became_of_them():
 async def test_renewals_of_tokens_are_counted():
     def fetch() -> Token:
         if tally.renewed:
-            raise OSError
+            raise FetchFailed("OSError")
         return Token(Secret("t"), 100)
 
     tally, clock = Metrics(BOOK).tally, [0.0]

@@ -84,7 +84,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "proxies-of-the-environment-are-used",
         "S-33",
-        "credentials.py",
+        "google_tokens.py",
         "self._session.trust_env = False",
         "self._session.trust_env = True",
         "test_gateway_requirements_security::test_proxies_of_the_environment_are_not_used",

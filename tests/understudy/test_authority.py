@@ -13,9 +13,10 @@ import pytest
 import trustme
 from cryptography import x509
 
-from understudy.authority import Authority, context_from_files, current_roots
+from understudy.authority import Authority, current_roots
 from understudy.errors import ConfigError
 from understudy.home import make_once, write_private
+from understudy.server_tls import context_from_files
 
 
 def roots(bundle: Path) -> list[x509.Certificate]:
