@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from understudy.messages import RawHeaders, header_value
+from understudy.messages import RawHeaders
 from understudy.pricing.batches import cost_of_batch
 from understudy.pricing.book import PriceBook
 from understudy.pricing.cost import Cost, unknown
@@ -40,6 +40,11 @@ FAILED: Final = "the gateway failed to find out what it cost"
 
 LOST_START: Final = "the answer to a video's start was lost: whether it was made is not known"
 """Its start and polls are free, but here no poll will ever tell (R-2, S-74)."""
+
+_TIER: Final = b"x-gemini-service-tier"
+_TYPE: Final = b"content-type"
+_CODING: Final = b"content-encoding"
+_LENGTHS: Final = frozenset({len(_TIER), len(_TYPE), len(_CODING)})
 
 _OPENAI_METHODS: Final = ("chat/completions", "embeddings")
 
@@ -219,6 +224,11 @@ def _record_of_job(
 class ExchangeMeter:
     """Reads copies of one HTTP exchange's bodies. Bytes are handed to it after they were passed on."""
 
+    __slots__ = (
+        *("_books", "call", "_call", "_asked", "_text", "_answer", "_status", "_served_tier", "_priced"),
+        *("asked_at", "answered_at", "passed_at", "trace", "request_bytes", "response_bytes"),
+    )
+
     def __init__(self, books: Books, call: Call) -> None:
         self._books = books
         self.call = self._call = call
@@ -254,16 +264,16 @@ class ExchangeMeter:
         """Take the head of the answer."""
         self._status = status
         self.answered_at = self._books.monotonic()
-        tier = header_value(headers, b"x-gemini-service-tier")
-        self._served_tier = tier.decode("latin-1") if tier is not None else None
-        kind, coding = header_value(headers, b"content-type"), header_value(headers, b"content-encoding")
+        said = _told(headers)
+        tier = said.get(_TIER)
+        self._served_tier = None if tier is None else tier.decode("latin-1")
         route = self._call.route
         if route.endpoint is not None:
             return
         self._answer = reader_for(
             _reading_method(route),
-            (kind or b"").decode("latin-1"),
-            (coding or b"").decode("latin-1"),
+            said.get(_TYPE, b"").decode("latin-1"),
+            said.get(_CODING, b"").decode("latin-1"),
             with_content=needs_content(route.upstream.kind, route.model or ""),
             policies=self._books.policies,
         )
@@ -354,8 +364,19 @@ class ExchangeMeter:
 
         What only reads or deletes generates nothing, and neither do uploads.
         """
-        path = self._call.route.target[len(self._call.route.upstream.base_path) :]
-        return self._call.http_method in _READ_ONLY or path.startswith((b"/upload/", b"/resumable/"))
+        route = self._call.route
+        base = len(route.upstream.base_path)
+        return self._call.http_method in _READ_ONLY or route.target.startswith((b"/upload/", b"/resumable/"), base)
+
+
+def _told(headers: RawHeaders) -> dict[bytes, bytes]:
+    """The first value of each field of the answer that says how to read or price it, by its name in lower case."""
+    told: dict[bytes, bytes] = {}
+    for name, value in headers:
+        # Lengths differ nearly always: most names need not be made lower case to be told apart.
+        if len(name) in _LENGTHS:
+            told.setdefault(name.lower(), value)
+    return told
 
 
 def _reading_method(route: Route) -> str:

@@ -108,7 +108,7 @@ class Entry:
 
         The same entry is given for every day of a span, so that what was worked out with it is of use again.
         """
-        due = bisect_right(self.changes, day, key=_start)
+        due = bisect_right(self.changes, day, key=_start) if self.changes else 0
         if due == 0:
             return self
         known = self._dated.get(due)

@@ -31,6 +31,10 @@ class Known(StrEnum):
     UNKNOWN = "unknown"
 
 
+_UNKNOWN: Final = Known.UNKNOWN
+"""Its own name: to look a member up in its class takes several times as long, and each response is summed."""
+
+
 class Line(msgspec.Struct, frozen=True, gc=False):
     """One item: `amount` is `quantity` x `unit_price`, in USD. `what` is for people, `unit` is a meter's unit."""
 
@@ -53,7 +57,7 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
     @property
     def total(self) -> Decimal | None:
         """The exact sum of the lines; None if the cost is unknown, whatever lines there are."""
-        return None if self.known is Known.UNKNOWN else added(line.amount for line in self.lines)
+        return None if self.known is _UNKNOWN else added([line.amount for line in self.lines])
 
     def part(self, part: Part) -> Decimal:
         """The exact sum of one part's lines."""
