@@ -384,7 +384,7 @@ def _reading_method(route: Route) -> str:
 
     The OpenAI-compatible surface has no verbs: there the end of the path says it (wire-http 10).
     """
-    if b"/openai/" in route.target or b"/openapi/" in route.target:
+    if b"/open" in route.target:
         path = route.target.partition(b"?")[0]
         is_openai = b"/openai/" in path or b"/openapi/" in path
         found = next((method for method in _OPENAI_METHODS if path.endswith(b"/" + method.encode())), None)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ..usage.meters import METERS, Direction, Meter, Modality, Unit, Usage
-from ..usage.reading import Grounding
+from ..usage.reading import UNGROUNDED, Grounding
 from ..usage.tokens import Form, Tokens, tokens_of
 from .book import Entry
 from .cost import ARITHMETIC, Cost, Known, Line, Part, unknown
@@ -59,9 +59,8 @@ def cost_of_tokens(
     is_blocked: bool = False,
 ) -> Cost:
     """The cost of one usageMetadata. `entry` is as of the day; of a blocked prompt only input is billed."""
-    is_speech = entry.word("mode") == "audio_speech"
-    is_grounded = grounding.is_grounded
-    tokens = tokens_of(metadata, form, is_grounded=is_grounded, is_speech=is_speech, policies=terms.policies)
+    is_grounded = grounding is not UNGROUNDED and grounding.is_grounded
+    tokens = tokens_of(metadata, form, is_grounded=is_grounded, is_speech=entry.is_speech, policies=terms.policies)
     word = metadata.get("trafficType") or metadata.get("serviceTier") or terms.served_tier or ""
     cost = cost_of_meters(entry, tokens, str(word), terms, is_blocked=is_blocked)
     if not is_grounded:

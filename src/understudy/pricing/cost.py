@@ -11,6 +11,7 @@ ARITHMETIC: Final = Context(prec=60)
 """Enough digits that nothing is rounded while computing (pricing 1); division by a tier's base rate may be."""
 
 ZERO: Final = Decimal(0)
+_add: Final = ARITHMETIC.add
 _MICRO: Final = Decimal("0.000001")
 
 
@@ -74,7 +75,7 @@ def added(amounts: Iterable[Decimal]) -> Decimal:
     """The exact sum."""
     total = ZERO
     for amount in amounts:
-        total = ARITHMETIC.add(total, amount)
+        total = _add(total, amount)
     return total
 
 

@@ -9,6 +9,7 @@ import msgspec
 from .tokens import Form
 from .wire_json import LARGEST_COUNT, as_array, as_count, as_object, as_text, field, is_object, snake
 
+_GENERATE: Final = Form.GENERATE
 _COUNTS: Final = (
     *("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount"),
     *("toolUsePromptTokenCount", "cachedContentTokenCount", "totalTokenCount"),
@@ -70,6 +71,9 @@ class Grounding(msgspec.Struct, frozen=True, gc=False):
     def is_grounded(self) -> bool:
         """Whether Google Search or Maps took part; their context is not charged as input (pricing 3.6)."""
         return self.search_queries > 0 or self.has_maps
+
+
+UNGROUNDED: Final = Grounding()
 
 
 class OperationReading(msgspec.Struct, frozen=True, gc=False):
@@ -135,7 +139,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     usage: Mapping[str, Any] | None = None
     model_version: str | None = None
-    grounding: Grounding = Grounding()
+    grounding: Grounding = UNGROUNDED
     is_blocked: bool = False
     operation: OperationReading | None = None
     is_whole: bool = True
@@ -148,7 +152,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     @property
     def has_counts(self) -> bool:
         """Whether any count came; Vertex sends a bare `trafficType` early in a stream."""
-        if self.form is not Form.GENERATE:
+        if self.form is not _GENERATE:
             return bool(self.usage)
         return _has_counts(self.usage)
 
@@ -268,7 +272,7 @@ class GroundingFold:
     def result(self) -> Grounding:
         """What came together. A candidate's queries are Maps queries if it has Maps chunks and no web chunk."""
         if not self._candidates:
-            return Grounding()
+            return UNGROUNDED
         search: set[str] = set()
         maps: set[str] = set()
         for queries, kinds in self._candidates.values():

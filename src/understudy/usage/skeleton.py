@@ -225,6 +225,9 @@ class Elements:
             self._element.clear()
 
 
+_BLANK_LINES: Final = (b"\n\n", b"\n\r\n")
+
+
 class EventLines:
     """A server-sent event stream whose long lines are cut to their skeleton; the rest passes as it is.
 
@@ -239,6 +242,9 @@ class EventLines:
 
     def feed(self, data: bytes) -> bytes:
         """The lines that `data` completes."""
+        is_between = not (self._event_size or self._line.data or self._line.is_too_large)
+        if is_between and len(data) <= SMALL_BODY and data.endswith(_BLANK_LINES):
+            return data  # whole events, as they mostly come, none of them long
         out = bytearray()
         *ended, rest = data.split(b"\n")
         for piece in ended:

@@ -92,9 +92,11 @@ def text_tokens(metadata: Mapping[str, Any]) -> Tokens | None:
     thoughts = get("thoughtsTokenCount") or 0
     if prompt < 0 or answer < 0 or thoughts < 0:
         return None
-    for whole, details in ((prompt, get("promptTokensDetails")), (answer, get("candidatesTokensDetails"))):
-        if details and (details[0] != {"modality": "TEXT", "tokenCount": whole} or len(details) > 1):
-            return None
+    asked, answered = get("promptTokensDetails"), get("candidatesTokensDetails")
+    if asked and asked != [{"modality": "TEXT", "tokenCount": prompt}]:
+        return None
+    if answered and answered != [{"modality": "TEXT", "tokenCount": answer}]:
+        return None
     if thoughts and get("totalTokenCount") == prompt + answer:
         return None  # the answer's count seems to hold the thoughts (rule 2)
     meters: dict[Meter, int] = {}
