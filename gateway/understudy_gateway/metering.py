@@ -225,7 +225,7 @@ class ExchangeMeter:
     """Reads copies of one HTTP exchange's bodies. Bytes are handed to it after they were passed on."""
 
     __slots__ = (
-        *("_books", "call", "_call", "_asked", "_text", "_answer", "_status", "_served_tier", "_priced"),
+        *("_books", "call", "_call", "_asked", "_text", "_answer", "_status", "_method", "_served_tier", "_priced"),
         *("asked_at", "answered_at", "passed_at", "trace", "request_bytes", "response_bytes"),
     )
 
@@ -236,6 +236,7 @@ class ExchangeMeter:
         self._text = RequestReader() if _needs_text(call.route) else None
         self._answer: Reader | None = None
         self._status = 0
+        self._method: str | None = None  # of the answer that came, as `_reading_method` says
         self._served_tier: str | None = None
         self._priced: tuple[Reading, Cost] | None = None
         self.asked_at: float | None = None
@@ -270,8 +271,9 @@ class ExchangeMeter:
         route = self._call.route
         if route.endpoint is not None:
             return
+        method = self._method = _reading_method(route)
         self._answer = reader_for(
-            _reading_method(route),
+            method,
             said.get(_TYPE, b"").decode("latin-1"),
             said.get(_CODING, b"").decode("latin-1"),
             with_content=needs_content(route.upstream.kind, route.model or ""),
@@ -308,6 +310,7 @@ class ExchangeMeter:
     def rerouted(self, route: Route) -> None:
         """The request goes another way than it was first sent (ERR-6); to be told before its answer."""
         self.call = self._call = msgspec.structs.replace(self._call, route=route)
+        self._method = None
 
     def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
         """Book the exchange as one of which nothing is known: `finish` has failed."""
@@ -349,7 +352,7 @@ class ExchangeMeter:
             route.upstream.kind,
             route.model or "",
             reading,
-            method=_reading_method(route),
+            method=_reading_method(route) if self._method is None else self._method,
             date=self._books.policies.day_of(self._call.started),
             location=route.upstream.location,
             status=self._status or 200,

@@ -58,7 +58,12 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
     @property
     def total(self) -> Decimal | None:
         """The exact sum of the lines; None if the cost is unknown, whatever lines there are."""
-        return None if self.known is _UNKNOWN else added([line.amount for line in self.lines])
+        if self.known is _UNKNOWN:
+            return None
+        total = ZERO
+        for line in self.lines:
+            total = _add(total, line.amount)
+        return total
 
     def part(self, part: Part) -> Decimal:
         """The exact sum of one part's lines."""
