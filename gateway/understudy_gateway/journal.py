@@ -80,7 +80,8 @@ class Journal:
         self.book()  # records stay in the order in which exchanges ended
         record = self._booked(meter, ending)
         self._admission.ended(lease, record)
-        say(_log, self._counted(method, record, meter, seconds, started))
+        if record is not None:
+            say(_log, (self._counted(method, record, meter, seconds, started),))
 
     def book(self) -> None:
         """Book what waits, now."""
@@ -91,20 +92,19 @@ class Journal:
         lines: list[ExchangeLine] = []
         for one in waiting:
             record = self._booked(one.meter, one.ending, one.ended)
-            lines += self._counted(one.method, record, one.meter, one.seconds, one.started)
+            if record is not None:
+                lines.append(self._counted(one.method, record, one.meter, one.seconds, one.started))
         say(_log, lines)
 
     def _counted(
         self,
         method: str,
-        record: SpendRecord | None,
+        record: SpendRecord,
         meter: ExchangeMeter | LiveMeter,
         seconds: float,
         started: float,
-    ) -> tuple[ExchangeLine, ...]:
-        """Count an exchange; its line, if it could be booked."""
-        if record is None:
-            return ()
+    ) -> ExchangeLine:
+        """Count an exchange or session; its line."""
         facts = facts_of(meter, seconds, started)
         try:
             self._metrics.booked(method, record, facts)
@@ -112,7 +112,7 @@ class Journal:
                 meter.trace.ended(record)
         except Exception:
             _log.exception("an exchange could not be counted")
-        return (ExchangeLine(method, record, facts),)
+        return ExchangeLine(method, record, facts)
 
     def _booked(
         self, meter: ExchangeMeter | LiveMeter, ending: Ending, ended: datetime | None = None

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -21,7 +21,7 @@ from .spend.record import SpendRecord
 class LineHandler(Protocol):
     """A handler of the log that takes lines without a record of `logging` around each, as our own does."""
 
-    def take(self, created: float, lines: Sequence[object]) -> bool:
+    def take_lines(self, created: float, lines: Sequence[object]) -> bool:
         """Take lines of level INFO that were said at `created` (seconds since 1970); false if it wants records."""
         ...
 
@@ -116,8 +116,9 @@ def _handlers(log: logging.Logger) -> Iterator[logging.Handler]:
 
 def _takes(log: logging.Logger, handler: logging.Handler, created: float, lines: Sequence[object]) -> bool:
     """Whether a handler has taken the lines; a filter wants to see records."""
-    take: LineHandler | None = handler if hasattr(handler, "take") else None  # pyright: ignore[reportAssignmentType]
-    return take is not None and not (log.filters or handler.filters) and take.take(created, lines)
+    if log.filters or handler.filters or not hasattr(handler, "take_lines"):
+        return False
+    return cast("LineHandler", handler).take_lines(created, lines)
 
 
 def _milliseconds(seconds: float) -> float:

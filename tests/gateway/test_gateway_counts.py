@@ -1,5 +1,6 @@
 """Numbers that are kept per way, route and model make the same counters as one count of each label would."""
 
+import itertools
 import math
 from collections import Counter
 from decimal import Decimal
@@ -88,6 +89,20 @@ class Plainly:
 @given(st.lists(st.tuples(methods, records, facts), max_size=30))
 def test_counters_are_those_of_each_label_for_itself(ended: list[tuple[str, SpendRecord, Facts]]):
     # OBS-4
+    assert_counted(ended)
+
+
+def test_no_two_ways_are_taken_for_one():
+    words = itertools.product(("gemini", "vertex_ai"), (200, 404), (*MODELS, None), get_args(Outcome))
+    told = [
+        changed(RECORD, route=route, provider="gemini", status=status, model=model, outcome=outcome)
+        for route, status, model, outcome in words
+    ]
+    assert_counted([(method, record, Facts(0.1)) for record in told for method in ("GET", "POST", "BREW")])
+
+
+def assert_counted(ended: list[tuple[str, SpendRecord, Facts]]) -> None:
+    """Count what has ended both ways, and compare every number of the snapshot."""
     metrics, plainly = Metrics(BOOK), Plainly()
     for method, record, seen in ended:
         if record.kind == "operation":

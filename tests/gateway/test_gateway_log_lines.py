@@ -170,13 +170,24 @@ def test_lines_for_which_there_is_no_room_are_dropped_and_counted():
     assert text.getvalue().splitlines()[-1] == "3 log lines were dropped: they could not be written in time"
 
 
+def test_lines_are_written_without_being_asked_for():
+    ours, text = writer(PlainLines("gateway"))
+    written = threading.Event()
+    text.flush = written.set  # type: ignore[method-assign]
+    for count in (1, 2):
+        written.clear()
+        ours.take_lines(0.0, [LINE])
+        assert written.wait(10)
+        assert text.getvalue().count(str(LINE)) == count
+
+
 def test_a_line_that_cannot_be_written_is_reported_and_the_next_is_written(capsys):
     class Broken:
         def __str__(self) -> str:
             raise ValueError
 
     ours, text = writer(PlainLines("gateway"))
-    assert ours.take(time.time(), [Broken(), LINE])
+    assert ours.take_lines(time.time(), [Broken(), LINE])
     ours.flush()
     assert text.getvalue().endswith(f"gateway {LINE}\n")
     assert "Logging error" in capsys.readouterr().err

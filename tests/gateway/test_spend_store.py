@@ -537,6 +537,7 @@ def test_a_record_that_cannot_be_made_does_not_hold_up_the_others(tmp_path, capl
 
     books.jobs(fails, no_expiry, lambda: START).finished(seen_done())
     books.add(changed(RECORD, status="no number"))  # ty: ignore
+    books.add(changed(RECORD, tags=(object(),)))  # ty: ignore
     books.add(RECORD)
     books.close()
     assert "could not be made" in caplog.text

@@ -18,6 +18,7 @@ class JsonLines(logging.Formatter):
     def __init__(self, server: str) -> None:
         super().__init__()
         self._server = server
+        self._latest: tuple[float, str] = 0.0, ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, in ASCII."""
@@ -30,8 +31,12 @@ class JsonLines(logging.Formatter):
         return json.dumps({**head, "message": said[:_LONGEST]})
 
     def line(self, created: float, said: str) -> str:
-        """The same of a line of level INFO that is known to be a JSON object in ASCII (see LogWriter.take)."""
-        return json.dumps(self._head(created, "INFO"))[:-1] + ", " + said[1:]
+        """The same of a line of level INFO that is known to be a JSON object in ASCII (see LogWriter.take_lines)."""
+        moment, beginning = self._latest
+        if moment != created or not beginning:  # lines that were said together begin alike
+            beginning = json.dumps(self._head(created, "INFO"))[:-1] + ", "
+            self._latest = created, beginning
+        return beginning + said[1:]
 
     def _head(self, created: float, level: str) -> dict[str, str]:
         moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")

@@ -106,7 +106,7 @@ class LogWriter(logging.Handler):
         if not self._came.is_set():
             self._wake()
 
-    def take(self, created: float, lines: Sequence[object]) -> bool:
+    def take_lines(self, created: float, lines: Sequence[object]) -> bool:
         """Take lines as they are, whose `str` is one JSON object in ASCII; returns at once.
 
         They are of level INFO and were said at `created`, in seconds since 1970. False, and nothing is taken, if the
@@ -117,10 +117,14 @@ class LogWriter(logging.Handler):
             return False
         room = max(0, self._most_waiting - len(self._waiting))
         self._waiting.extend([(form, created, line) for line in lines[:room]])
-        if len(lines) > room:
-            self.dropped += len(lines) - room
-        if room and not self._came.is_set():
-            self._wake()
+        over = max(0, len(lines) - room)
+        if over or not self._came.is_set():
+            self.acquire()  # as `handle` does around `emit`
+            try:
+                self.dropped += over
+                self._wake()
+            finally:
+                self.release()
         return True
 
     def flush(self) -> None:
