@@ -4,21 +4,19 @@ Whatever fails in that stays here: the answer is not touched by it (OBS-6).
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from understudy.pricing.cost import plain
-
+from .counts import Facts
 from .limits.admission import Admission, Lease
 from .live_metering import LiveMeter
+from .log_lines import ExchangeLine, RefusalLine, say
 from .metering import Ending, ExchangeMeter
-from .metrics import Facts, Metrics
+from .metrics import Metrics
 from .refusals import Refusal
 from .routes import Route
 from .spend.record import SpendRecord
@@ -33,8 +31,7 @@ GATHER_S: Final = 0.01
 """How long an exchange waits for others to be booked with."""
 
 
-@dataclass(slots=True)
-class _Ended:
+class _Ended(msgspec.Struct, frozen=True, gc=False):
     """An exchange that waits to be booked: its seconds, and when it ended (UTC)."""
 
     method: str
@@ -73,7 +70,7 @@ class Journal:
         """Book, count and log an exchange or session: at once where a limit or a job waits for it, else with others."""
         seconds = self._monotonic() - started
         if type(meter) is ExchangeMeter and meter.is_plain and not self._admission.waits_for(lease):
-            ended = self._now() if meter.call.began is None else meter.call.started + timedelta(seconds=seconds)
+            ended = self._now() if meter.call.began is None else meter.call.started + timedelta(0, seconds)
             self._waiting.append(_Ended(method, meter, ending, seconds, started, ended))
             if len(self._waiting) >= GATHERED:
                 self.book()
@@ -83,7 +80,8 @@ class Journal:
         self.book()  # records stay in the order in which exchanges ended
         record = self._booked(meter, ending)
         self._admission.ended(lease, record)
-        self._tell(method, record, meter, seconds, started)
+        if record is not None:
+            say(_log, (self._counted(method, record, meter, seconds, started),))
 
     def book(self) -> None:
         """Book what waits, now."""
@@ -91,20 +89,22 @@ class Journal:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
+        lines: list[ExchangeLine] = []
         for one in waiting:
             record = self._booked(one.meter, one.ending, one.ended)
-            self._tell(one.method, record, one.meter, one.seconds, one.started)
+            if record is not None:
+                lines.append(self._counted(one.method, record, one.meter, one.seconds, one.started))
+        say(_log, lines)
 
-    def _tell(
+    def _counted(
         self,
         method: str,
-        record: SpendRecord | None,
+        record: SpendRecord,
         meter: ExchangeMeter | LiveMeter,
         seconds: float,
         started: float,
-    ) -> None:
-        if record is None:
-            return
+    ) -> ExchangeLine:
+        """Count an exchange or session; its line."""
         facts = facts_of(meter, seconds, started)
         try:
             self._metrics.booked(method, record, facts)
@@ -112,7 +112,7 @@ class Journal:
                 meter.trace.ended(record)
         except Exception:
             _log.exception("an exchange could not be counted")
-        self._say(LogLine({"method": method}, seconds * 1000, record, facts))
+        return ExchangeLine(method, record, facts)
 
     def _booked(
         self, meter: ExchangeMeter | LiveMeter, ending: Ending, ended: datetime | None = None
@@ -143,44 +143,7 @@ class Journal:
         }
         if found is not None:
             line |= {"provider": found.upstream.kind, "route": found.name, "model": found.model}
-        self._say(LogLine(line, (self._monotonic() - started) * 1000))
-
-    def _say(self, line: "LogLine") -> None:
-        """The one line of an exchange. Who logs otherwise looks for the caller and writes the text, here and now."""
-        if _log.isEnabledFor(logging.INFO):
-            _log.handle(logging.LogRecord(_log.name, logging.INFO, "", 0, line, None, None))
-
-
-class LogLine:
-    """What a line of the log says, as JSON once somebody reads it: that is done by the log's thread, not by traffic's.
-
-    A client cannot forge or break it (S-67): it is ASCII, so that no letter of a client's can trick a terminal.
-    """
-
-    __slots__ = ("_facts", "_line", "_ms", "_record")
-
-    def __init__(
-        self, line: dict[str, Any], ms: float, record: SpendRecord | None = None, facts: Facts | None = None
-    ) -> None:
-        """`line` and the milliseconds are said beside what `record` and `facts` say."""
-        self._facts = facts
-        self._line = line
-        self._ms = ms
-        self._record = record
-
-    def __str__(self) -> str:
-        line = self._line if self._record is None else {**self._line, **_in_brief(self._record)}
-        if self._record is not None:
-            line["tags"] = self._record.tags
-        if (facts := self._facts) is not None:
-            line["bytes_in"], line["bytes_out"] = facts.request_bytes, facts.response_bytes
-            line["first_byte_ms"] = None if facts.first_byte_s is None else round(facts.first_byte_s * 1000, 1)
-        line["ms"] = round(self._ms, 1)
-        try:
-            data = msgspec.json.encode(line)  # the faster writer
-        except (ValueError, OverflowError):  # a lone surrogate, a number beyond 64 bits
-            return json.dumps(line)
-        return data.decode("ascii") if data.isascii() else json.dumps(line)
+        say(_log, (RefusalLine(line, self._monotonic() - started),))
 
 
 def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -> Facts:
@@ -199,20 +162,3 @@ def facts_of(meter: ExchangeMeter | LiveMeter, seconds: float, started: float) -
     if meter.asked_at is not None and meter.answered_at is not None and meter.passed_at is not None:
         own = max(0.0, meter.asked_at - started + meter.passed_at - meter.answered_at)
     return Facts(seconds, first, own, meter.request_bytes, meter.response_bytes)
-
-
-def _in_brief(record: SpendRecord) -> dict[str, Any]:
-    """What the log's line says of an exchange: its record without the items of the cost and the times."""
-    return {
-        "id": record.id,
-        "key_id": record.key_id,
-        "provider": record.provider,
-        "route": record.route,
-        "model": record.model,
-        "status": record.status,
-        "outcome": record.outcome,
-        "usage": record.usage,
-        "cost": None if record.cost is None else plain(record.cost),
-        "known": record.known,
-        "reason": record.reason,
-    }

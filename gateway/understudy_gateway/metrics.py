@@ -4,71 +4,23 @@ Labels take configured and known values alone, so that no client can make the pa
 is made in `metrics_page`.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from understudy.pricing.book import PriceBook
-from understudy.usage.meters import Unit
 
+from .counts import BUCKETS, FINE_BUCKETS, Counted, Facts, Histogram, OfModel, OfRoute, Way
 from .refusals import Refusal
 from .spend.record import SpendRecord
 from .tally import Tally
 
-BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
-"""Upper bounds in seconds; a Live session lasts longer, and is not counted among them."""
-
-FINE_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
-"""The same for what the gateway itself takes."""
-
 OTHER: Final = "other"
-_MOST_NAMES: Final = 1000
+_MOST_KNOWN: Final = 1000
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), 4001, 4002})
 
 Labels = tuple[str, ...]
 Gauge = Callable[[], float]
-
-
-class Facts(msgspec.Struct, frozen=True, gc=False):
-    """What was seen of one exchange beside its record: seconds and bytes.
-
-    `overhead_s`: the part of `first_byte_s` in which the gateway did not wait for the provider.
-    """
-
-    seconds: float
-    first_byte_s: float | None = None
-    overhead_s: float | None = None
-    request_bytes: int = 0
-    response_bytes: int = 0
-    client_messages: int = 0
-    server_messages: int = 0
-    close_code: int | None = None
-
-
-@dataclass(slots=True)
-class Histogram:
-    """How many values were at most each of the bounds, or beyond; and their sum."""
-
-    bounds: tuple[float, ...] = BUCKETS
-    counts: list[int] = field(init=False)
-    total: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.counts = [0] * (len(self.bounds) + 1)
-
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-    def add(self, counts: Iterable[int], total: float) -> None:
-        """Count what another one has counted."""
-        self.counts = [mine + other for mine, other in zip(self.counts, counts, strict=True)]
-        self.total += total
 
 
 class Metrics:
@@ -81,9 +33,12 @@ class Metrics:
         self._book = book
         self.tally: Final = Tally()
         self._elsewhere: list[tuple[str, Labels, Gauge]] = []
-        self._names: dict[tuple[str, str], str] = {}
-        self.counters: dict[str, dict[Labels, float]] = {name: {} for name in COUNTERS}
-        self.histograms: dict[str, dict[Labels, Histogram]] = {name: {} for name in HISTOGRAMS}
+        self._known: dict[tuple[object, ...], Way] = {}
+        self._ways: dict[Labels, Way] = {}
+        self._routes: dict[str, OfRoute] = {}
+        self._models: dict[Labels, OfModel] = {}
+        self._counters: dict[str, dict[Labels, float]] = {name: {} for name in COUNTERS}
+        self._lag = Histogram(FINE_BUCKETS)
         self.in_flight = 0
         self.live_sessions = 0
 
@@ -95,7 +50,7 @@ class Metrics:
     @book.setter
     def book(self, book: PriceBook) -> None:
         self._book = book
-        self._names.clear()  # what the old one did not know the new one may
+        self._known.clear()  # what the old one did not know the new one may
 
     def count_from(self, name: str, labels: Labels, read: Gauge) -> None:
         """A counter of COUNTERS that is kept elsewhere, and read from there."""
@@ -103,91 +58,116 @@ class Metrics:
 
     def lag(self, seconds: float) -> None:
         """The event loop was late by that."""
-        self._observe("loop_lag_seconds", (), seconds)
+        self._lag.observe(seconds)
 
     def booked(self, method: str, record: SpendRecord, facts: Facts) -> None:
         """Count an exchange or session that is over."""
-        model = self._model(record.provider or "", record.model)
-        status, route = f"{record.status // 100}xx", record.route
-        self._count("requests", (route, _method(method), status, model, _origin(record)), 1)
-        self._count("bytes", (route, "request"), facts.request_bytes)
-        self._count("bytes", (route, "response"), facts.response_bytes)
-        self._spent(record, model)
+        key = (method, record.route, record.status, record.provider, record.model, record.outcome)
+        way = self._known.get(key) or self._way(key, method, record)
+        way.requests += 1
+        way.route.carried(facts)
+        way.model.spent(record)
         if record.kind == "session":
-            self._count("live_messages", (route, "client"), facts.client_messages)
-            self._count("live_messages", (route, "server"), facts.server_messages)
-            if record.status == 101:
-                self._count("live_closes", (route, _code(facts.close_code), record.outcome), 1)
-            return
-        self._observe("seconds", (route,), facts.seconds)
-        if facts.first_byte_s is not None:
-            self._observe("first_byte_seconds", (route,), facts.first_byte_s)
-        if facts.overhead_s is not None:
-            self._observe("overhead_seconds", (route,), facts.overhead_s)
+            self._session(record, facts)
+        else:
+            way.route.took(facts)
+
+    def _way(self, key: tuple[object, ...], method: str, record: SpendRecord) -> Way:
+        """The way of a record, which is found by `key` the next time."""
+        model = self._of_model(record)
+        labels = (record.route, _method(method), f"{record.status // 100}xx", model.model, _origin(record))
+        way = self._ways.get(labels)
+        if way is None:
+            way = self._ways[labels] = Way(labels, self._of_route(record.route), model)
+        if len(self._known) >= _MOST_KNOWN:  # names that clients make up: none of them may stay in the way
+            self._known.clear()
+        self._known[key] = way
+        return way
+
+    def _of_route(self, route: str) -> OfRoute:
+        found = self._routes.get(route)
+        if found is None:
+            found = self._routes[route] = OfRoute(route)
+        return found
+
+    def _of_model(self, record: SpendRecord) -> OfModel:
+        labels = (record.route, self._model(record.provider or "", record.model))
+        found = self._models.get(labels)
+        if found is None:
+            found = self._models[labels] = OfModel(*labels)
+        return found
+
+    def _session(self, record: SpendRecord, facts: Facts) -> None:
+        route = record.route
+        self._count("live_messages", (route, "client"), facts.client_messages)
+        self._count("live_messages", (route, "server"), facts.server_messages)
+        if record.status == 101:
+            self._count("live_closes", (route, _code(facts.close_code), record.outcome), 1)
 
     def operation(self, record: SpendRecord) -> None:
         """Count a video that was settled."""
-        self._spent(record, self._model(record.provider or "", record.model))
+        self._of_model(record).spent(record)
 
     def refused(self, method: str, refusal: Refusal) -> None:
         """Count a request that came to no route, or was let in by no key or limit."""
         self._count("requests", ("none", _method(method), f"{refusal.status // 100}xx", "none", "gateway"), 1)
         self._count("refusals", (refusal.reason.name,), 1)
 
+    @property
+    def counters(self) -> dict[str, dict[Labels, float]]:
+        """All counters as they are now, by family and labels."""
+        found = {name: dict(numbers) for name, numbers in self._counters.items()}
+        for name, labels, number in self._counted():
+            found[name][labels] = found[name].get(labels, 0) + number
+        return found
+
+    @property
+    def histograms(self) -> dict[str, dict[Labels, Histogram]]:
+        """All histograms that a value is in, by family and labels."""
+        found: dict[str, dict[Labels, Histogram]] = {name: {} for name in HISTOGRAMS}
+        for route in self._routes.values():
+            for name, labels, histogram in route.histograms():
+                found[name][labels] = histogram
+        if any(self._lag.counts):
+            found["loop_lag_seconds"][()] = self._lag
+        return found
+
     def snapshot(self) -> dict[str, Any]:
         """The numbers as JSON, for another worker's page."""
-        counters = {
-            name: [[*labels, value] for labels, value in found.items()] for name, found in self.counters.items()
-        }
-        for name, labels, read in (*self._tallied(), *self._elsewhere):
-            counters[name].append([*labels, read()])
         return {
-            "counters": counters,
+            "counters": {
+                name: [[*labels, value] for labels, value in found.items()] for name, found in self.counters.items()
+            },
             "histograms": {
-                name: [[*labels, one.counts, one.total] for labels, one in found.items()]
+                name: [[*labels, list(one.counts), one.total] for labels, one in found.items()]
                 for name, found in self.histograms.items()
             },
             "gauges": {"in_flight": self.in_flight, "live_sessions": self.live_sessions},
         }
 
-    def _tallied(self) -> Iterable[tuple[str, Labels, Gauge]]:
+    def _counted(self) -> Iterator[Counted]:
+        for way in self._ways.values():
+            yield "requests", way.labels, way.requests
+        for counts in (*self._routes.values(), *self._models.values()):
+            yield from counts.counters()
         tally = self.tally
         for how in ("opened", "reused", "refused"):
-            yield "upstream_connections", (how,), lambda how=how: getattr(tally, how)
-        yield "token_renewals", ("ok",), lambda: tally.renewed
-        yield "token_renewals", ("failed",), lambda: tally.not_renewed
-
-    def _spent(self, record: SpendRecord, model: str) -> None:
-        if record.known == "unknown":
-            self._count("cost_unknown", (record.route, model), 1)
-        for line in record.lines:
-            labels = (record.route, model, line.part.value)
-            self._count("cost", labels, float(line.amount))
-            if line.unit == Unit.TOKEN:
-                self._count("tokens", labels, float(line.quantity))
+            yield "upstream_connections", (how,), getattr(tally, how)
+        yield "token_renewals", ("ok",), tally.renewed
+        yield "token_renewals", ("failed",), tally.not_renewed
+        for name, labels, read in self._elsewhere:
+            yield name, labels, read()
 
     def _count(self, name: str, labels: Labels, amount: float) -> None:
-        found = self.counters[name]
+        found = self._counters[name]
         found[labels] = found.get(labels, 0) + amount
-
-    def _observe(self, name: str, labels: Labels, seconds: float) -> None:
-        found = self.histograms[name].get(labels)
-        if found is None:
-            found = self.histograms[name][labels] = Histogram(HISTOGRAMS[name][2])
-        found.observe(seconds)
 
     def _model(self, provider: str, model: str | None) -> str:
         """The price book's name of a model: what clients make up shares one, and so do the versions of a model."""
         if model is None:
             return "none"
-        found = self._names.get((provider, model))
-        if found is None:
-            entry = self._book.entry(provider, model)
-            found = OTHER if entry is None else entry.name.rpartition("/")[2]
-            if len(self._names) >= _MOST_NAMES:  # made up by clients: none of them may stay in the way
-                self._names.clear()
-            self._names[provider, model] = found
-        return found
+        entry = self._book.entry(provider, model)
+        return OTHER if entry is None else entry.name.rpartition("/")[2]
 
 
 COUNTERS: Final[Mapping[str, tuple[str, Labels]]] = {

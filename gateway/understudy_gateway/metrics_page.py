@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from understudy.errors import ConfigError
 
-from .metrics import COUNTERS, GAUGES, HISTOGRAMS, Gauge, Histogram, Labels, Metrics
+from .counts import Histogram
+from .metrics import COUNTERS, GAUGES, HISTOGRAMS, Gauge, Labels, Metrics
 
 _log = logging.getLogger(__name__)
 

@@ -31,10 +31,11 @@ from understudy.pricing.book import Layer, PriceBook
 from understudy.secret import Secret
 from understudy_gateway import metrics_page
 from understudy_gateway.app import Gateway
+from understudy_gateway.counts import Facts
 from understudy_gateway.credentials import CredentialsFailed, TokenCache
 from understudy_gateway.listeners import Listen
 from understudy_gateway.loop_lag import LOOK_EVERY_S, LoopLag
-from understudy_gateway.metrics import COUNTERS, HISTOGRAMS, Facts, Metrics
+from understudy_gateway.metrics import COUNTERS, HISTOGRAMS, Metrics
 from understudy_gateway.settings import GatewayKey
 from understudy_gateway.spend.schema import open_store
 from understudy_gateway.spend.store import SpendStore
@@ -207,7 +208,7 @@ def test_labels_that_clients_make_up_share_one_name():
         ("gemini", "POST", "1xx", "gemini-2.5-flash", "none"),
     }
     assert set(metrics.counters["live_closes"]) == {("gemini", "other", "ok")}
-    assert len(metrics._names) <= 1000
+    assert len(metrics._known) <= 1000
 
 
 def test_a_model_that_the_next_price_book_knows_gets_its_name():

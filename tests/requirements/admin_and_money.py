@@ -104,8 +104,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "lines-hold-any-letter",
         "S-67",
-        "journal.py",
-        'return data.decode("ascii") if data.isascii() else json.dumps(line)',
+        "log_lines.py",
+        'return data.decode("ascii") if data.isascii() else json.dumps(_members(told))',
         "return data.decode()",
         "test_gateway_app::test_a_line_is_ascii_whatever_is_in_it",
     ),

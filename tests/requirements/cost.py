@@ -31,8 +31,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "uploads-are-priced",
         "COST-1",
         "metering.py",
-        'or path.startswith((b"/upload/", b"/resumable/"))\n\n\ndef',
-        "\n\n\ndef",
+        ' or route.target.startswith((b"/upload/", b"/resumable/"), base)\n',
+        "\n",
         "test_gateway_metering::test_what_is_free_by_kind_is_booked_with_zero",
     ),
     mutant(
@@ -47,8 +47,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "usage-of-a-stream-is-summed",
         "COST-2",
         "src/understudy/usage/reading.py",
-        "                merged[name] = value  # the usual case",
-        "                merged[name] = merged.get(name, 0) + value  # the usual case",
+        "            self.merged |= metadata\n",
+        "            for name, value in metadata.items():\n"
+        "                self.merged[name] = value + self.merged.get(name, type(value)())\n",
         "test_gateway_metering::test_a_stream_costs_what_its_last_usage_says "
         "test_usage_readers::test_chunks_of_a_stream_are_merged_field_by_field_and_never_added "
         "test_usage_readers::test_a_cumulative_stream_costs_what_the_unary_answer_costs",
@@ -57,8 +58,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "thoughts-are-free",
         "COST-3",
         "src/understudy/usage/tokens.py",
-        "        meters[_THOUGHTS] = thoughts\n",
-        "        pass\n",
+        "        meters[_THOUGHTS] = thoughts\n    return",
+        "        pass\n    return",
         "test_pricing_rules::test_3_8_thinking_has_its_own_rate_until_tier_or_length_apply",
     ),
     mutant(
@@ -73,7 +74,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "unknown-costs-are-not-counted",
         "COST-4 OBS-4",
-        "metrics.py",
+        "counts.py",
         'if record.known == "unknown":',
         "if False:",
         "test_gateway_metrics::test_unknown_prices_are_counted",
@@ -107,7 +108,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "coded-answers-are-not-read",
         "COST-7",
         "metering.py",
-        '(coding or b"").decode("latin-1"),',
+        'said.get(_CODING, b"").decode("latin-1"),',
         '"br" if coding else "",',
         "test_gateway_http::test_a_compressed_answer_stays_compressed_and_is_still_priced",
     ),
@@ -140,16 +141,16 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "records-have-no-tags",
         "COST-10 OBS-8",
         "metering.py",
-        "            tags=call.tags,\n        )\n        self._log.add(record)",
-        "            tags=(),\n        )\n        self._log.add(record)",
+        "            call.tags,\n        )\n        self._log.add(record)",
+        "            (),\n        )\n        self._log.add(record)",
         "test_gateway_admin::test_tags_of_the_client_stand_beside_the_keys_in_spend_and_go_no_further",
     ),
     mutant(
         "records-have-no-provider",
         "COST-10",
         "metering.py",
-        "            provider=call.route.upstream.kind,\n            tags=call.tags,",
-        "            tags=call.tags,",
+        "            route.upstream.kind,\n            call.tags,",
+        "            None,\n            call.tags,",
         "test_gateway_requirements_cost::test_a_record_names_whom_and_what_it_is_for",
     ),
     mutant(

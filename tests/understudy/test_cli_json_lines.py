@@ -32,6 +32,14 @@ def test_a_traceback_is_part_of_the_one_line():
         assert "ValueError: what it was" in line("it failed", error=error)["message"]
 
 
+def test_a_line_without_a_record_is_written_as_one_with_it():
+    form = JsonLines("gateway")
+    for created in (0.0, 0.0, 1.25, 1.25, 0.0, 1e9):
+        for text in ('{"method":"GET"}', '{"id":"1","tags":[]}'):
+            record = logging.makeLogRecord({"msg": text, "created": created, "levelname": "INFO"})
+            assert form.line(created, text) == form.format(record)
+
+
 @given(st.text())
 def test_no_text_makes_two_lines_or_members_of_its_own(text):
     for said in (text, '{"' + text, '{"a": 1}' + text):

@@ -156,6 +156,24 @@ def test_an_event_of_endless_lines_is_given_up():
     assert lines.is_too_large
 
 
+def test_an_event_that_becomes_too_large_by_its_last_line_is_given_up():
+    lines = EventLines()
+    line = b"data:" + b"x" * 1000 + b"\n"
+    for _ in range(LARGEST_SKELETON // (len(line) - 1)):
+        lines.feed(line)
+    assert not lines.is_too_large
+    assert lines.feed(line + b"\n") == b"\n"
+    assert lines.is_too_large
+
+
+def test_the_rest_of_a_line_that_is_too_large_goes_with_it_and_the_next_event_is_whole():
+    lines = EventLines()
+    assert lines.feed(b"data:" + b'"short",' * (LARGEST_SKELETON // 8 + SMALL_BODY)) == b""
+    assert lines.feed(b'"rest"\n\n') == b"\n"
+    assert lines.is_too_large
+    assert lines.feed(b"data: 1\n\n") == b"data: 1\n\n"
+
+
 long_texts = st.lists(st.sampled_from(['"', "\\", "=", "é", "a" * 700, " "]), max_size=8).map("".join)
 
 

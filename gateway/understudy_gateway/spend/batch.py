@@ -9,11 +9,13 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from .jobs import JOB_LIFE, NEVER_POLLED, Done, Expire, Settle, VideoJob
 from .record import SpendRecord, rfc3339
-from .rows import COLUMNS, Row, done_of, done_text, job_of, job_text, record_row, safe_text
+from .rows import COLUMNS, done_of, done_text, job_of, job_text, record_row, safe_text
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +27,17 @@ SETTLED: Final = 1
 SEEN: Final = 2
 """States of a row in `job`: under way; booked; seen done, and its start is not known."""
 
-_INSERT: Final = f"INSERT OR IGNORE INTO spend ({', '.join(COLUMNS)}) VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 - our own words alone
+_ROWS_AT_ONCE: Final = (50, 5, 1)
+"""Rows of one statement; the first with 850 values, since an older SQLite takes no more than 999."""
+
+
+def _insert_of(rows: int) -> str:
+    row = f"({','.join('?' * len(COLUMNS))})"
+    return f"INSERT OR IGNORE INTO spend ({', '.join(COLUMNS)}) VALUES {','.join([row] * rows)}"  # noqa: S608 - our own words alone
+
+
+_INSERTS: Final = {rows: _insert_of(rows) for rows in _ROWS_AT_ONCE}
+_INSERT: Final = _INSERTS[1]
 _INSERT_JOB: Final = "INSERT INTO job (name, call_id, job, started, settled) VALUES (?,?,?,?,?)"
 _CHANGE_JOB: Final = "UPDATE job SET call_id = ?, job = ?, started = ?, settled = ? WHERE name = ?"
 _JOB: Final = "SELECT call_id, job, started, settled FROM job WHERE name = ?"
@@ -36,12 +48,17 @@ _OF_THE_ITEM: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A record, with its key in the store."""
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """A record, and what makes its key in the store: the process and how many it had taken before."""
 
-    uid: str
+    origin: str
+    number: int
     record: SpendRecord
+
+    @property
+    def uid(self) -> str:
+        """The key. Those of a process ascend, so that the store's index of them grows at one place."""
+        return f"{self.origin}-{self.number:012x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,7 @@ class Batch:
     def __init__(self, connection: sqlite3.Connection, rules: Rules | None) -> None:
         self._connection = connection
         self._rules = rules
-        self._rows: list[Row] = []
+        self._values: list[Any] = []  # of rows, one behind the other
         self.settled: list[SpendRecord] = []
         self.has_seen = False
 
@@ -86,8 +103,7 @@ class Batch:
         for item in items:
             match item:
                 case Kept():
-                    row = guarded(lambda kept=item: record_row(kept.uid, kept.record))
-                    self._rows += [] if row is None else [row]
+                    self._keep(item)
                 case Once():
                     self._step(lambda once=item: self._once(once.record))
                 case Started():
@@ -117,13 +133,28 @@ class Batch:
     def _ago(self, span: timedelta) -> str:
         return "" if self._rules is None else rfc3339(self._rules.now() - span)
 
-    def _insert(self) -> None:
+    def _keep(self, item: Kept) -> None:
         try:
-            self._connection.executemany(_INSERT, self._rows)
+            self._values += record_row(item.uid, item.record)
+        except Exception:
+            _log.exception("a spend record could not be made")  # it must not hold up the others
+
+    def _insert(self) -> None:
+        """Insert the rows with few statements: for each one SQLite is left and the interpreter's lock is waited for."""
+        at = 0
+        for rows, statement in _INSERTS.items():
+            size = rows * len(COLUMNS)
+            while at + size <= len(self._values):
+                self._insert_some(statement, self._values[at : at + size])
+                at += size
+
+    def _insert_some(self, statement: str, values: list[Any]) -> None:
+        try:
+            self._connection.execute(statement, values)
         except (*_OF_THE_ITEM, OverflowError, UnicodeError):
             # One of them is not as a record is; the others must not be held up by it.
-            for row in self._rows:
-                self._step(lambda row=row: self._connection.execute(_INSERT, row))
+            for at in range(0, len(values), len(COLUMNS)):
+                self._step(lambda at=at: self._connection.execute(_INSERT, values[at : at + len(COLUMNS)]))
 
     def _step(self, act: Callable[[], object]) -> None:
         """Do one item's work whole or not at all; one that cannot be done must not hold up the others."""

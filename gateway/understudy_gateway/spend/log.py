@@ -12,7 +12,9 @@ from .record import SpendRecord
 from .store import SpendStore
 from .writing import BatchWriter, Habits
 
-MOST_IN_MEMORY: Final = 1000
+MOST_IN_MEMORY: Final = 100
+"""Few: who lets go of a record long after it was written pays for fetching it from slow memory again."""
+
 _LINES: Final = Habits(gather_s=0.02)
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 
 from understudy.pricing.cost import Line, lines_json, plain
+
+_encode: Final = msgspec.json.Encoder().encode
 
 Outcome = Literal["ok", "client_abort", "upstream_abort", "timeout", "rejected"]
 Kind = Literal["exchange", "session", "operation"]
@@ -76,4 +78,5 @@ class SpendRecord(msgspec.Struct, frozen=True, gc=False):
 def rfc3339(moment: datetime) -> str:
     """A time as records have it: UTC, milliseconds; such texts sort as the times do."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
+    text = _encode(utc).decode("ascii")  # the fastest writer: "2026-01-31T12:00:00.123456Z", or without a fraction
+    return f"{text[1:24]}Z" if utc.microsecond else f"{text[1:20]}.000Z"

@@ -5,12 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
-
-from understudy.pricing.cost import lines_json, plain
+from understudy.pricing.cost import plain
 from understudy.usage.operations import VeoRequest
 
 from .jobs import Done, VideoJob
+from .line_texts import json_text, lines_text
 from .record import SpendRecord, rfc3339
 
 Row = tuple[Any, ...]
@@ -25,28 +24,23 @@ COLUMNS: Final = (
 def record_row(uid: str, record: SpendRecord) -> Row:
     """The row of a record under a key of its own. Raises whatever a record that is none makes it raise."""
     return (
-        *(
-            safe_text(uid),
-            safe_text(record.id),
-            record.kind,
-            _optional(record.key_id),
-            _json(record.tags),
-            record.provider,
-            record.route,
-        ),
-        *(
-            _optional(record.model),
-            record.status,
-            record.outcome,
-            None if record.usage is None else _json(record.usage),
-        ),
-        *(
-            None if record.cost is None else plain(record.cost),
-            record.known,
-            _optional(record.reason),
-            _json(lines_json(record.lines)),
-        ),
-        *(rfc3339(record.started), rfc3339(record.ended)),
+        safe_text(uid),
+        safe_text(record.id),
+        record.kind,
+        _optional(record.key_id),
+        json_text(record.tags) if record.tags else "[]",
+        record.provider,
+        record.route,
+        _optional(record.model),
+        record.status,
+        record.outcome,
+        None if record.usage is None else json_text(record.usage),
+        None if record.cost is None else plain(record.cost),
+        record.known,
+        _optional(record.reason),
+        lines_text(record.lines),
+        rfc3339(record.started),
+        rfc3339(record.ended),
     )
 
 
@@ -57,13 +51,6 @@ def safe_text(value: str) -> str:
 
 def _optional(value: str | None) -> str | None:
     return None if value is None else safe_text(value)
-
-
-def _json(value: object) -> str:
-    try:
-        return msgspec.json.encode(value).decode()
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):  # a number beyond 64 bits, a lone surrogate
-        return json.dumps(value)
 
 
 def job_text(job: VideoJob) -> str:

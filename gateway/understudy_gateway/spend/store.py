@@ -4,6 +4,7 @@ Each record has a key of its own, so that a batch whose commit failed half-way i
 (R-26); an operation's is made of its name and its start, so that it is settled once however many processes see it done.
 """
 
+import itertools
 import secrets
 import sqlite3
 import time
@@ -41,7 +42,7 @@ class SpendStore:
         self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         self._writer: BatchWriter[Item] = BatchWriter(path.name, self._write, habits)
         self.origin: Final = secrets.token_hex(8)
-        self._count = 0
+        self._numbers = itertools.count(1)
         self._rules: Rules | None = None
         self._has_seen = True  # of an earlier process, maybe
         self._looked_at: float | None = None
@@ -64,7 +65,7 @@ class SpendStore:
 
     def add(self, record: SpendRecord) -> None:
         """Take a record; returns at once."""
-        self._writer.put(Kept(self._uid(), record))
+        self._writer.put(Kept(self.origin, next(self._numbers), record))
 
     def jobs(self, settle: Settle, expire: Expire, now: Callable[[], datetime]) -> "StoreJobs":
         """Jobs that are kept in the store; those that nobody polled in time are booked as `expire` says."""
@@ -82,7 +83,7 @@ class SpendStore:
 
     def started(self, job: VideoJob) -> None:
         """Note a job."""
-        self._writer.put(Started(self._uid(), job))
+        self._writer.put(Started(f"{self.origin}-{next(self._numbers):x}", job))
 
     def finished(self, done: Done) -> None:
         """Settle an operation, unless that was done before."""
@@ -103,10 +104,6 @@ class SpendStore:
         self._is_closing = True
         self._writer.close()
         self._connection.close()
-
-    def _uid(self) -> str:
-        self._count += 1
-        return f"{self.origin}-{self._count:x}"
 
     def _write(self, items: list[Item]) -> float | None:
         """One batch in one transaction. Raises WriteFailed if nothing of it was written."""

@@ -114,9 +114,10 @@ class BatchWriter(Generic[Item]):
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
             if self._waiting:
                 self._wake.set()
-            again = self._written(batch)
+            again, written = self._written(batch), len(batch)
+            batch.clear()  # now, while what it holds is still near at hand
             with self._tried:
-                self._done += len(batch)
+                self._done += written
                 self._tried.notify_all()
 
     def _written(self, batch: list[Item]) -> float | None:

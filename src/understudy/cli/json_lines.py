@@ -18,17 +18,29 @@ class JsonLines(logging.Formatter):
     def __init__(self, server: str) -> None:
         super().__init__()
         self._server = server
+        self._latest: tuple[float, str] = 0.0, ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, in ASCII."""
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        head = {"time": moment.replace("+00:00", "Z"), "server": self._server, "level": record.levelname}
+        head = self._head(record.created, record.levelname)
         said = record.getMessage()
         if _is_object(said):
             return json.dumps(head)[:-1] + ", " + said[1:]
         if record.exc_info:
             said += "\n" + self.formatException(record.exc_info)
         return json.dumps({**head, "message": said[:_LONGEST]})
+
+    def line(self, created: float, said: str) -> str:
+        """The same of a line of level INFO that is known to be a JSON object in ASCII (see LogWriter.take_lines)."""
+        moment, beginning = self._latest
+        if moment != created or not beginning:  # lines that were said together begin alike
+            beginning = json.dumps(self._head(created, "INFO"))[:-1] + ", "
+            self._latest = created, beginning
+        return beginning + said[1:]
+
+    def _head(self, created: float, level: str) -> dict[str, str]:
+        moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+        return {"time": moment.replace("+00:00", "Z"), "server": self._server, "level": level}
 
 
 def _is_object(said: str) -> bool:

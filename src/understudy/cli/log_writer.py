@@ -8,8 +8,8 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol, TextIO
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TextIO, runtime_checkable
 
 GATHER_S: Final = 0.1
 """How long lines are gathered before they are written; a crash by signal may lose as much."""
@@ -29,6 +29,19 @@ class Target(Protocol):
     def flush(self) -> object:
         """Write what was held back."""
         ...
+
+
+@runtime_checkable
+class Lines(Protocol):
+    """A formatter that needs no record of `logging` for a line of level INFO that is one JSON object in ASCII."""
+
+    def line(self, created: float, said: str) -> str:
+        """What is written of a line that was said at `created`, in seconds since 1970."""
+        ...
+
+
+_Said = tuple[Lines, float, object]
+"""A line whose text is made when it is written: who makes it, when it was said, and what was."""
 
 
 class Descriptor:
@@ -69,14 +82,20 @@ class LogWriter(logging.Handler):
         super().__init__()
         self.dropped: int = 0
         self.clean: Callable[[str], str] | None = None
+        self._form: Lines | None = None
         self._said: int = 0
         self._stream = stream
         self._most_waiting = most_waiting
-        self._waiting: deque[logging.LogRecord] = deque()
+        self._waiting: deque[logging.LogRecord | _Said] = deque()
         self._came = threading.Event()
         self._written = threading.Condition()
         self._is_busy = False
         self._thread: threading.Thread | None = None
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """Write records as `fmt` says, and lines too if it can."""
+        super().setFormatter(fmt)
+        self._form = fmt if isinstance(fmt, Lines) else None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record; returns at once."""
@@ -86,6 +105,27 @@ class LogWriter(logging.Handler):
         self._waiting.append(record)
         if not self._came.is_set():
             self._wake()
+
+    def take_lines(self, created: float, lines: Sequence[object]) -> bool:
+        """Take lines as they are, whose `str` is one JSON object in ASCII; returns at once.
+
+        They are of level INFO and were said at `created`, in seconds since 1970. False, and nothing is taken, if the
+        formatter is one that wants records.
+        """
+        form = self._form
+        if form is None:
+            return False
+        room = max(0, self._most_waiting - len(self._waiting))
+        self._waiting.extend([(form, created, line) for line in lines[:room]])
+        over = max(0, len(lines) - room)
+        if over or not self._came.is_set():
+            self.acquire()  # as `handle` does around `emit`
+            try:
+                self.dropped += over
+                self._wake()
+            finally:
+                self.release()
+        return True
 
     def flush(self) -> None:
         """Wait until what waits is written; gives up on a target that takes nothing.
@@ -120,14 +160,21 @@ class LogWriter(logging.Handler):
                 self._is_busy = False
                 self._written.notify_all()
 
+    def _text(self, said: logging.LogRecord | _Said) -> str:
+        if isinstance(said, logging.LogRecord):
+            return self.format(said)
+        form, created, line = said
+        return form.line(created, str(line))
+
     def _write(self) -> None:
         lines: list[str] = []
         while self._waiting:
-            record = self._waiting.popleft()
+            said = self._waiting.popleft()
             try:
-                lines.append(self.format(record) + "\n")
+                lines.append(self._text(said) + "\n")
             except (TypeError, ValueError):  # the words do not fit their places: a mistake of ours
-                self.handleError(record)
+                is_record = isinstance(said, logging.LogRecord)
+                self.handleError(said if is_record else logging.makeLogRecord({"msg": type(said[2]).__name__}))
         if self.dropped != self._said:
             lines.append(f"{self.dropped - self._said} log lines were dropped: they could not be written in time\n")
             self._said = self.dropped

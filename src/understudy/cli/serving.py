@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..processes import Ready
 from .json_lines import JsonLines
 from .log_writer import LogWriter, target_of
+from .plain_lines import PlainLines
 from .signals import ending_signals
 
 _ADDRESS: Final = re.compile(r"\('(?P<host>[^']*)', (?P<port>\d+)")
@@ -120,11 +121,10 @@ def _calm_the_collector() -> None:
 
 def start_logging(name: str, *, json_logs: bool = False) -> None:
     """One line per exchange, on standard error; several servers may share a terminal, so each line says whose it is."""
-    line = f"%(asctime)s {name} %(message)s"
     # What no line shows need not be found out for each (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     writer = LogWriter(target_of(sys.stderr))
-    writer.setFormatter(JsonLines(name) if json_logs else logging.Formatter(line, datefmt="%H:%M:%S"))
+    writer.setFormatter(JsonLines(name) if json_logs else PlainLines(name))
     logging.basicConfig(level=logging.INFO, handlers=[writer])
 
 

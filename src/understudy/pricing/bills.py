@@ -1,13 +1,14 @@
 """The cost of one bill of tokens, whoever wrote it: a response's, a Live turn's, a partner's (pricing 3, 5 and 18)."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-from ..usage.meters import Direction, Meter, Modality, Unit, Usage
-from ..usage.reading import Grounding
+from ..usage.meters import METERS, Direction, Meter, Modality, Unit, Usage
+from ..usage.reading import UNGROUNDED, Grounding
 from ..usage.tokens import Form, Tokens, tokens_of
 from .book import Entry
-from .cost import Cost, Known, Line, Part, line_of, unknown
+from .cost import ARITHMETIC, Cost, Known, Line, Part, unknown
 from .grounding import grounding_lines
 from .rates import Rates, Terms, Tier, tier_of
 
@@ -31,6 +32,17 @@ _NAMES: Final = {
     for modality in Modality
 }
 
+_HEADS: Final = {
+    meter: (Part.OUTPUT if direction in _ANSWERS else Part.INPUT, _NAMES[direction, modality])
+    for direction, meters in METERS.items()
+    for modality, meter in meters.items()
+}
+"""Part and name of the line of each meter of tokens."""
+
+_INPUT: Final = Part.INPUT
+_TOKEN: Final = Unit.TOKEN
+_STANDARD: Final = Tier.STANDARD
+
 
 def no_price(provider: str, model: str) -> str:
     """The reason why a model without an entry has no cost."""
@@ -47,17 +59,21 @@ def cost_of_tokens(
     is_blocked: bool = False,
 ) -> Cost:
     """The cost of one usageMetadata. `entry` is as of the day; of a blocked prompt only input is billed."""
-    is_speech = entry.word("mode") == "audio_speech"
-    tokens = tokens_of(metadata, form, is_grounded=grounding.is_grounded, is_speech=is_speech, policies=terms.policies)
+    is_grounded = grounding is not UNGROUNDED and grounding.is_grounded
+    tokens = tokens_of(metadata, form, is_grounded=is_grounded, is_speech=entry.is_speech, policies=terms.policies)
     word = metadata.get("trafficType") or metadata.get("serviceTier") or terms.served_tier or ""
     cost = cost_of_meters(entry, tokens, str(word), terms, is_blocked=is_blocked)
+    if not is_grounded:
+        return cost
     fees = grounding_lines(entry, grounding, terms.policies.free_grounding_units)
     return Cost((*cost.lines, *fees), cost.known, cost.reason, cost.remarks) if fees else cost
 
 
 def cost_of_meters(entry: Entry, tokens: Tokens, word: str, terms: Terms, *, is_blocked: bool = False) -> Cost:
     """The cost of meters that were read; `word` is the tier that was served, as the wire names it."""
-    tier, remark = (Tier.BATCH, None) if terms.is_batch else tier_of(word, terms)
+    tier, remark = (_STANDARD, None) if not word else tier_of(word, terms)
+    if terms.is_batch:
+        tier, remark = Tier.BATCH, None
     if remark is not None and not terms.policies.unknown_tier_is_standard:
         return unknown(f"the tier '{word}' has no prices of its own", tokens.remarks)
     rates = Rates(entry, tier, tokens.prompt, terms.location)
@@ -73,14 +89,15 @@ def dot_product(usage: Usage, rates: Rates, name: str, *, is_blocked: bool = Fal
     lines: list[Line] = []
     unpriced: list[str] = []
     for meter, count in usage.items():
-        is_answer = meter.direction in _ANSWERS
-        if is_answer and is_blocked:
+        part, what = _HEADS[meter]
+        if is_blocked and part is not _INPUT:
             continue
-        rate = rates.rate(meter)
+        rate = rates.known.get(meter) or rates.rate(meter)
         if rate is None:
-            unpriced.append(what_of(meter))
+            unpriced.append(what)
         else:
-            lines.append(line_of(Part.OUTPUT if is_answer else Part.INPUT, what_of(meter), count, Unit.TOKEN, rate))
+            quantity = Decimal(count)
+            lines.append(Line(part, what, quantity, _TOKEN, rate, ARITHMETIC.multiply(quantity, rate)))
     if unpriced:
         return Cost(tuple(lines), Known.UNKNOWN, f"'{name}' has no price for {', '.join(unpriced)} tokens")
     return Cost(tuple(lines))

@@ -66,7 +66,7 @@ class Entry:
     """The prices of one model. `layers` says for each key which layer it came from; `changes` stand by their dates.
 
     `long` has, for a key with long-context variants, their thresholds in tokens and names, longest first;
-    `thresholds` has all of them, shortest first.
+    `thresholds` has all of them, shortest first. `is_speech`: the model answers with sound (`mode: audio_speech`).
     """
 
     name: str
@@ -75,6 +75,7 @@ class Entry:
     changes: tuple[Change, ...]
     long: Mapping[str, tuple[tuple[int, str], ...]]
     thresholds: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    is_speech: bool = field(init=False, compare=False, repr=False)
     tables: dict[Hashable, dict[Meter, Decimal | None]] = field(
         default_factory=dict[Hashable, dict[Meter, Decimal | None]], init=False, compare=False, repr=False
     )
@@ -83,9 +84,10 @@ class Entry:
     _dated: dict[int, "Entry"] = field(default_factory=dict[int, "Entry"], init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Find the thresholds."""
+        """Find out what each response asks for."""
         found = sorted({threshold for variants in self.long.values() for threshold, _ in variants})
         object.__setattr__(self, "thresholds", tuple(found))
+        object.__setattr__(self, "is_speech", self.word("mode") == "audio_speech")
 
     @classmethod
     def of(cls, name: str, values: Values, layers: Mapping[str, str], changes: tuple[Change, ...]) -> "Entry":
@@ -108,7 +110,7 @@ class Entry:
 
         The same entry is given for every day of a span, so that what was worked out with it is of use again.
         """
-        due = bisect_right(self.changes, day, key=_start)
+        due = bisect_right(self.changes, day, key=_start) if self.changes else 0
         if due == 0:
             return self
         known = self._dated.get(due)

@@ -37,6 +37,10 @@ any other answer with usage in it is no list, and its cost unknown.
 """
 
 
+_GENERATE: Final = Form.GENERATE
+"""Nearly every answer is one of these; see `cost` for why it has a name of its own."""
+
+
 def cost_of(
     book: PriceBook,
     provider: str,
@@ -85,14 +89,17 @@ def cost_of_answer(
     """What one answer that came whole cost, by the rules for its form."""
     if reading.problem is not None:
         return unknown(reading.problem)
-    if reading.form is Form.GENERATE and reading.is_blocked and reading.usage is not None and not reading.has_counts:
+    form = reading.form
+    if reading.is_blocked and form is _GENERATE and reading.usage is not None and not reading.has_counts:
         return Cost()  # Vertex reports a blocked prompt with nothing but a trafficType: no tokens, so nothing to pay
     entry = book.entry(provider, model, reading.model_version)
     if entry is None:
-        has_none = reading.form is Form.GENERATE and not reading.has_counts
+        has_none = form is _GENERATE and not reading.has_counts
         return unknown(NO_USAGE if has_none else no_price(provider, model or reading.model_version or ""))
     entry = entry.on(terms.day)
-    match reading.form:
+    if form is _GENERATE and request is None:
+        return _generated(entry, reading, terms)
+    match form:
         case Form.CLAUDE | Form.OPENAI:
             return cost_of_partner(entry, reading, terms)
         case Form.EMBEDDING:
@@ -105,14 +112,14 @@ def cost_of_answer(
                 return cost_of_characters(entry, reading, request, terms)
             return _generated(entry, reading, terms)
         case _:
-            assert_never(reading.form)
+            assert_never(form)
 
 
 def _generated(entry: Entry, reading: Reading, terms: Terms) -> Cost:
     """A generateContent answer: its tokens; only without any usage its pictures, each (pricing 11)."""
     if reading.has_counts:
         return cost_of_tokens(
-            entry, reading.usage or {}, reading.grounding, Form.GENERATE, terms, is_blocked=reading.is_blocked
+            entry, reading.usage or {}, reading.grounding, _GENERATE, terms, is_blocked=reading.is_blocked
         )
     pictures = reading.content.pictures if reading.content is not None and reading.usage is None else 0
     line = picture_line(entry, pictures) if pictures else None

@@ -20,6 +20,8 @@ _ONE: Final = Decimal(1)
 class Tier(Enum):
     """A service tier: the suffixes of its price keys, best first."""
 
+    __hash__ = object.__hash__  # the enum's own is written in Python, and the rates of every response are looked up
+
     STANDARD = ()
     PRIORITY = ("_priority",)
     FLEX = ("_flex", "_batches")
@@ -28,6 +30,8 @@ class Tier(Enum):
     """Provisioned throughput: paid for already, so that its marginal cost is 0."""
 
 
+_STANDARD: Final = Tier.STANDARD
+_PREPAID: Final = Tier.PREPAID
 _SERVED: Final = {
     "": Tier.STANDARD,
     "standard": Tier.STANDARD,
@@ -57,10 +61,10 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 def tier_of(word: str, terms: Terms) -> tuple[Tier, str | None]:
     """The tier that was served, and a remark if the word is unknown: it is then priced as standard (pricing 5)."""
     tier = _SERVED.get(word.lower())
-    if tier is Tier.PREPAID and not terms.policies.prepaid_is_free:
-        return Tier.STANDARD, None
+    if tier is _PREPAID and not terms.policies.prepaid_is_free:
+        return _STANDARD, None
     if tier is None:
-        return Tier.STANDARD, f"the tier '{word}' has no prices of its own and is priced as standard"
+        return _STANDARD, f"the tier '{word}' has no prices of its own and is priced as standard"
     return tier, None
 
 
@@ -79,23 +83,27 @@ class Rates:
     region counts: there are few of these for an entry, so that nothing has to be forgotten.
     """
 
+    __slots__ = ("_entry", "_factor", "_passed", "_prompt", "_tier", "known")
+
     def __init__(self, entry: Entry, tier: Tier, prompt: int, location: str | None) -> None:
         """`prompt` is the whole prompt in tokens, cached part included: it alone decides about long context."""
         self._entry = entry
         self._tier = tier
-        self._factor = uplift_of(entry, location)
+        self._factor = None if location is None else uplift_of(entry, location)
         self._passed = bisect_left(entry.thresholds, prompt)
         self._prompt = prompt
-        self._table = entry.tables.setdefault((tier.name, self._passed, self._factor is not None), {})
+        key = (tier, self._passed, self._factor is not None)
+        known = entry.tables.get(key)
+        self.known = entry.tables.setdefault(key, {}) if known is None else known
 
     def rate(self, meter: Meter) -> Decimal | None:
         """USD per token on this meter; None if the entry has no such price."""
-        if self._tier is Tier.PREPAID:
+        if self._tier is _PREPAID:
             return ZERO
         try:
-            return self._table[meter]
+            return self.known[meter]
         except KeyError:
-            rate = self._table[meter] = self._raised(self._token_rate(meter))
+            rate = self.known[meter] = self._raised(self._token_rate(meter))
             return rate
 
     def price(self, key: str) -> Decimal | None:

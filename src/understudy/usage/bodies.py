@@ -24,24 +24,13 @@ class Fold(Protocol):
         ...
 
 
-class ObjectReader:
-    """Reads an answer that is one JSON object."""
-
-    def __init__(self, fold: Fold) -> None:
-        self._body = Body()
-        self._fold = fold
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._body.feed(data)
-
-    def finish(self) -> Reading:
-        """What the body said; unreadable if it is too large or not JSON."""
-        if self._body.is_too_large:
-            self._fold.problem = TOO_LARGE
-        elif not self._fold.take_text(self._body.data):
-            self._fold.problem = "the body is not a JSON object"
-        return self._fold.result()
+def object_reading(body: Body, fold: Fold) -> Reading:
+    """What a body said that is one JSON object; unreadable if it is too large or not JSON."""
+    if body.is_too_large:
+        fold.problem = TOO_LARGE
+    elif not fold.take_text(body.data):
+        fold.problem = "the body is not a JSON object"
+    return fold.result()
 
 
 class EventsReader:

@@ -1,18 +1,43 @@
 """Readers of generateContent answers: one JSON object, server-sent events, or a JSON array; all by one fold."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from .bodies import TOO_LARGE, EventsReader, ObjectReader
+from .bodies import TOO_LARGE, EventsReader, object_reading
 from .policies import DOCUMENTED, Policies
-from .reading import Content, GroundingFold, Reading, UsageFold
+from .reading import Content, GroundingFold, Nothing, Reading, UsageFold, UsualUsage
 from .requests import billable
-from .skeleton import Elements, is_placeholder
+from .skeleton import Body, Elements, is_placeholder
 from .wire_json import as_array, as_object, as_text, decoded, field, is_object
 
 _LONGEST_VERSION: Final = 200
+
+
+class _UsualCandidate(msgspec.Struct, gc=False):
+    groundingMetadata: Nothing | None = None
+    grounding_metadata: Nothing | None = None
+
+
+class _UsualAnswer(msgspec.Struct, gc=False):
+    """An answer that tells its usage and its model's version in the usual way, and nothing else about its cost.
+
+    Nearly every answer is one, and each response is on this path: what its decoder takes needs no further care. It
+    refuses grounding, blocked prompts, errors, other spellings; those are for `_Answer`, which takes anything.
+    """
+
+    usageMetadata: UsualUsage | None = None
+    usage_metadata: Nothing | None = None
+    modelVersion: Annotated[str, msgspec.Meta(max_length=_LONGEST_VERSION)] | None = None
+    model_version: Nothing | None = None
+    promptFeedback: Nothing | None = None
+    prompt_feedback: Nothing | None = None
+    error: Nothing | None = None
+    candidates: list[_UsualCandidate] | None = None
+
+
+_USUAL: Final = msgspec.json.Decoder(_UsualAnswer)
 
 
 class _Candidate(msgspec.Struct, gc=False):
@@ -58,9 +83,13 @@ def _loosely(answer: dict[str, Any]) -> _Answer:
 class _AnswerFold:
     """One GenerateContentResponse, or all the chunks of a stream, folded into a Reading."""
 
+    __slots__ = (
+        *("_usage", "_content", "_grounding", "_model_version", "_refused", "_answered"),
+        *("is_whole", "problem"),
+    )
+
     def __init__(self, policies: Policies, with_content: bool) -> None:
         self._usage = UsageFold(persists=policies.absent_fields_persist)
-        self._decoder = _FULL_ANSWER if with_content else _ANSWER
         self._content = _ContentFold() if with_content else None
         self._grounding = GroundingFold()
         self._model_version: str | None = None
@@ -71,8 +100,22 @@ class _AnswerFold:
 
     def take_text(self, data: bytes | bytearray) -> bool:
         """Take the answers in one JSON text, one or those of an array. False if it is none."""
+        if self._content is not None:
+            return self._take_any(data)
         try:
-            self.take(self._decoder.decode(data))
+            answer = _USUAL.decode(data)
+        except (ValueError, RecursionError):
+            return self._take_any(data)
+        if answer.usageMetadata is not None:
+            self._usage.take_usual(answer.usageMetadata)
+        self._model_version = answer.modelVersion or self._model_version
+        self._answered |= bool(answer.candidates)
+        return True
+
+    def _take_any(self, data: bytes | bytearray) -> bool:
+        decoder = _ANSWER if self._content is None else _FULL_ANSWER
+        try:
+            self.take(decoder.decode(data))
         except (ValueError, ArithmeticError, RecursionError):
             value = decoded(data)  # not in Google's form, but perhaps still with usage in it
         else:
@@ -139,11 +182,28 @@ def answer_reading(value: dict[str, Any]) -> Reading:
     return fold.result()
 
 
-class UnaryReader(ObjectReader):
+class UnaryReader(Body):
     """Reads an answer that is one JSON object; also the arrays in which Google wraps some errors."""
 
-    def __init__(self, *, with_content: bool = False) -> None:
-        super().__init__(_AnswerFold(DOCUMENTED, with_content))
+    __slots__ = ()
+
+    def finish(self) -> Reading:
+        """What the answer said; unreadable if it is too large or not JSON."""
+        try:
+            answer = _USUAL.decode(self.data)
+        except (ValueError, RecursionError):  # it says more, or is written otherwise, or is no answer
+            return object_reading(self, _AnswerFold(DOCUMENTED, with_content=False))
+        return Reading(answer.usageMetadata, answer.modelVersion or None)
+
+
+class ContentReader(Body):
+    """As `UnaryReader`, and what the answer's content held is counted too."""
+
+    __slots__ = ()
+
+    def finish(self) -> Reading:
+        """What the answer said; unreadable if it is too large or not JSON."""
+        return object_reading(self, _AnswerFold(DOCUMENTED, with_content=True))
 
 
 class StreamReader(EventsReader):

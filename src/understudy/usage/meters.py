@@ -47,7 +47,7 @@ class Unit(StrEnum):
     TOKEN_HOUR = "token hour"  # noqa: S105 - a unit, not a secret
 
 
-class Meter(msgspec.Struct, frozen=True, gc=False):
+class Meter(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One countable kind of consumption."""
 
     direction: Direction
@@ -66,6 +66,13 @@ class Usage(Mapping[Meter, int]):
 
     def __init__(self, counts: Mapping[Meter, int] | None = None) -> None:
         self._counts = {meter: count for meter, count in (counts or {}).items() if count}
+
+    @classmethod
+    def of(cls, counts: dict[Meter, int]) -> "Usage":
+        """A bag of these counts, none of which is 0; the dictionary becomes its own."""
+        usage = cls.__new__(cls)
+        usage._counts = counts
+        return usage
 
     def __getitem__(self, meter: Meter) -> int:
         return self._counts[meter]

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from .bodies import EventsReader, ObjectReader
+from .bodies import EventsReader, object_reading
 from .reading import Reading
+from .skeleton import Body
 from .tokens import Form
 from .wire_json import as_array, as_count, as_object, as_text, decoded, is_object
 
@@ -108,11 +109,14 @@ def partner_reading(value: dict[str, Any]) -> Reading:
     return fold.result()
 
 
-class PartnerReader(ObjectReader):
+class PartnerReader(Body):
     """Reads an answer that is one JSON object."""
 
-    def __init__(self) -> None:
-        super().__init__(_Fold())
+    __slots__ = ()
+
+    def finish(self) -> Reading:
+        """What the answer said."""
+        return object_reading(self, _Fold())
 
 
 class PartnerStreamReader(EventsReader):

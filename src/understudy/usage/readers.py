@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .generate import ArrayReader, StreamReader, UnaryReader
+from .generate import ArrayReader, ContentReader, StreamReader, UnaryReader
 from .inflate import BlindReader, inflating
 from .operations import OperationReader
 from .partners import PartnerReader, PartnerStreamReader
@@ -23,6 +23,8 @@ PARTNER_METHODS: Final = frozenset({"rawPredict", "streamRawPredict", "chat/comp
 PREDICTION_METHODS: Final = frozenset({"predict", "embedContent", "batchEmbedContents"})
 """Methods that answer with pictures, clips, vectors or an older model's text."""
 
+_JSON: Final = "application/json"
+
 
 def reader_for(
     method: str,
@@ -36,6 +38,8 @@ def reader_for(
 
     `with_content`: what the answer says is counted too, for the few models that bill by it (`needs_content`).
     """
+    if method == "generateContent" and not (with_content or content_encoding) and content_type.startswith(_JSON):
+        return UnaryReader()  # as below, with fewer questions: most answers are of this kind
     kind = content_type.partition(";")[0].strip().lower()
     return inflating(content_encoding, _plain_reader(method, kind, with_content, policies))
 
@@ -57,4 +61,4 @@ def _plain_reader(method: str, kind: str, with_content: bool, policies: Policies
         return ArrayReader(policies, with_content=with_content)
     if method == "list":
         return CollectionReader()
-    return UnaryReader(with_content=with_content)
+    return ContentReader() if with_content else UnaryReader()

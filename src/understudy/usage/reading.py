@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypedDict
 
 import msgspec
 
 from .tokens import Form
 from .wire_json import LARGEST_COUNT, as_array, as_count, as_object, as_text, field, is_object, snake
 
+_GENERATE: Final = Form.GENERATE
 _COUNTS: Final = (
     *("promptTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount"),
     *("toolUsePromptTokenCount", "cachedContentTokenCount", "totalTokenCount"),
@@ -25,11 +26,38 @@ _FIELDS: Final = {spelling: name for name in (*_COUNTS, *_DETAILS, *_WORDS) for 
     spelling: name for singular, name in _SINGULAR.items() for spelling in (singular, snake(singular))
 }
 _COUNT_NAMES: Final = frozenset(_COUNTS)
-_COUNTING_NAMES: Final = (*_COUNTS, *_DETAILS)
 _MOST_DETAILS: Final = 32
 _LONGEST_WORD: Final = 64
 _MOST_QUERIES: Final = 1000
 _MOST_CANDIDATES: Final = 64
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
+_Word = Annotated[str, msgspec.Meta(max_length=_LONGEST_WORD)]
+Nothing = Annotated[int, msgspec.Meta(ge=1, le=0)]
+"""No value that JSON has: a decoder refuses a message in which a field of this type stands."""
+
+
+class _Detail(TypedDict):
+    modality: _Word
+    tokenCount: _Count
+
+
+if TYPE_CHECKING:
+    UsualUsage = dict[str, Any]
+else:
+    UsualUsage = TypedDict(
+        "UsualUsage",
+        dict.fromkeys(_COUNTS, _Count)
+        | dict.fromkeys(_DETAILS, Annotated[list[_Detail], msgspec.Meta(max_length=_MOST_DETAILS)])
+        | dict.fromkeys(_WORDS, _Word)
+        | dict.fromkeys(_FIELDS.keys() - _FIELDS.values(), Nothing),
+        total=False,
+    )
+"""A `usageMetadata` as Google writes it, for a decoder: Google's spelling, and counts that are numbers, not negative.
+
+What is decoded so needs no more care (`UsageFold.take_usual`). Everything else the decoder refuses, and above all the
+other spellings of these fields, lest they be passed over as unknown fields are.
+"""
 
 
 class Grounding(msgspec.Struct, frozen=True, gc=False):
@@ -43,6 +71,9 @@ class Grounding(msgspec.Struct, frozen=True, gc=False):
     def is_grounded(self) -> bool:
         """Whether Google Search or Maps took part; their context is not charged as input (pricing 3.6)."""
         return self.search_queries > 0 or self.has_maps
+
+
+UNGROUNDED: Final = Grounding()
 
 
 class OperationReading(msgspec.Struct, frozen=True, gc=False):
@@ -108,7 +139,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     usage: Mapping[str, Any] | None = None
     model_version: str | None = None
-    grounding: Grounding = Grounding()
+    grounding: Grounding = UNGROUNDED
     is_blocked: bool = False
     operation: OperationReading | None = None
     is_whole: bool = True
@@ -121,14 +152,16 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     @property
     def has_counts(self) -> bool:
         """Whether any count came; Vertex sends a bare `trafficType` early in a stream."""
-        if self.form is not Form.GENERATE:
+        if self.form is not _GENERATE:
             return bool(self.usage)
         return _has_counts(self.usage)
 
 
 def _has_counts(usage: Mapping[str, Any] | None) -> bool:
     """Whether a merged `usageMetadata` counts anything, be it 0; words and empty lists do not."""
-    return usage is not None and any(usage.get(name, []) != [] for name in _COUNTING_NAMES)
+    if usage is None:
+        return False
+    return not _COUNT_NAMES.isdisjoint(usage) or any(usage.get(name, []) != [] for name in _DETAILS)
 
 
 class Reader(Protocol):
@@ -149,6 +182,8 @@ class UsageFold:
     With `persists` false a later one replaces the earlier whole.
     """
 
+    __slots__ = ("_persists", "merged", "problem")
+
     def __init__(self, *, persists: bool = True) -> None:
         self._persists = persists
         self.merged: dict[str, Any] | None = None
@@ -158,6 +193,13 @@ class UsageFold:
     def has_counts(self) -> bool:
         """Whether any count came, even an unreadable one."""
         return self.problem is not None or _has_counts(self.merged)
+
+    def take_usual(self, metadata: dict[str, Any]) -> None:
+        """As `take`, of what was decoded as `UsualUsage`; it becomes ours. On the path of every response."""
+        if self.merged is None or not self._persists:
+            self.merged = metadata
+        else:
+            self.merged |= metadata
 
     def take(self, metadata: object) -> None:
         """Merge one `usageMetadata`; anything but an object is no usage."""
@@ -169,7 +211,7 @@ class UsageFold:
             if name is None or value is None:
                 continue
             if type(value) is int and 0 <= value <= LARGEST_COUNT and name in _COUNT_NAMES:
-                merged[name] = value  # the usual case, and on the path of every response
+                merged[name] = value
             elif name in _COUNT_NAMES:
                 self._take_count(merged, name, value)
             elif name in _WORDS:
@@ -206,6 +248,8 @@ class UsageFold:
 class GroundingFold:
     """Collects grounding over the candidates and chunks of one request, or of one Live turn (pricing 7)."""
 
+    __slots__ = ("_candidates",)
+
     def __init__(self) -> None:
         self._candidates: dict[int, tuple[set[str], set[str]]] = {}
 
@@ -228,7 +272,7 @@ class GroundingFold:
     def result(self) -> Grounding:
         """What came together. A candidate's queries are Maps queries if it has Maps chunks and no web chunk."""
         if not self._candidates:
-            return Grounding()
+            return UNGROUNDED
         search: set[str] = set()
         maps: set[str] = set()
         for queries, kinds in self._candidates.values():

@@ -25,12 +25,12 @@ def is_by_character(provider: str, model: str) -> bool:
 
 def needs_request(provider: str, method: str, model: str) -> bool:
     """Whether the cost of an exchange may depend on its request's text."""
-    return method in _EMBED_METHODS or is_by_character(provider, model)
+    return method in _EMBED_METHODS or (provider == "vertex_ai" and is_by_character(provider, model))
 
 
 def needs_content(provider: str, model: str) -> bool:
     """Whether the cost of an answer may depend on its content: on its text, or on its pictures (pricing 11, 15)."""
-    return "-image" in model or is_by_character(provider, model)
+    return "-image" in model or (provider == "vertex_ai" and is_by_character(provider, model))
 
 
 def billable(text: str) -> int:

@@ -132,33 +132,39 @@ def media_bytes(text: str) -> int:
 
 
 class Body:
-    """A body as it passes: kept whole while it is small, else as its skeleton (strings up to `longest` are kept)."""
+    """A body as it passes: kept whole while it is small, else as its skeleton (strings up to `longest` are kept).
+
+    `data` is the body, or its skeleton; empty if it is too large. A body that comes in one piece is not copied.
+    """
+
+    __slots__ = ("_longest", "_skeleton", "data", "is_too_large")
 
     def __init__(self, longest: int = LONGEST_STRING) -> None:
         self._longest = longest
-        self._kept = bytearray()
         self._skeleton: Skeleton | None = None
+        self.data: bytes | bytearray = b""
         self.is_too_large = False
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes, of any number."""
-        if self.is_too_large:
-            return
-        if self._skeleton is None and len(self._kept) + len(data) <= SMALL_BODY:
-            self._kept += data
-            return
+        if self._skeleton is None and len(self.data) + len(data) <= SMALL_BODY:
+            if not self.data:
+                self.data = data
+                return
+            if isinstance(self.data, bytes):
+                self.data = bytearray(self.data)
+            self.data += data
+        elif not self.is_too_large:
+            self._feed_skeleton(data)
+
+    def _feed_skeleton(self, data: bytes) -> None:
         if self._skeleton is None:
             self._skeleton = Skeleton(self._longest)
-            self._kept = bytearray(self._skeleton.feed(bytes(self._kept)))
-        self._kept += self._skeleton.feed(data)
-        if len(self._kept) > LARGEST_SKELETON:
+            self.data = bytearray(self._skeleton.feed(bytes(self.data)))
+        self.data += self._skeleton.feed(data)
+        if len(self.data) > LARGEST_SKELETON:
             self.is_too_large = True
-            self._kept.clear()
-
-    @property
-    def data(self) -> bytearray:
-        """The body, or its skeleton; empty if it is too large."""
-        return self._kept
+            self.data = b""
 
 
 class Elements:
@@ -219,6 +225,9 @@ class Elements:
             self._element.clear()
 
 
+_BLANK_LINES: Final = (b"\n\n", b"\n\r\n")
+
+
 class EventLines:
     """A server-sent event stream whose long lines are cut to their skeleton; the rest passes as it is.
 
@@ -233,6 +242,9 @@ class EventLines:
 
     def feed(self, data: bytes) -> bytes:
         """The lines that `data` completes."""
+        is_between = not (self._event_size or self._line.data or self._line.is_too_large)
+        if is_between and len(data) <= SMALL_BODY and data.endswith(_BLANK_LINES):
+            return data  # whole events, as they mostly come, none of them long
         out = bytearray()
         *ended, rest = data.split(b"\n")
         for piece in ended:

@@ -19,10 +19,19 @@ _MODALITIES: Final = {
     "AUDIO": Modality.AUDIO,
 }
 _INPUT: Final = METERS[Direction.INPUT]
+_TEXT_IN: Final = METERS[Direction.INPUT][Modality.TEXT]
+_TEXT_OUT: Final = METERS[Direction.OUTPUT][Modality.TEXT]
 _THOUGHTS: Final = METERS[Direction.THOUGHTS][Modality.TEXT]
 _STEMS: Final = ("prompt", "candidates", "response", "toolUsePrompt")
 _COUNT: Final = {stem: f"{stem}TokenCount" for stem in _STEMS}
 _DETAILS: Final = {stem: f"{stem}TokensDetails" for stem in (*_STEMS, "cache")}
+_BESIDE_TEXT: Final = frozenset(
+    {
+        *("cachedContentTokenCount", "cacheTokensDetails", "toolUsePromptTokenCount", "toolUsePromptTokensDetails"),
+        *("responseTokenCount", "responseTokensDetails"),
+    }
+)
+"""What a usageMetadata has beside the counts of a text that was asked and answered."""
 
 Split = dict[Modality, int]
 """Tokens by modality."""
@@ -65,6 +74,50 @@ def tokens_of(
 
     `is_grounded`: Google Search or Maps took part. `is_speech`: the model's price entry has `mode: audio_speech`.
     """
+    tokens = None if is_speech else text_tokens(metadata)
+    if tokens is not None:
+        return tokens
+    return tokens_by_rules(metadata, form, is_grounded=is_grounded, is_speech=is_speech, policies=policies)
+
+
+def text_tokens(metadata: Mapping[str, Any]) -> Tokens | None:
+    """The meters where all was text and no rule has anything to decide; None where one has.
+
+    That is so for most responses, and this is on the path of each: rules 1 to 7 would come to the same.
+    """
+    if not _BESIDE_TEXT.isdisjoint(metadata):
+        return None
+    get = metadata.get
+    prompt, answer = get("promptTokenCount") or 0, get("candidatesTokenCount") or 0
+    thoughts = get("thoughtsTokenCount") or 0
+    if prompt < 0 or answer < 0 or thoughts < 0:
+        return None
+    asked, answered = get("promptTokensDetails"), get("candidatesTokensDetails")
+    if asked and asked != [{"modality": "TEXT", "tokenCount": prompt}]:
+        return None
+    if answered and answered != [{"modality": "TEXT", "tokenCount": answer}]:
+        return None
+    if thoughts and get("totalTokenCount") == prompt + answer:
+        return None  # the answer's count seems to hold the thoughts (rule 2)
+    meters: dict[Meter, int] = {}
+    if prompt:
+        meters[_TEXT_IN] = prompt
+    if answer:
+        meters[_TEXT_OUT] = answer
+    if thoughts:
+        meters[_THOUGHTS] = thoughts
+    return Tokens(Usage.of(meters), prompt)
+
+
+def tokens_by_rules(
+    metadata: Mapping[str, Any],
+    form: Form,
+    *,
+    is_grounded: bool = False,
+    is_speech: bool = False,
+    policies: Policies = DOCUMENTED,
+) -> Tokens:
+    """As `tokens_of`, which knows a shorter way where all was text."""
     count = _Counts(metadata, policies)
     whole = count.get("promptTokenCount")
     prompt = count.split("prompt", whole)
