@@ -1,5 +1,6 @@
-"""Hypothesis strategies that several test files share."""
+"""Hypothesis strategies that several test files share, and how many examples a dear property gets."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from understudy.messages import (
@@ -28,6 +29,12 @@ from understudy.scenario.model import (
     SendAudio,
     Step,
 )
+
+
+def dear(times: int) -> settings:
+    """For a property whose examples cost `times` what others' do: so many times fewer of them, but not below 25."""
+    return settings(max_examples=max(25, settings().max_examples // times))
+
 
 times = st.floats(0, 1e6, allow_nan=False)
 header_names = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ-0123456789", min_size=1, max_size=20).map(str.encode)

@@ -70,7 +70,7 @@ def test_a_quick_run_measures_every_program_beside_the_echo(tmp_path):
 def test_a_quick_run_of_the_other_workloads_and_of_memory(tmp_path):
     names = ("sse", "live-4k", "live-echo", "simulator", "memory", "inline", "workers")
     words = [word for name in names for word in ("--only", name)]
-    found, said = measured(tmp_path, *words, "--markdown")
+    found, said = measured(tmp_path, *words, "--repetitions", "1", "--markdown")
     ratios = {row.name for row in found.rows if row.reference == "echo" and row.ratio}
     assert {f"{name}/gateway" for name in ("sse", "live-4k", "memory-served")} <= ratios
     assert "simulator/simulator" in ratios

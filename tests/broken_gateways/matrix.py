@@ -37,12 +37,14 @@ SMALL: Final = 7
 """Scenarios of a folder of the library that are all played against each gateway in CI."""
 SHARE: Final = 8
 """Of a larger folder one in so many is."""
-OTHERS: Final = 6
+OTHERS: Final = 12
 """Of the probes that a gateway should not fail one in so many is played against it in CI, each time others."""
+PACED: Final = 96
+"""Of those that take the provider's own time, which is longer than all else of a run, one in so many."""
 ALWAYS: Final = frozenset({"live/closes/lost", "live/tools/cancellation", "veo/gemini-internal-error"})
 """Played in any case: some broken gateways fail on these alone."""
 AT_ONCE: Final = 2
-"""Runs of the suite at once before one simulator: they wait about as long as they work."""
+"""Runs of the whole suite at once before one simulator: they wait about as long as they work."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,12 @@ def some_pairs(name: str) -> tuple[Pair, ...]:
     """What is played against a gateway in CI: all that it should fail, and a share of the rest, each another share."""
     kills, number = GATEWAYS[name].kills, (*GATEWAYS,).index(name)
     pairs = _shortened()
-    probes = tuple(dict.fromkeys(pair.probe.id for pair in pairs))
-    chosen = {probe for place, probe in enumerate(probes) if (place + number) % OTHERS == 0}
+    probes = {pair.probe.id: pair.probe for pair in pairs}
+    chosen = {
+        id
+        for place, (id, probe) in enumerate(probes.items())
+        if (place + number) % (PACED if probe.speed else OTHERS) == 0
+    }
     chosen |= {pair.probe.id for pair in pairs if pair.check.id in kills}
     return tuple(pair for pair in pairs if pair.probe.id in chosen)
 

@@ -122,11 +122,15 @@ class RawServer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._server.close()
-        for peer in self._all:
-            await peer.leave()
+        await self.let_go()
         await self._server.wait_closed()
         while any("_accept_connection2" in repr(task) for task in asyncio.all_tasks()):  # noqa: ASYNC110
             await asyncio.sleep(0.001)  # a TLS handshake that failed is still being put away
+
+    async def let_go(self) -> None:
+        """Close every connection at once."""
+        for peer in self._all:
+            await peer.leave()
 
     def _on_peer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)

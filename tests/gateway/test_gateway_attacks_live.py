@@ -61,6 +61,7 @@ async def test_the_key_subprotocol_goes_neither_up_nor_back(offered, chosen, giv
         assert value_of(answer, b"sec-websocket-protocol") == given
         assert KEY.encode() not in answer
         await client.leave()
+        await provider.let_go()
 
 
 async def test_a_provider_that_chooses_the_key_subprotocol_is_none():

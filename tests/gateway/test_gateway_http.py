@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upstream_double import Seen, Talk, answering, double, response
 
-from strategies import splits
+from strategies import dear, splits
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -104,7 +104,7 @@ async def test_the_base_path_of_the_upstream_comes_first():
         assert up.requests[0].target == b"/x/v1/y"
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(dear(4), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.binary(max_size=300).flatmap(splits),
     st.binary(max_size=300).flatmap(splits),

@@ -93,6 +93,7 @@ async def test_a_page_opens_a_live_session_only_with_a_key_it_can_know(listed, o
                 assert b"ORIGIN_REFUSED" in head
                 assert provider._all == []
             await page.leave()
+            await provider.let_go()
 
 
 @pytest.mark.parametrize("is_on", [False, True])

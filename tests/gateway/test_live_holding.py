@@ -50,6 +50,7 @@ async def session(target: str = GEMINI, *fields: bytes, **settings) -> AsyncIter
             yield client, provider, running, head
         finally:
             await client.leave()
+            await upstream.let_go()  # else the gateway waits a second for its answer to the close
 
 
 async def ended(client: Peer, provider: Peer, reason: str, code: int = 1008) -> None:

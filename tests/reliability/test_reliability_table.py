@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/how-to/when-things-break.md"
 
 
+@cache
 def names_here() -> set[str]:
     trees = [ast.parse(path.read_text("utf-8")) for path in HERE.glob("test_*.py")]
     functions = [

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import dear
 from understudy_simulator.answers.counting import compute_answer, count_answer
 from understudy_simulator.answers.embeddings import batch_embed_answer, embed_answer, embedding_mistake
 from understudy_simulator.answers.generate import Stamp, stream_answer, whole_answer
@@ -144,6 +145,7 @@ def test_any_body_is_embedded(body, is_vertex):
 
 
 @pytest.mark.parametrize("name", ["text-embedding-005", "multimodalembedding@001", "imagen-4.0-generate-001"])
+@dear(3)
 @given(BODIES | st.builds(lambda one, more: {"instances": [one], "parameters": more}, BODIES, BODIES))
 def test_any_body_is_predicted(name, body):
     model = model_of(name, True)

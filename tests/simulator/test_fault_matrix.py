@@ -390,8 +390,9 @@ async def test_a_fault_on_the_wire(form, kind, laid, each_loop):
             await observe(wire, row, clock, is_sharp=kind in ("latency", "stall", "slow_close"))
             if kind == "content_type":
                 assert b"\r\nContent-Type: a/b\r\n" in wire.data
-            transcript = running.stage.recorder.transcript()
-            [seen] = await until(lambda: transcript.exchanges or transcript.sessions)
+            # Where nothing comes, nothing says either when the request was read.
+            seen_now = running.stage.recorder.transcript
+            [seen] = await until(lambda: seen_now().exchanges or seen_now().sessions)
             [told] = set(seen.origin.faults)
             assert told.split()[0] == kind
             assert told.endswith("(test/matrix: always)") == laid

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_rig import silence, tone
 
+from strategies import dear
 from understudy_simulator.live.machine.detection import (
     ActivityDetector,
     Began,
@@ -112,6 +113,7 @@ def test_compressed_audio_counts_as_speech():
     assert [type(one) for one in detector.flush()] == [Ended]
 
 
+@dear(4)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 80)), max_size=8), st.data())
 def test_the_same_audio_gives_the_same_however_it_is_cut(stretches, data):
     audio = pcm(*((tone if loud else silence)(tens / 100) for loud, tens in stretches))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from next_shape_strategies import REQUESTS
 from snake_rig import World
 
+from strategies import dear
 from understudy_simulator.call import Events, Json
 from understudy_simulator.next_generation.shapes import mistake_in
 from understudy_simulator.surfaces import (
@@ -86,6 +87,7 @@ def answered(name: str, body: Any, any_body: bool = False) -> tuple[int, Any]:
     return answer.status, answer.value
 
 
+@dear(2)
 @given(REQUESTS)
 def test_whatever_fits_is_answered(request: tuple[str, dict[str, Any]]) -> None:
     name, body = request
@@ -98,6 +100,7 @@ def test_whatever_fits_is_answered(request: tuple[str, dict[str, Any]]) -> None:
         assert value["error"]["code"] != "parameter_unknown"
 
 
+@dear(4)
 @given(REQUESTS)
 def test_requests_about_what_is_there_are_done(request: tuple[str, dict[str, Any]]) -> None:
     name, body = request
@@ -147,6 +150,7 @@ def test_whatever_does_not_fit_is_refused(name: str, body: Any) -> None:
 JUNK = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "text", "high"]) | st.just([{"type": "x"}])
 
 
+@dear(2)
 @given(REQUESTS, st.dictionaries(st.sampled_from(["input", "model", "tools", "generation_config", "store"]), JUNK))
 def test_where_any_body_passes_what_does_not_fit_is_passed_over(
     request: tuple[str, dict[str, Any]], junk: dict[str, Any]

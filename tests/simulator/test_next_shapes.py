@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from next_shape_strategies import DATA, MESSAGES, REQUESTS, alternatives
 
+from strategies import dear
 from understudy_simulator.next_generation.shapes import mistake_in, request_names
 
 CAPTURED: tuple[tuple[str, Any], ...] = (
@@ -44,6 +45,7 @@ def test_every_request_is_described() -> None:
     assert {name for name, _ in CAPTURED} | {"CreateAgentInteraction", "PingWebhook"} == set(request_names())
 
 
+@dear(2)
 @given(REQUESTS)
 def test_what_fits_its_description_is_accepted(request: tuple[str, Any]) -> None:
     name, body = request
@@ -51,6 +53,7 @@ def test_what_fits_its_description_is_accepted(request: tuple[str, Any]) -> None
     assert mistake_in(name, body) is None
 
 
+@dear(2)
 @given(REQUESTS)
 def test_an_unknown_member_is_named(request: tuple[str, dict[str, Any]]) -> None:
     name, body = request
@@ -61,6 +64,7 @@ def test_an_unknown_member_is_named(request: tuple[str, dict[str, Any]]) -> None
     assert (mistake.code, mistake.text) == ("parameter_unknown", "Unknown parameter 'frobnicate'.")
 
 
+@dear(2)
 @given(REQUESTS, st.data())
 def test_a_missing_member_is_named(request: tuple[str, dict[str, Any]], data: st.DataObject) -> None:
     name, body = request

@@ -8,6 +8,7 @@ from foreign_rig import VERTEX, World
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import dear
 from understudy_simulator.answers.anthropic_requests import MESSAGE_MEMBERS
 from understudy_simulator.answers.openai_requests import CHAT_MEMBERS
 from understudy_simulator.answers.openai_responses import RESPONSE_MEMBERS
@@ -80,6 +81,7 @@ def world(any_body: bool = False) -> World:
 
 
 @pytest.mark.parametrize("target", BASES)
+@dear(4)
 @given(data=st.data())
 def test_any_members(target, data):
     base, names = BASES[target]
@@ -150,6 +152,7 @@ CHOICE = shaped(type=one_of("auto", "any", "tool", "function", "none"), name=one
 @pytest.mark.parametrize(
     "target", [target for target, (base, _) in BASES.items() if "messages" in base or "input" in base]
 )
+@dear(4)
 @given(data=st.data())
 def test_requests_that_are_almost_right(target, data):
     base, _ = BASES[target]

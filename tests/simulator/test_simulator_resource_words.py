@@ -9,6 +9,7 @@ from description_strategies import valid_value
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import dear
 from understudy.scenario.json_subset import snake_case
 from understudy_simulator.canonical import canonical
 from understudy_simulator.field_masks import masked
@@ -101,6 +102,7 @@ def snaked(described: Descriptions, message: str, value: Any) -> Any:
     ("service", "message"),
     [("gemini", "TunedModel"), ("gemini", "BatchGenerateContentRequest"), ("vertex", "TuningJob")],
 )
+@dear(4)
 @given(st.data())
 def test_spellings_do_not_matter(service: Any, message: str, data: st.DataObject):
     described = descriptions(service, "")

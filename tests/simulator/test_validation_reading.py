@@ -8,6 +8,7 @@ from description_strategies import meant_request, mutations, valid_value
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import dear
 from understudy.scenario.json_subset import LazyJson
 from understudy_simulator.google_errors import GoogleError
 from understudy_simulator.validation.described import Descriptions, read_descriptions
@@ -54,6 +55,7 @@ def test_what_fits_its_description_is_taken(request: tuple[Descriptions, str, di
     assert fitter_of(known).message(message)(json.loads(json.dumps(value)))
 
 
+@dear(2)
 @given(requests, st.data())
 def test_a_single_mistake_is_refused_with_its_path(
     request: tuple[Descriptions, str, dict[str, Any]], data: st.DataObject
@@ -74,6 +76,7 @@ def test_a_single_mistake_is_refused_with_its_path(
         assert error.message.startswith(f"Invalid value at '{mutation.path}' (")
 
 
+@dear(2)
 @given(st.sampled_from(["gemini", "vertex"]), st.data())
 def test_what_is_meant_passes_the_rules_too(service: Any, data: st.DataObject):
     for method, message in (("generateContent", "GenerateContentRequest"), ("countTokens", "CountTokensRequest")):
@@ -82,6 +85,7 @@ def test_what_is_meant_passes_the_rules_too(service: Any, data: st.DataObject):
         assert request_rules(service, method, "gemini-2.5-flash", value) is None
 
 
+@dear(2)
 @given(requests, st.sampled_from(["gemini", "vertex"]), st.sampled_from(sorted(RULES)), st.data())
 def test_no_request_that_fits_makes_a_rule_stumble(
     request: tuple[Descriptions, str, dict[str, Any]], service: Any, method: str, data: st.DataObject

@@ -38,6 +38,48 @@ def test_every_shipped_scenario_is_without_mistakes_and_called_after_its_file():
     assert [scenario.id for scenario in load_all()] == list(scenario_ids())
 
 
+def test_a_shipped_file_reads_the_same_whichever_reader_takes_it(monkeypatch: pytest.MonkeyPatch):
+    """The quick one takes what is shipped, the other what people wrote."""
+    files = sorted(scenarios_folder().rglob("*.yaml"))
+    composed: list[str] = []
+    slow = documents._Loader.__init__
+    monkeypatch.setattr(documents._Loader, "__init__", lambda self, text: (composed.append(text), slow(self, text))[1])
+    quickly = [read_document(path) for path in files]
+    assert len(files) > 200 and composed == []
+    for path, seen in zip(files, quickly, strict=True):
+        assert document_of(path.read_text("utf-8"), "x") == seen
+    assert len(composed) == len(files)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "a: [1\n",
+            "a: {b: 1}}\n",
+            'a: "\\ud83d\\ude00"\n',
+            "---\na: 1\n---\nb: 2\n",
+            "a: *b\n",
+            "a: !!binary eA==\n",
+        ),
+        "a: [yes, on, 2020-01-01, 0x1f, 010, 1_000, 1:30, ~, null, TRUE, 1e3, .5, =, <<]\n",
+    ],
+)
+def test_what_the_quick_reader_cannot_take_or_might_take_otherwise_reads_the_same(
+    tmp_path: Path, monkeypatch, text: str
+):
+    monkeypatch.setattr(documents, "scenarios_folder", lambda: tmp_path)
+    (tmp_path / "one.yaml").write_text(text)
+
+    def of(read):
+        try:
+            return read()
+        except ScenarioError as error:
+            return [(problem.line, problem.message) for problem in error.problems]
+
+    assert of(lambda: read_document(tmp_path / "one.yaml")) == of(lambda: document_of(text, "x"))
+
+
 def test_every_shipped_scenario_has_both_sides_and_says_what_it_costs():
     """But those of faults: they are laid over whatever a client does."""
     others = [one for one in load_all() if not one.id.startswith("faults/")]
