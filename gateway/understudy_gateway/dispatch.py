@@ -34,6 +34,7 @@ from .routes import Route
 from .routing import is_live_path, mounted, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
+from .slowing import Slowing
 from .tags import tags_of
 from .unaccounted import BlindLiveMeter, BlindMeter
 
@@ -61,6 +62,7 @@ class Serving:
         self.origins: Final = Origins(config.network.allowed_origins)
         self.root_path: Final = config.reach.root_path.encode("ascii")
         self.signer: Final = signer_of(config)
+        self.patience: Final = (config.limits.wrong_keys, config.timeouts.wrong_key_s)
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
 
@@ -116,6 +118,7 @@ class Dispatcher:
         self._metrics = metrics
         self._now = now
         self._monotonic = monotonic
+        self._slowing = Slowing(monotonic)
         self._idle = asyncio.Event()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -191,7 +194,9 @@ class Dispatcher:
         if isinstance(caller, Refusal) and serving.signer is not None and isinstance(found, Route):
             caller = self._by_url(serving, request.method, found, query) or caller
         if isinstance(caller, Refusal):
-            return self._refused(arrival, caller)
+            answer = self._refused(arrival, caller)
+            await self._slowing.hold(request, caller, answer, *serving.patience)
+            return answer
         if is_live and not serving.lets_page_in(request.raw_headers, caller):
             return self._refused(arrival, Refusal(Reason.ORIGIN_REFUSED), caller)
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.

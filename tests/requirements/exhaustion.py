@@ -147,10 +147,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "sessions-are-dialled-before-the-key",
         "S-57",
         "dispatch.py",
-        "        if isinstance(caller, Refusal):\n            return self._refused(arrival, caller)",
+        "        if isinstance(caller, Refusal):\n            answer = self._refused(arrival, caller)",
         "        if isinstance(caller, Refusal) and is_live:\n"
         '            caller = Caller("stranger", (), b"")\n'
-        "        if isinstance(caller, Refusal):\n            return self._refused(arrival, caller)",
+        "        if isinstance(caller, Refusal):\n            answer = self._refused(arrival, caller)",
         "test_gateway_app::test_a_live_session_without_a_key_is_a_401",
     ),
     mutant(

@@ -43,7 +43,7 @@ _GENERAL: Final[Path] = ("general_settings",)
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TIMEOUTS: Final = tuple(Timeouts.__dataclass_fields__)
 _LIMITS: Final = tuple(Limits.__dataclass_fields__)
-_MAY_BE_OFF: Final = ("drain_delay_s", "live_ping_s", "live_idle_s")
+_MAY_BE_OFF: Final = ("drain_delay_s", "live_ping_s", "live_idle_s", "wrong_key_s")
 
 PRICE_BOOKS: Final = ("frozen", "shipped")
 """Price books that need no file."""
