@@ -24,12 +24,12 @@ from .fallbacks import FallbackRoutes
 from .features import REPEATABLE, Fallback
 from .guardrails.judging import Blocked, Guards, Subject
 from .guardrails.taps import AnswerTap
-from .http import HttpPassthrough, Progress, _cost_field, _Refused  # pyright: ignore[reportPrivateUsage]
+from .http import HttpPassthrough, Progress, cost_field
 from .keys import Caller
 from .metering import Ending, ExchangeMeter
 from .mocking import MOCK_PREFIX, mocked, without_mocks
 from .passing import Passing
-from .refusals import Reason, Refusal
+from .refusals import Reason, Refusal, Refused
 from .routes import Route
 from .settings import GatewayConfig
 from .streams import is_plain_stream
@@ -116,7 +116,7 @@ class AttendedPassthrough(HttpPassthrough):
             if blocked is not None:
                 return self._blocked(call, blocked)
             return await self._attended(call)
-        except _Refused as refused:
+        except Refused as refused:
             return self._refusal(refused, ids, progress)
 
     async def _head_of(
@@ -127,7 +127,7 @@ class AttendedPassthrough(HttpPassthrough):
         if self._features.mock_testing:
             left = without_mocks(request.raw_headers, headers)
             if left is None:
-                raise _Refused(Refusal(Reason.HEADER_DENIED, f"x-pass-{MOCK_PREFIX.decode()}..."))
+                raise Refused(Refusal(Reason.HEADER_DENIED, f"x-pass-{MOCK_PREFIX.decode()}..."))
             headers = left
         if meter.trace is not None:
             headers = meter.trace.onto(headers)
@@ -170,7 +170,7 @@ class AttendedPassthrough(HttpPassthrough):
                 return _Held(bytes(held))
             held += data
             if len(held) > self._config.limits.request_body_bytes:
-                raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
+                raise Refused(Refusal(Reason.BODY_TOO_LARGE))
         return _Held(bytes(held), False)
 
     async def _piece(self, request: web.BaseRequest) -> bytes:
@@ -178,9 +178,9 @@ class AttendedPassthrough(HttpPassthrough):
             async with asyncio.timeout(self._config.timeouts.request_idle_s):
                 return await request.content.readany()
         except TimeoutError:
-            raise _Refused(Refusal(Reason.REQUEST_TIMEOUT)) from None
+            raise Refused(Refusal(Reason.REQUEST_TIMEOUT)) from None
         except (web.RequestPayloadError, HttpProcessingError):
-            raise _Refused(Refusal(Reason.BAD_REQUEST)) from None
+            raise Refused(Refusal(Reason.BAD_REQUEST)) from None
 
     def _blocked(self, call: _Call, blocked: Blocked) -> Answer:
         """The refusal names the guardrail, and nothing of what it saw."""
@@ -198,7 +198,7 @@ class AttendedPassthrough(HttpPassthrough):
         while True:
             try:
                 taken = await self._attempt(call, attempts, fallbacks)
-            except _Refused as refused:
+            except Refused as refused:
                 return self._refusal(refused, self._own_fields(call, attempts), call.progress)
             if taken is None:
                 continue
@@ -222,11 +222,11 @@ class AttendedPassthrough(HttpPassthrough):
         mock = mocked(call.request.raw_headers) if self._features.mock_testing and not attempts.fallen else None
         if mock is not None:
             if not await self._goes_on(call, attempts, Answered(mock.status, True), fallbacks):
-                raise _Refused(Refusal(mock))
+                raise Refused(Refusal(mock))
             return None
         try:
             exchange = await self._opened(call.head)
-        except _Refused as refused:
+        except Refused as refused:
             if not refused.was_sent and await self._goes_on(call, attempts, Unsent(), fallbacks):
                 return None
             raise
@@ -301,7 +301,7 @@ class AttendedPassthrough(HttpPassthrough):
         before = call.head.headers
         try:
             call.head = await self._head_of(call.request, call.route, call.caller, call.meter)
-        except _Refused:  # there are no credentials now: what was answered is the client's
+        except Refused:  # there are no credentials now: what was answered is the client's
             return False
         return not must_change or call.head.headers != before
 
@@ -313,7 +313,7 @@ class AttendedPassthrough(HttpPassthrough):
             return False
         try:
             call.head = await self._head_of(call.request, route, call.caller, call.meter)
-        except _Refused:  # it has no credentials just now
+        except Refused:  # it has no credentials just now
             return False
         call.route, call.label = route, fallback.label
         call.meter.rerouted(route)
@@ -342,7 +342,7 @@ class AttendedPassthrough(HttpPassthrough):
         if rules or changes or taken.early or taken.is_early_whole:
             tap = AnswerTap(self._guards, rules, self._subject(call), head.headers) if rules else None
             taken, own = await self._with_cost(call, taken, own)
-            passing = Passing(self._config, taken.exchange, head, call.meter, tap, is_stream=is_stream)
+            passing = Passing(self._config, taken.exchange, head, call.meter, tap, way, is_stream=is_stream)
             answer = await passing.passed(
                 call.request,
                 own,
@@ -368,7 +368,7 @@ class AttendedPassthrough(HttpPassthrough):
         if not held.is_whole:
             return taken, own
         call.meter.feed(held.body)
-        return replace(taken, is_metered=True), (*own, *_cost_field(call.meter))
+        return replace(taken, is_metered=True), (*own, *cost_field(call.meter))
 
 
 async def _abandoned(exchange: Exchange, upload: asyncio.Task[None] | None) -> None:

@@ -202,7 +202,7 @@ class Dispatcher:
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
-        elif isinstance(found, Route) and caller.rule is not None and not is_live:
+        elif isinstance(found, Route) and not is_live and (caller.rule is not None or request.method != "POST"):
             found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
@@ -289,11 +289,14 @@ def _is_http_1_0(request: web.BaseRequest) -> bool:
     return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
 
 
-def _forbidden(rule: ModelRule, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
-    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model."""
+def _forbidden(rule: ModelRule | None, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
+    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model.
+
+    What reads only is free and may be sent again, so it may not ask to be taken for something else (COST-12, S-31).
+    """
     if overrides_method(request.raw_headers, query):
         return Refusal(Reason.AMBIGUOUS_REQUEST)
-    return judged(rule, request.method, found)
+    return None if rule is None else judged(rule, request.method, found)
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

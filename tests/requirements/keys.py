@@ -164,7 +164,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "weak-keys-are-let-start",
         "AUTH-11",
-        "config/__init__.py",
+        "config/keys.py",
         "        _check_keys(reading, found)\n        if not found",
         "        if not found",
         "test_gateway_config::test_weak_keys_are_refused_unless_development",
