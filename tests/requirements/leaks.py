@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("S-1", "Every carrier of a key is cleared by its name, and a key that stands elsewhere is a 400."),
@@ -17,15 +17,10 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-10", "The provider's errors come back unchanged."),
     must("S-11", "No header value, query or body is logged, and a key by its id alone."),
     must("S-12", "Labels of metrics come from known sets."),
-    held(
-        must(
-            "S-13",
-            "A filter at the log's end replaces secrets, as a second line.",
-            tests="test_gateway_app::test_one_line_is_logged_for_each_exchange_and_no_secret_in_it",
-        ),
-        "open",
-        "",
-        "That no secret is logged is tested; there is no such filter yet.",
+    must(
+        "S-13",
+        "A filter at the log's end replaces secrets, as a second line.",
+        tests="test_gateway_app::test_one_line_is_logged_for_each_exchange_and_no_secret_in_it",
     ),
     must("S-14", "What is written to disk is chosen by a list, and the file is its owner's alone."),
     must("S-15", "No secret is taken from the command line."),
@@ -87,7 +82,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "labels-are-what-clients-say",
         "S-12",
         "metrics.py",
-        "found = model if self.book.entry(provider, model) is not None else OTHER",
+        'found = OTHER if entry is None else entry.name.rpartition("/")[2]',
         "found = model",
         "test_gateway_metrics::test_labels_that_clients_make_up_share_one_name",
     ),
@@ -186,5 +181,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if lowered in named or lowered == key_header:",
         "if (lowered in named and fate is not _Fate.UNPREFIX) or lowered == key_header:",
         "test_gateway_headers::test_connection_comes_before_x_pass",
+    ),
+    mutant(
+        "secrets-are-left-in-the-log",
+        "S-13 SEC-4",
+        "log_secrets.py",
+        "text = text[:at] + STARS + text[at + len(found) :]",
+        "pass",
+        "test_gateway_attacks_books::test_stars_take_the_place_of_every_secret_and_of_nothing_else "
+        "test_gateway_attacks_books::test_what_an_exception_says_is_cleaned_before_it_is_written",
     ),
 )
