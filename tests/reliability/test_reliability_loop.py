@@ -14,10 +14,11 @@ from contextlib import contextmanager
 
 import pytest
 from features_stand import featured, words
-from gateway_stand import BOOK, GENERATE, asked, config_of, recorded, request, usage
+from gateway_stand import BOOK, GENERATE, asked, config_of, recorded, request
 from live_doubles import RawServer, close, frame
 from reliability_rig import ANSWER, SSE_HEAD, STREAM, chunk, event, session, soon
 from reliability_rig import takes_session as takes
+from test_reliability_process import HEAVY
 from upstream_double import Seen, Talk, double, response
 
 from understudy_gateway.app import Gateway
@@ -93,24 +94,10 @@ def alone(config: GatewayConfig, store: SpendStore | None = None) -> Iterator[tu
         thread.join(20)
 
 
-BODIES = {
-    "a long JSON answer": json.dumps(
-        {
-            "candidates": [{"content": {"parts": [{"inlineData": {"data": "x" * 6 * MIB}}]}}],
-            "usageMetadata": usage(9, 9),
-        }
-    ).encode(),
-    "many small values": json.dumps(
-        {"candidates": [{"n": n} for n in range(60_000)], "usageMetadata": usage(9, 9)}
-    ).encode(),
-    "deep": b"[" * 200_000 + b"]" * 200_000,
-}
-
-
-@pytest.mark.parametrize("content", BODIES)
+@pytest.mark.parametrize("content", HEAVY)
 async def test_r36_no_answer_keeps_the_loop_busy_for_a_tenth_of_a_second(content):
     async def script(talk: Talk, seen: Seen) -> None:
-        await talk.send(response(BODIES[content]))
+        await talk.send(response(HEAVY[content]))
 
     async with double(script) as up:
         with alone(config_of(up.url)) as (running, loop, _):
@@ -119,7 +106,7 @@ async def test_r36_no_answer_keeps_the_loop_busy_for_a_tenth_of_a_second(content
                 await asked(running, request())
                 for _ in range(TRIES):
                     loop.longest_s = 0.0
-                    assert (await asked(running, request())).body == BODIES[content]
+                    assert (await asked(running, request())).body == HEAVY[content]
                     longest.append(loop.longest_s)
     assert 0 < min(longest) < LONGEST_S
 
@@ -180,7 +167,11 @@ async def test_r36_the_loop_waits_for_no_disk_no_name_and_no_store(tmp_path):
     sys.addaudithook(WATCH)
     async with double(script) as up:
         base = up.url.replace("127.0.0.1", "localhost")
-        with alone(config_of(base, upstream_hosts=["localhost"]), SpendStore(tmp_path / "s.db")) as (running, _, thread):
+        with alone(config_of(base, upstream_hosts=["localhost"]), SpendStore(tmp_path / "s.db")) as (
+            running,
+            _,
+            thread,
+        ):
             async with soon(50):
                 for is_watched in (False, True):  # the first time modules are imported
                     WATCH.seen = thread if is_watched else None
