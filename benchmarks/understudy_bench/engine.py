@@ -62,21 +62,39 @@ class Engine:
 
         self._run(time.monotonic() + seconds, never, wait_s=0)
 
+    def pace_for(self, seconds: float, tick: Callable[[], float]) -> None:
+        """Handle events for that long; `tick` does what is due and says when (monotonic seconds) it is called next.
+
+        Between, this process sleeps as clients and providers do: who wakes it pays for that, as everywhere.
+        """
+        poll, now, deadline = self._epoll.poll, time.monotonic, time.monotonic() + seconds
+        while (moment := now()) < deadline:
+            wait_s = min(tick(), deadline) - moment
+            found = poll(0)
+            if not found and wait_s > 0:
+                # epoll's own timeout is in whole milliseconds, which is as much as what is measured here.
+                select.select([self._epoll], [], [], wait_s)
+            self._handle(found)
+
     def run_until(self, done: Callable[[], bool], limit_s: float, what: str) -> None:
         """Handle events until `done()`; raises TargetError that names `what` if that takes longer than `limit_s`."""
         if not self._run(time.monotonic() + limit_s, done):
             raise TargetError(f"{what}: nothing more after {limit_s:g} s")
 
     def _run(self, deadline: float, done: Callable[[], bool], wait_s: float = _POLL_S) -> bool:
-        poll, handlers, now = self._epoll.poll, self._handlers, time.monotonic
+        poll, handle, now = self._epoll.poll, self._handle, time.monotonic
         while not done():
             if now() >= deadline:
                 return False
-            for number, mask in poll(wait_s):
-                # One event of a batch may have closed the file of a later one.
-                if number in handlers:
-                    handlers[number].on_event(mask)
+            handle(poll(wait_s))
         return True
+
+    def _handle(self, events: list[tuple[int, int]]) -> None:
+        handlers = self._handlers
+        for number, mask in events:
+            # One event of a batch may have closed the file of a later one.
+            if number in handlers:
+                handlers[number].on_event(mask)
 
 
 class Channel:

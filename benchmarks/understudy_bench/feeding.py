@@ -19,7 +19,7 @@ class Taker(Protocol):
 
 
 class Rounds:
-    """Gives each of the `takers` its turn, one each `step_s` seconds, round after round; to be called all the time."""
+    """Gives each of the `takers` its turn, one each `step_s` seconds, round after round; to be called whenever a turn is due."""
 
     def __init__(self, takers: Sequence[Taker], step_s: float) -> None:
         self._takers = takers
@@ -27,13 +27,14 @@ class Rounds:
         self._begin = time.monotonic()
         self._count = 0
 
-    def __call__(self) -> None:
-        """Give their turns to those whose time has come."""
+    def __call__(self) -> float:
+        """Give their turns to those whose time has come; the time of the next turn (monotonic seconds)."""
         now = time.monotonic()
         while (at := self._begin + self._count * self._step_s) <= now:
             taker = self._takers[self._count % len(self._takers)]
             self._count += 1
             taker.due(at)
+        return at
 
 
 class Slot:

@@ -172,11 +172,11 @@ def measured(stand: Stand, kind: Kind, program: Program) -> Delays:
         clients.extend(kind.client(engine, program.aim, tally) for _ in range(_CLIENTS))
         until_ready(stand, tally, _CLIENTS, f"{what}, first answers")
         rounds = Rounds(clients if kind.script.feed is None else kind.script.feed.slots, kind.step_s)
-        engine.spin_for(stand.plan.warm_s, rounds)
+        engine.pace_for(stand.plan.warm_s, rounds)
         for client in clients:
             client.delays.clear()
         begin, used, waited = time.monotonic(), _used_s(program), _waited_s(program)
-        engine.spin_for(stand.plan.window_s, rounds)
+        engine.pace_for(stand.plan.window_s, rounds)
         wall_s = time.monotonic() - begin
         used, waited = _used_s(program) - used, _waited_s(program) - waited
         delays = sorted(delay for client in clients for delay in client.delays)

@@ -31,7 +31,8 @@ class Answer(web.StreamResponse):
     """One answer. `headers` are final but for framing: with neither Content-Length nor body the length is unknown."""
 
     def __init__(self, status: int, phrase: bytes, headers: RawHeaders, body: bytes | None = None) -> None:
-        super().__init__(status=status)
+        # Not the base's: it makes a table of fields and a text of the status, and neither is used.
+        self._status = status
         self._phrase = phrase if _PHRASE.fullmatch(phrase) else b""
         self._fields = headers
         self._whole = body

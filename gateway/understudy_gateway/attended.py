@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -26,6 +27,7 @@ from .guardrails.judging import Blocked, Guards, Subject
 from .guardrails.taps import AnswerTap
 from .http import HttpPassthrough, Progress, cost_field
 from .keys import Caller
+from .known_heads import KnownHead
 from .metering import Ending, ExchangeMeter
 from .mocking import MOCK_PREFIX, mocked, without_mocks
 from .passing import Passing
@@ -67,8 +69,7 @@ class _Call:
     """One exchange, and which way it takes now."""
 
     request: web.BaseRequest
-    route: Route
-    caller: Caller
+    known: KnownHead
     meter: ExchangeMeter
     ids: RawHeaders
     progress: Progress
@@ -76,6 +77,16 @@ class _Call:
     held: _Held
     label: str | None = None
     is_first: bool = True
+
+    @property
+    def route(self) -> Route:
+        """Where it goes now."""
+        return self.known.route
+
+    @property
+    def caller(self) -> Caller:
+        """Who sends it."""
+        return self.known.caller
 
 
 class AttendedPassthrough(HttpPassthrough):
@@ -99,8 +110,7 @@ class AttendedPassthrough(HttpPassthrough):
     async def serve(
         self,
         request: web.BaseRequest,
-        route: Route,
-        caller: Caller,
+        known: KnownHead,
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
@@ -108,10 +118,10 @@ class AttendedPassthrough(HttpPassthrough):
         """As the base's: pass one exchange on, and what is asked of it beyond that."""
         try:
             if self._spans is not None:
-                meter.trace = trace_of(request.raw_headers, self._spans, route.method)
-            head = await self._head_of(request, route, caller, meter)
-            await self._continue(request)
-            call = _Call(request, route, caller, meter, ids, progress, head, _Held())
+                meter.trace = trace_of(request.raw_headers, self._spans, known.route.method)
+            head = await self._head_of(request, known, meter)
+            await self._continue(request, known)
+            call = _Call(request, known, meter, ids, progress, head, _Held())
             blocked = await self._judged(call)
             if blocked is not None:
                 return self._blocked(call, blocked)
@@ -119,10 +129,8 @@ class AttendedPassthrough(HttpPassthrough):
         except Refused as refused:
             return self._refusal(refused, ids, progress)
 
-    async def _head_of(
-        self, request: web.BaseRequest, route: Route, caller: Caller, meter: ExchangeMeter
-    ) -> RequestHead:
-        head = await self._request_head(request, route, caller)
+    async def _head_of(self, request: web.BaseRequest, known: KnownHead, meter: ExchangeMeter) -> RequestHead:
+        head = await self._request_head(request, known)
         headers = head.headers
         if self._features.mock_testing:
             left = without_mocks(request.raw_headers, headers)
@@ -131,7 +139,7 @@ class AttendedPassthrough(HttpPassthrough):
             headers = left
         if meter.trace is not None:
             headers = meter.trace.onto(headers)
-        return head if headers is head.headers else replace(head, headers=headers)
+        return head if headers is head.headers else msgspec.structs.replace(head, headers=headers)
 
     # -- the request
 
@@ -300,7 +308,7 @@ class AttendedPassthrough(HttpPassthrough):
         """Whether the call has a head for another attempt; `must_change`: one with another credential."""
         before = call.head.headers
         try:
-            call.head = await self._head_of(call.request, call.route, call.caller, call.meter)
+            call.head = await self._head_of(call.request, call.known, call.meter)
         except Refused:  # there are no credentials now: what was answered is the client's
             return False
         return not must_change or call.head.headers != before
@@ -311,11 +319,12 @@ class AttendedPassthrough(HttpPassthrough):
         route = self._fallbacks.route(fallback, call.route, call.request.method, target)
         if route is None:
             return False
+        known = replace(call.known, route=route)
         try:
-            call.head = await self._head_of(call.request, route, call.caller, call.meter)
+            call.head = await self._head_of(call.request, known, call.meter)
         except Refused:  # it has no credentials just now
             return False
-        call.route, call.label = route, fallback.label
+        call.known, call.label = known, fallback.label
         call.meter.rerouted(route)
         return True
 

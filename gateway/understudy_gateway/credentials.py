@@ -69,11 +69,11 @@ class FixedFields:
     """A credential that never changes: an API key, or the fields that are configured for an endpoint."""
 
     def __init__(self, *fields: tuple[bytes, Secret]) -> None:
-        self._fields = fields
+        self._fields = tuple((name, value.reveal().encode("latin-1")) for name, value in fields)
 
     async def headers(self) -> RawHeaders:
         """The fields."""
-        return tuple((name, value.reveal().encode("latin-1")) for name, value in self._fields)
+        return self._fields
 
     def rejected(self) -> None:
         """Nothing: there is no other."""

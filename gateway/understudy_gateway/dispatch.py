@@ -22,6 +22,7 @@ from .http import HttpPassthrough, Progress
 from .ids import ids_of
 from .journal import Journal
 from .keys import Caller, KeyRing
+from .known_heads import KnownHead, KnownHeads
 from .limits.admission import Admission, Lease
 from .live_metering import LiveMeter
 from .metering import Books, Call, Ending, ExchangeMeter, utc_now
@@ -57,6 +58,7 @@ class Serving:
         self.keys: Final = KeyRing(config)
         self.http: Final = http
         self.live: Final = live
+        self.known: Final = KnownHeads()
         self.has_accounts: Final = config.accounting
         self.checks_live_budgets: Final = config.live_budget_check
         self.origins: Final = Origins(config.network.allowed_origins)
@@ -174,6 +176,27 @@ class Dispatcher:
         request, serving = arrival.request, self.serving
         if request.version is not HttpVersion11 and not _is_http_1_0(request):
             return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
+        known = None if self.is_draining else serving.known.get(request.method, request.raw_path, request.raw_headers)
+        if known is None:
+            judged = await self._judged(serving, arrival)
+            if not isinstance(judged, KnownHead):
+                return judged
+            known = judged
+        found, caller = known.route, known.caller
+        lease = self._admission.admit(caller.key_id, request.method, found)
+        if isinstance(lease, Refusal):
+            return self._refused(arrival, lease, caller, found)
+        if lease.spent is not None:
+            spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
+            arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
+        if not serving.has_accounts:
+            return await self._pass(serving, arrival, known, lease)
+        serve = self._serve_live if found.is_live else self._serve_http
+        return await serve(serving, arrival, known, lease)
+
+    async def _judged(self, serving: Serving, arrival: Arrival) -> KnownHead | web.StreamResponse:
+        """What follows from a head that has not come before, or the answer with which the request ends."""
+        request = arrival.request
         target = raw_target(request)
         if serving.root_path:
             target = mounted(serving.root_path, target)
@@ -206,16 +229,10 @@ class Dispatcher:
             found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
-        lease = self._admission.admit(caller.key_id, request.method, found)
-        if isinstance(lease, Refusal):
-            return self._refused(arrival, lease, caller, found)
-        if lease.spent is not None:
-            spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
-            arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
-        if not serving.has_accounts:
-            return await self._pass(serving, arrival, found, caller, lease)
-        serve = self._serve_live if is_live else self._serve_http
-        return await serve(serving, arrival, found, caller, lease)
+        known = _known(found, caller, request.raw_headers)
+        if not is_live and not caller.by_url:  # a signed URL is good for some time only
+            serving.known.put(request.method, request.raw_path, request.raw_headers, known)
+        return known
 
     def _by_url(self, serving: Serving, method: str, found: Route, query: bytes | None) -> Caller | None:
         """Who sends the bytes of an upload to a URL that the gateway has written for a valid key (LRO-5)."""
@@ -225,20 +242,21 @@ class Dispatcher:
         return None if key_id is None else serving.keys.by_id(key_id)
 
     async def _serve_http(
-        self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
+        self, serving: Serving, arrival: Arrival, known: KnownHead, lease: Lease
     ) -> web.StreamResponse:
-        meter, progress = ExchangeMeter(self._books, self._call(arrival, found, caller)), Progress()
+        meter, progress = ExchangeMeter(self._books, self._call(arrival, known)), Progress()
         try:
-            return await serving.http.serve(arrival.request, found, caller, meter, arrival.ids, progress)
+            return await serving.http.serve(arrival.request, known, meter, arrival.ids, progress)
         finally:
             ending = self._seen(progress.ending)
             self._journal.ended(arrival.request.method, lease, meter, ending, arrival.started)
 
     async def _serve_live(
-        self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
+        self, serving: Serving, arrival: Arrival, known: KnownHead, lease: Lease
     ) -> web.StreamResponse:
+        found, caller = known.route, known.caller
         use = partial(self._admission.used, lease) if serving.checks_live_budgets and lease.budget is not None else None
-        meter, progress = LiveMeter(self._books, self._call(arrival, found, caller), use, caller.presented), Progress()
+        meter, progress = LiveMeter(self._books, self._call(arrival, known), use, caller.presented), Progress()
         self._metrics.live_sessions += 1
         try:
             return await serving.live.serve(arrival.request, found, caller, meter, arrival.ids, progress)
@@ -246,25 +264,23 @@ class Dispatcher:
             self._metrics.live_sessions -= 1
             self._journal.ended(arrival.request.method, lease, meter, progress.ending, arrival.started)
 
-    async def _pass(
-        self, serving: Serving, arrival: Arrival, found: Route, caller: Caller, lease: Lease
-    ) -> web.StreamResponse:
+    async def _pass(self, serving: Serving, arrival: Arrival, known: KnownHead, lease: Lease) -> web.StreamResponse:
         """Without accounts: pass an exchange or a session on, keep its limits, and remember nothing of it."""
-        progress, call = Progress(), self._call(arrival, found, caller)
+        progress, call, found = Progress(), self._call(arrival, known), known.route
         request, ids = arrival.request, arrival.ids
         try:
             if not found.is_live:
-                return await serving.http.serve(request, found, caller, BlindMeter(self._books, call), ids, progress)
+                return await serving.http.serve(request, known, BlindMeter(self._books, call), ids, progress)
             self._metrics.live_sessions += 1
-            return await serving.live.serve(request, found, caller, BlindLiveMeter(self._books, call), ids, progress)
+            meter = BlindLiveMeter(self._books, call)
+            return await serving.live.serve(request, found, known.caller, meter, ids, progress)
         finally:
             self._metrics.live_sessions -= found.is_live
             self._admission.ended(lease, None)
 
-    def _call(self, arrival: Arrival, found: Route, caller: Caller) -> Call:
-        request = arrival.request
-        tags = tags_of(request.raw_headers, caller)
-        return Call(arrival.id, caller.key_id, request.method, found, self._now(), tags, arrival.started)
+    def _call(self, arrival: Arrival, known: KnownHead) -> Call:
+        method, key_id = arrival.request.method, known.caller.key_id
+        return Call(arrival.id, key_id, method, known.route, self._now(), known.tags, arrival.started)
 
     def _seen(self, ending: Ending) -> Ending:
         """What is cancelled at the end of the drain was cut by us; the client has not left."""
@@ -282,6 +298,12 @@ class Dispatcher:
         if refusal.reason is Reason.BAD_REQUEST or header_value(arrival.request.raw_headers, b"transfer-encoding"):
             answer.force_close()  # what follows may be no request (S-36, S-18)
         return answer
+
+
+def _known(found: Route, caller: Caller, headers: RawHeaders) -> KnownHead:
+    coding = (header_value(headers, b"transfer-encoding") or b"").strip().lower()
+    expect = (header_value(headers, b"expect") or b"").lower()
+    return KnownHead(found, caller, tags_of(headers, caller), coding, expect)
 
 
 def _is_http_1_0(request: web.BaseRequest) -> bool:

@@ -173,11 +173,15 @@ def for_client(received: RawHeaders, own: RawHeaders) -> RawHeaders:
     A field that the provider sent is never overwritten (HDR-8). Content-Length stays, since the body does.
     """
     named = _named_by_connection(received)
-    sent = [field for field in received if _comes_down(field[0])]
-    if named:
-        sent = [field for field in sent if (low := field[0].lower()) not in named or low == b"content-length"]
-    present = {_lowered(name) for name, _ in sent}
-    return (*sent, *[field for field in own if _lowered(field[0]) not in present])
+    sent: list[tuple[bytes, bytes]] = []
+    present: list[bytes] = []
+    for field in received:
+        lowered = _lowered(field[0])
+        if lowered not in HOP_BY_HOP and (lowered not in named or lowered == b"content-length"):
+            sent.append(field)
+            present.append(lowered)
+    sent += [field for field in own if _lowered(field[0]) not in present]
+    return tuple(sent)
 
 
 def holds_key(text: bytes, key: bytes) -> bool:
@@ -197,22 +201,18 @@ def _lowered(name: bytes) -> bytes:
     return name.lower()
 
 
-@lru_cache(maxsize=512)
-def _comes_down(name: bytes) -> bool:
-    return name.lower() not in HOP_BY_HOP
-
-
 def _passes_live(lowered: bytes) -> bool:
     return lowered not in _LIVE_ONLY_BACK and not lowered.startswith(b"sec-websocket-")
 
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
     """The fields that Connection makes hop-by-hop, lower case."""
-    return frozenset(_tokens(headers))
+    values = header_values(headers, b"connection")
+    return frozenset(_tokens(values)) if values else frozenset()
 
 
-def _tokens(headers: RawHeaders) -> Iterator[bytes]:
-    for value in header_values(headers, b"connection"):
+def _tokens(values: tuple[bytes, ...]) -> Iterator[bytes]:
+    for value in values:
         yield from (token for piece in value.split(b",") if (token := piece.strip(b" \t").lower()))
 
 

@@ -6,8 +6,9 @@ aiohttp limits a line, a field and their number (S-44); what it does not limit i
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+import sys
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 LINGER_S: Final = 2.0
 """How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
+
+_T = TypeVar("_T")
 
 _BY_STATUS: Final = {400: Reason.BAD_REQUEST, 408: Reason.HEAD_TIMEOUT, 431: Reason.HEAD_TOO_LARGE}
 
@@ -72,6 +75,26 @@ class HeadWatch:
             connection.refuse(Reason.HEAD_TIMEOUT)
 
 
+class _InOneTask:
+    """The loop as aiohttp's connection needs it, but that each handler runs in the task of its connection.
+
+    aiohttp gives every handler a task, which starts at once from Python 3.12 on. Before, starting it and hearing of its
+    end take a turn of the loop each: two system calls and 10 us, for context variables that nobody uses here.
+    """
+
+    __slots__ = ("call_at", "call_later", "create_future", "time")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.call_at = loop.call_at
+        self.call_later = loop.call_later
+        self.create_future = loop.create_future
+        self.time = loop.time
+
+    def create_task(self, handler: Awaitable[_T]) -> Awaitable[_T]:
+        """What the connection awaits at once."""
+        return handler
+
+
 class WatchedConnection(RequestHandler):
     """aiohttp's connection, with limits for its heads, and our own words for what cannot be read.
 
@@ -92,6 +115,8 @@ class WatchedConnection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         super().connection_made(transport)
+        if sys.version_info < (3, 12):
+            self._loop = cast("asyncio.AbstractEventLoop", _InOneTask(self._loop))
         self._is_awaited = True
         self._watch.begins(self)
 

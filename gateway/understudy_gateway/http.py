@@ -7,7 +7,7 @@ too long. A client that closes only its sending half counts as gone: asyncio's s
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +21,7 @@ from .answers import Answer, refusal_answer
 from .credentials import Credentials, CredentialsFailed
 from .headers import for_client, shows_google, with_via
 from .keys import Caller
+from .known_heads import KnownHead
 from .metering import Ending, ExchangeMeter, utc_now
 from .outgoing import Outgoing, without_fields
 from .refusals import Reason, Refusal
@@ -58,7 +59,7 @@ _SENT: Final = Ending(499, "client_abort")
 class Progress:
     """How far an exchange has come. `ending` is at every moment what it was if the handler is cancelled now."""
 
-    ending: Ending = field(default_factory=lambda: _UNSENT)
+    ending: Ending = _UNSENT
 
 
 class HttpPassthrough:
@@ -83,8 +84,7 @@ class HttpPassthrough:
     async def serve(
         self,
         request: web.BaseRequest,
-        route: Route,
-        caller: Caller,
+        known: KnownHead,
         meter: ExchangeMeter,
         ids: RawHeaders,
         progress: Progress,
@@ -94,10 +94,10 @@ class HttpPassthrough:
         `progress` tells how it ended, also when this is cancelled because the client left.
         """
         try:
-            head = await self._request_head(request, route, caller)
-            await self._continue(request)
-            way = self._ways.of(request, route, caller)
-            return await self._exchange(request, route, head, meter, ids, progress, way)
+            head = await self._request_head(request, known)
+            await self._continue(request, known)
+            way = self._ways.of(request, known.route, known.caller)
+            return await self._exchange(request, known.route, head, meter, ids, progress, way)
         except _Refused as refused:
             return self._refusal(refused, ids, progress)
 
@@ -108,20 +108,23 @@ class HttpPassthrough:
             answer.force_close()
         return answer
 
-    async def _request_head(self, request: web.BaseRequest, route: Route, caller: Caller) -> RequestHead:
-        coding = header_value(request.raw_headers, b"transfer-encoding")
-        if coding is not None and coding.strip().lower() != b"chunked":  # taken off here, it would be lost (S-36)
+    async def _request_head(self, request: web.BaseRequest, known: KnownHead) -> RequestHead:
+        route = known.route
+        if known.coding and known.coding != b"chunked":  # taken off here, it would be lost (S-36)
             raise _Refused(Refusal(Reason.BAD_REQUEST))
-        credential = await self._credential(route, request.raw_headers, caller)
-        headers = self._outgoing.fields(route, request.raw_headers, credential, caller)
-        if self._via and not isinstance(headers, Refusal):
-            headers = with_via(headers, self._via)
+        credential = await self._credential(route, request.raw_headers, known.caller)
+        headers = known.sent(credential)
+        if headers is None:
+            headers = self._outgoing.fields(route, request.raw_headers, credential, known.caller)
+            if self._via and not isinstance(headers, Refusal):
+                headers = with_via(headers, self._via)
+            known.send(credential, headers)
         if isinstance(headers, Refusal):
             raise _Refused(headers)
         length = header_value(request.raw_headers, b"content-length")
         if length is not None and int(length) > self._config.limits.request_body_bytes:
             raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
-        is_chunked = length is None and coding is not None
+        is_chunked = length is None and bool(known.coding)
         return RequestHead(
             request.method, route.upstream, route.target, headers, None if length is None else int(length), is_chunked
         )
@@ -135,10 +138,9 @@ class HttpPassthrough:
         except CredentialsFailed as failed:
             raise _Refused(Refusal(Reason.CREDENTIALS_FAILED, retry_after_s=failed.retry_after_s)) from None
 
-    async def _continue(self, request: web.BaseRequest) -> None:
+    async def _continue(self, request: web.BaseRequest, known: KnownHead) -> None:
         """Answer `Expect: 100-continue` now that the key is accepted (HDR-12)."""
-        expect = header_value(request.raw_headers, b"expect")
-        if expect is not None and expect.lower() == b"100-continue" and request.version >= (1, 1):
+        if known.expect == b"100-continue" and request.version >= (1, 1):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
 
@@ -310,11 +312,16 @@ class HttpPassthrough:
             await self._drained(answer)
         if held.failure is not None:
             raise held.failure
-        while whole is None and (data := await exchange.receive(idle_s)):
+        if whole is not None:
+            return
+
+        def take(data: bytes) -> bool:
             answer.put(data)
             meter.feed(data)
-            if answer.is_choked:
-                await self._drained(answer)
+            return not answer.is_choked
+
+        while not await exchange.pour(take, idle_s):
+            await self._drained(answer)
 
     async def _changed(
         self, request: web.BaseRequest, exchange: Exchange, answer: Answer, change: UriRewriter, meter: ExchangeMeter

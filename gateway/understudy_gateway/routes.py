@@ -1,6 +1,6 @@
 """Where a request goes, as values: the upstream, the raw target there, and what the path names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from understudy.surfaces import Surface
@@ -13,7 +13,10 @@ RouteName = str
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The provider's end of a route. Client input fills `location` and `project` at most, and only once checked."""
+    """The provider's end of a route. Client input fills `location` and `project` at most, and only once checked.
+
+    `authority`: host and port as the Host field has them.
+    """
 
     kind: Provider
     scheme: Literal["http", "https"]
@@ -22,14 +25,14 @@ class Upstream:
     base_path: str
     project: str | None = None
     location: str | None = None
+    authority: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def authority(self) -> str:
-        """Host and port as the Host field has them."""
-        if self.host.startswith(UNIX):
-            return "localhost"
+    def __post_init__(self) -> None:
+        """Write host and port as the Host field has them, once for all requests."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+        is_usual = self.port == (443 if self.scheme == "https" else 80)
+        authority = "localhost" if self.host.startswith(UNIX) else host if is_usual else f"{host}:{self.port}"
+        object.__setattr__(self, "authority", authority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Route:
     `method` is the verb after the path's last colon, or get and list by shape; it and `model` are for the price, and
     empty or None where the path is none that is known. `credential` is the account whose credential is shown.
     `asked` is the alias by which the client called the model, `endpoint` the configured endpoint that it came by.
-    `may_rewrite`: its answer may hold URLs that are to lead back to the gateway (LRO-5).
+    `may_rewrite`: its answer may hold URLs that are to lead back to the gateway (LRO-5). `is_live`: it is a WebSocket
+    session.
     """
 
     name: RouteName
@@ -54,8 +58,8 @@ class Route:
     asked: str | None = None
     endpoint: Endpoint | None = None
     may_rewrite: bool = False
+    is_live: bool = field(init=False, compare=False, repr=False)
 
-    @property
-    def is_live(self) -> bool:
-        """Whether it is a WebSocket session."""
-        return self.surface is not None and self.surface.is_live
+    def __post_init__(self) -> None:
+        """Find out whether it is a session, once for all requests."""
+        object.__setattr__(self, "is_live", self.surface is not None and self.surface.is_live)

@@ -1,10 +1,9 @@
 """The upstream connection as a machine: dialogues, and properties over any split of what comes."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from understudy_gateway.refusals import Reason
 from understudy_gateway.routes import Upstream

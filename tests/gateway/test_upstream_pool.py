@@ -1,10 +1,11 @@
 """What the pool decides."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from understudy_gateway.routes import Upstream
 from understudy_gateway.upstream.exchanges import RequestHead
@@ -29,7 +30,9 @@ def test_connections_are_kept_apart_by_origin():
 
 
 def test_credentials_path_and_project_are_no_part_of_the_origin():
-    other = replace(GET, target=b"/other", headers=(), upstream=replace(GET.upstream, project="p", base_path=""))
+    other = replace(
+        GET, target=b"/other", headers=(), upstream=dataclasses.replace(GET.upstream, project="p", base_path="")
+    )
     assert origin_of(GET) == origin_of(other) == THERE
 
 

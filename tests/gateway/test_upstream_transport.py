@@ -1,16 +1,17 @@
 """Exchanges over real sockets: what is kept, what is given up, who waits for whom."""
 
 import asyncio
+import dataclasses
 import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import trustme
+from msgspec.structs import replace
 from upstream_double import Double, Seen, Talk, answering, double, response
 
 from understudy_gateway.destinations import Destinations
@@ -29,7 +30,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def to(provider: Double | int, method: str = "GET", length: int | None = None, **more) -> RequestHead:
     port = provider if isinstance(provider, int) else provider.port
-    return replace(GET, method=method, length=length, upstream=replace(GET.upstream, port=port, **more))
+    return replace(GET, method=method, length=length, upstream=dataclasses.replace(GET.upstream, port=port, **more))
 
 
 @asynccontextmanager
@@ -488,3 +489,97 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next():
             refused, good = (2, deaf.getsockname()), (2, ("127.0.0.1", up.port))
             made._dialler._names._known["two.example", 1] = (float("inf"), (refused, good))
             assert await answer(made, to(1, host="two.example")) == (200, b"{}")
+
+
+# --- pouring ---------------------------------------------------------------------------------------------------------
+
+
+async def poured(made: HttpUpstream, up: Double, take) -> list[bool]:
+    """What `pour` gave back, time and again, until the body was over."""
+    exchange = await made.open(to(up))
+    try:
+        await exchange.head(WAIT_S)
+        ends: list[bool] = []
+        while not ends or not ends[-1]:
+            ends.append(await exchange.pour(take, WAIT_S))
+        exchange.release()
+        return ends
+    finally:
+        exchange.abort()
+
+
+async def test_a_body_is_poured_piece_by_piece_as_it_comes():
+    """STR-1: a piece is taken before the provider sends its next."""
+    taken: list[bytes] = []
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(STREAM_HEAD)
+        for number in range(3):
+            await talk.send(b"1\r\n%d\r\n" % number)
+            await until(lambda number=number: len(taken) > number)
+        await talk.send(b"0\r\n\r\n")
+
+    async with double(script) as up, upstream() as made:
+        assert await poured(made, up, lambda data: taken.append(data) is None) == [True]
+        assert taken == [b"0", b"1", b"2"]
+        assert await answer(made, to(up)) == (200, b"012")  # on the same connection
+    assert up.connections == 1
+
+
+async def test_who_wants_no_more_for_now_is_given_the_rest_later():
+    taken: list[bytes] = []
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(STREAM_HEAD + b"1\r\na\r\n")
+        await until(lambda: taken)
+        await talk.send(b"1\r\nb\r\n")
+        await until(lambda: len(taken) > 1)
+        await talk.send(b"1\r\nc\r\n0\r\n\r\n")
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        return len(taken) == 3
+
+    async with double(script) as up, upstream() as made:
+        assert await poured(made, up, take) == [False, False, True]
+    assert taken == [b"a", b"b", b"c"]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_what_fails_in_taking_is_raised_to_who_pours(at: int):
+    taken: list[bytes] = []
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(STREAM_HEAD + b"1\r\na\r\n")
+        await until(lambda: taken)
+        await talk.send(b"1\r\nb\r\n")
+        await talk.left()
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        if len(taken) > at:
+            raise ConnectionResetError("the client is gone")
+        return True
+
+    async with double(script) as up, upstream() as made:
+        with pytest.raises(ConnectionResetError, match="the client is gone"):
+            await poured(made, up, take)
+    assert b"".join(taken) == b"ab"[: at + 1]
+
+
+async def test_a_break_and_silence_end_the_pouring():
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(STREAM_HEAD + b"1\r\na\r\n")
+        if seen.target == b"/broken":
+            talk.reset()
+        await talk.left()
+
+    async with double(script) as up, upstream() as made:
+        for target, error in ((b"/silent", UpstreamSilent), (b"/broken", UpstreamError)):
+            taken: list[bytes] = []
+            exchange = await made.open(replace(to(up), target=target))
+            await exchange.head(WAIT_S)
+            with pytest.raises(error):
+                await exchange.pour(lambda data, taken=taken: taken.append(data) is None, 0.1)
+            exchange.abort()
+            assert taken == [b"a"] or target == b"/broken"

@@ -60,8 +60,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "fields-named-by-connection-come-down",
         "HDR-2",
         "headers.py",
-        "    if named:\n        sent =",
-        "    if False:\n        sent =",
+        'and (lowered not in named or lowered == b"content-length")',
+        "",
         "test_gateway_headers::test_hop_by_hop_fields_do_not_come_down "
         "test_gateway_http::test_the_answer_comes_back_as_it_was_sent",
     ),
@@ -125,8 +125,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "repeats-come-down-once",
         "HDR-7",
         "headers.py",
-        "sent = [field for field in received if _comes_down(field[0])]",
-        "sent = list({name.lower(): (name, value) for name, value in received if _comes_down(name)}.values())",
+        'or lowered == b"content-length"):',
+        'or lowered == b"content-length") and lowered not in present:',
         "test_gateway_http::test_the_answer_comes_back_as_it_was_sent "
         "test_gateway_headers::test_the_providers_fields_come_down_unmerged_and_ours_follow",
     ),
@@ -134,8 +134,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "ours-overwrites-the-providers",
         "HDR-8",
         "headers.py",
-        "return (*sent, *[field for field in own if _lowered(field[0]) not in present])",
-        "return (*sent, *own)",
+        "sent += [field for field in own if _lowered(field[0]) not in present]",
+        "sent += own",
         "test_gateway_headers::test_a_field_of_the_provider_is_never_overwritten",
     ),
     mutant(
@@ -159,8 +159,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "other-transfer-codings-are-lost",
         "HDR-10 S-36 SEC-1",
         "http.py",
-        'if coding is not None and coding.strip().lower() != b"chunked":',
-        'if coding is not None and b"chunked" not in coding.lower():',
+        'if known.coding and known.coding != b"chunked":',
+        'if known.coding and b"chunked" not in known.coding:',
         "test_gateway_http::test_a_transfer_coding_that_would_be_lost_is_refused",
     ),
     mutant(

@@ -51,8 +51,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a-wrong-key-waits-for-the-body",
         "AUTH-2 S-18",
         "dispatch.py",
-        "            answer = self._refused(arrival, caller)",
-        "            await request.read()\n            answer = self._refused(arrival, caller)",
+        "                return judged\n",
+        "                await request.read()\n                return judged\n",
         "test_gateway_app::test_a_missing_or_wrong_key_is_a_401_before_the_body_is_read",
     ),
     mutant(

@@ -74,8 +74,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "keys-are-logged-as-they-are",
         "S-11 OBS-5 COST-10",
         "dispatch.py",
-        "return Call(arrival.id, caller.key_id, request.method,",
-        "return Call(arrival.id, caller.presented.decode(), request.method,",
+        "method, key_id = arrival.request.method, known.caller.key_id",
+        "method, key_id = arrival.request.method, known.caller.presented.decode()",
         "test_gateway_app::test_one_line_is_logged_for_each_exchange_and_no_secret_in_it",
     ),
     mutant(

@@ -15,8 +15,7 @@ httptools passes silently over line breaks there. Interim answers (1xx) are drop
 """
 
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Final
+from typing import Final, Literal
 
 import httptools
 
@@ -48,28 +47,16 @@ Event = ResponseHead | bytes | End | Broken
 """What came: the final head; bytes of the body; its end; or that it broke off."""
 
 
-class _Sending(Enum):
-    IDLE = auto()
-    BODY = auto()
-    SENT = auto()
-
-
-class _Answer(Enum):
-    IDLE = auto()
-    HEAD = auto()
-    LENGTH = auto()
-    CHUNKED = auto()
-    CLOSE = auto()
-    OVER = auto()
-    BROKEN = auto()
+_Sending = Literal["idle", "body", "sent"]
+_Answer = Literal["idle", "head", "length", "chunked", "close", "over", "broken"]
 
 
 class Connection:
     """The machine. Its owner writes the bytes that methods return, and closes the connection when it is spent."""
 
     def __init__(self) -> None:
-        self._sending = _Sending.IDLE
-        self._answer = _Answer.IDLE
+        self._sending: _Sending = "idle"
+        self._answer: _Answer = "idle"
         self._is_spent = False
         self._has_answered = False
         self._method = ""
@@ -92,7 +79,7 @@ class Connection:
     @property
     def is_reusable(self) -> bool:
         """Whether a whole request and its whole answer have passed, and nothing else."""
-        return not self._is_spent and self._sending is _Sending.SENT and self._answer is _Answer.OVER
+        return not self._is_spent and self._sending == "sent" and self._answer == "over"
 
     @property
     def has_answered(self) -> bool:
@@ -103,20 +90,20 @@ class Connection:
 
     def begin(self, request: RequestHead) -> bytes:
         """The head of a request, to be written. Raises ValueError if it cannot be sent, or in mid-exchange."""
-        if self._sending is not _Sending.IDLE or self._is_spent:
+        if self._sending != "idle" or self._is_spent:
             raise ValueError("the connection is in use")
         head = request_bytes(request)
         self._method, self._is_chunked = request.method, request.is_chunked
         self._left_to_send = request.length or 0
-        self._sending = _Sending.BODY if request.has_body else _Sending.SENT
-        self._answer, self._has_answered, self._before_head = _Answer.HEAD, False, 0
+        self._sending = "body" if request.has_body else "sent"
+        self._answer, self._has_answered, self._before_head = "head", False, 0
         return head
 
     def body(self, data: bytes) -> bytes:
         """Bytes of the body as they are to be written. Raises ValueError for more than was announced."""
         if not data:
             return b""
-        if self._sending is not _Sending.BODY or (not self._is_chunked and len(data) > self._left_to_send):
+        if self._sending != "body" or (not self._is_chunked and len(data) > self._left_to_send):
             raise ValueError("more body than was announced")
         if self._is_chunked:
             return chunk(data)
@@ -125,10 +112,10 @@ class Connection:
 
     def end(self) -> bytes:
         """What ends the body, to be written. Raises ValueError for less than was announced: it must be broken off."""
-        if self._sending is _Sending.BODY:
+        if self._sending == "body":
             if self._left_to_send:
                 raise ValueError("less body than was announced")
-            self._sending = _Sending.SENT
+            self._sending = "sent"
             return LAST_CHUNK if self._is_chunked else b""
         return b""
 
@@ -136,7 +123,7 @@ class Connection:
         """The exchange is over and another may come. Raises ValueError if the connection is not reusable."""
         if not self.is_reusable:
             raise ValueError("the connection carries no further exchange")
-        self._sending, self._answer = _Sending.IDLE, _Answer.IDLE
+        self._sending, self._answer = "idle", "idle"
 
     # -- the answer
 
@@ -146,15 +133,15 @@ class Connection:
             return []
         self._has_answered = True
         match self._answer:
-            case _Answer.LENGTH:
+            case "length":
                 return self._take_sized(data)
-            case _Answer.CHUNKED:
+            case "chunked":
                 return self._take_chunks(data)
-            case _Answer.HEAD:
+            case "head":
                 return self._take_head(data)
-            case _Answer.CLOSE:
+            case "close":
                 return [data]
-            case _Answer.IDLE | _Answer.OVER | _Answer.BROKEN:
+            case "idle" | "over" | "broken":
                 self._is_spent = True
                 return []
 
@@ -165,23 +152,23 @@ class Connection:
         """
         self._is_spent = True
         match self._answer:
-            case _Answer.CLOSE if is_clean:
-                self._answer = _Answer.OVER
+            case "close" if is_clean:
+                self._answer = "over"
                 return [End()]
-            case _Answer.HEAD | _Answer.LENGTH | _Answer.CHUNKED | _Answer.CLOSE:
+            case "head" | "length" | "chunked" | "close":
                 return self._break(Reason.UPSTREAM_BROKE)
-            case _Answer.IDLE | _Answer.OVER | _Answer.BROKEN:
+            case "idle" | "over" | "broken":
                 return []
 
     def _break(self, reason: Reason) -> list[Event]:
-        self._answer, self._is_spent = _Answer.BROKEN, True
+        self._answer, self._is_spent = "broken", True
         self._held.clear()
         self._drop_reader()
         return [Broken(reason)]
 
     def _over(self, behind: bytes) -> list[Event]:
         """The answer's end; `behind` is what came after it."""
-        self._answer = _Answer.OVER
+        self._answer = "over"
         self._drop_reader()
         if behind:
             self._is_spent = True
@@ -235,7 +222,7 @@ class Connection:
             framing, length = framing_of(self._method, reader.status, reader.version, headers)
         except ValueError:
             return self._break(Reason.UPSTREAM_MALFORMED)
-        if framing == "close" or self._sending is not _Sending.SENT or not keeps_open(reader.version, headers):
+        if framing == "close" or self._sending != "sent" or not keeps_open(reader.version, headers):
             self._is_spent = True
         head = ResponseHead(reader.status, reader.phrase, headers, length)
         if framing != "chunked":
@@ -244,13 +231,13 @@ class Connection:
             case "none":
                 return [head, *self._over(data)]
             case "length":
-                self._answer, self._left_to_come = _Answer.LENGTH, length or 0
+                self._answer, self._left_to_come = "length", length or 0
                 return [head, *self._take_sized(data)] if data else [head]
             case "chunked":
-                self._answer, self._reader, self._tail, self._between = _Answer.CHUNKED, reader, b"", 0
+                self._answer, self._reader, self._tail, self._between = "chunked", reader, b"", 0
                 return [head, *self._take_chunks(data)] if data else [head]
             case "close":
-                self._answer = _Answer.CLOSE
+                self._answer = "close"
                 return [head, data] if data else [head]
 
     def _take_sized(self, data: bytes) -> list[Event]:

@@ -1,6 +1,6 @@
 """What passes between the relay and the upstream connections, as values, and the error that ends an exchange. Pure."""
 
-from dataclasses import dataclass
+import msgspec
 
 from understudy.messages import RawHeaders
 
@@ -24,8 +24,7 @@ class UpstreamSilent(UpstreamError):
         super().__init__(Reason.FIRST_BYTE_TIMEOUT, was_sent=True)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
     """A request to be sent. `headers` have neither Host nor framing.
 
     `length` is the body's length in bytes if it is known; `is_chunked`: there is a body of unknown length; else none.
@@ -44,8 +43,7 @@ class RequestHead:
         return self.is_chunked or bool(self.length)
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     """An answer's head as it came, but for white space around values. `length` is None where none is given."""
 
     status: int

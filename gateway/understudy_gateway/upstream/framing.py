@@ -1,7 +1,6 @@
 """How requests are framed and how answers are (RFC 9112 6). Pure."""
 
 import re
-from collections.abc import Iterable
 from typing import Final, Literal
 
 from understudy.messages import RawHeaders
@@ -74,7 +73,10 @@ def framing_of(method: str, status: int, version: str, headers: RawHeaders) -> t
 
 def keeps_open(version: str, headers: RawHeaders) -> bool:
     """Whether the provider keeps the connection after this answer (RFC 9112 9.3); never with HTTP/1.0."""
-    return version == "1.1" and b"close" not in _connection_tokens(headers)
+    for name, value in headers:
+        if len(name) == 10 and name.lower() == b"connection" and b"close" in _tokens(value):
+            return False
+    return version == "1.1"
 
 
 def is_phrase(phrase: bytes) -> bool:
@@ -82,7 +84,5 @@ def is_phrase(phrase: bytes) -> bool:
     return _PHRASE.fullmatch(phrase) is not None
 
 
-def _connection_tokens(headers: RawHeaders) -> Iterable[bytes]:
-    for name, value in headers:
-        if len(name) == 10 and name.lower() == b"connection":
-            yield from (token.strip(b" \t").lower() for token in value.split(b","))
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip(b" \t").lower() for token in value.split(b",")]

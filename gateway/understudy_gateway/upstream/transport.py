@@ -8,6 +8,7 @@ then `release` keeps the connection for the next exchange, or `abort` closes it.
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -154,7 +155,9 @@ class Exchange:
 
     async def send(self, data: bytes, within_s: float) -> None:
         """Send the next bytes of the body; waits while the connection is full, `within_s` at most."""
-        await self._wire.send(data, within_s)
+        if self._wire.is_full:
+            await self._wire.emptied(within_s)
+        self._wire.send(data)
 
     def end(self) -> None:
         """The body is complete."""
@@ -180,6 +183,13 @@ class Exchange:
     async def receive(self, within_s: float) -> bytes:
         """The next bytes of the answer's body as they came, after `within_s` of nothing at most; empty at its end."""
         return await self._wire.receive(within_s)
+
+    async def pour(self, take: Callable[[bytes], bool], within_s: float) -> bool:
+        """Give `take` the answer's body as it comes, to its end, or until that gives back false; whether it has ended.
+
+        No task is woken for a piece. The limit is that of `receive`, for each.
+        """
+        return await self._wire.pour(take, within_s)
 
     def whole(self) -> bytes | None:
         """The rest of the answer's body if all of it is here, None otherwise. Waits for nothing."""

@@ -9,6 +9,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, cast
 
 from ..refusals import Reason
@@ -20,6 +21,16 @@ BUFFER_BYTES: Final = 64 * 1024
 """Bytes of an answer that may wait before reading stops (S-52); one more read may come on top."""
 
 _UNUSED_S: Final = 30.0
+
+
+@dataclass(slots=True)
+class _Pouring:
+    """Who takes an answer's body as it comes, how long it may pause, and what became of the last piece."""
+
+    take: Callable[[bytes], bool]
+    within_s: float
+    is_choked: bool = False
+    error: Exception | None = None
 
 
 class Wire(asyncio.Protocol):
@@ -45,6 +56,7 @@ class Wire(asyncio.Protocol):
         self._failure: Reason | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._pouring: _Pouring | None = None
         self._is_full = False
         self._is_deaf = False
 
@@ -76,6 +88,8 @@ class Wire(asyncio.Protocol):
             self.abort()  # bytes that nobody asked for (S-39)
             return
         if not events:
+            return
+        if self._pouring is not None and self._pieces and self._poured(self._pouring):
             return
         if self._size > BUFFER_BYTES and not self._is_deaf and self._transport is not None:
             self._is_deaf = True
@@ -203,10 +217,18 @@ class Wire(asyncio.Protocol):
             corked, self._corked = self._corked, b""
             self._write(corked)
 
-    async def send(self, data: bytes, within_s: float) -> None:
-        """Send bytes of the body, as soon as the provider has read enough of what was sent before."""
-        if self._is_full and self._transport is not None:
+    @property
+    def is_full(self) -> bool:
+        """Whether the provider has not read enough of what was sent before, so that more has to wait."""
+        return self._is_full and self._transport is not None
+
+    async def emptied(self, within_s: float) -> None:
+        """Wait until it has, `within_s` at most, or is gone."""
+        if self.is_full:
             await self._emptied(within_s)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes of the body."""
         if self._transport is None or self._transport.is_closing():
             raise UpstreamError(Reason.UPSTREAM_BROKE, was_sent=True)
         corked, self._corked = self._corked, b""
@@ -238,6 +260,40 @@ class Wire(asyncio.Protocol):
                 raise UpstreamError(self._failure, was_sent=True)
             await self._come(within_s)
         return self._take()
+
+    async def pour(self, take: Callable[[bytes], bool], within_s: float) -> bool:
+        """Give `take` what comes of the body, in the moment in which it comes: no task is woken for it.
+
+        True at the end of the body; False when `take` gave back false, which means: no more for now. Raises what `take`
+        raises, and as `receive` does.
+        """
+        self._pouring = pouring = _Pouring(take, within_s)
+        try:
+            while True:
+                if self._pieces and not take(self._take()):
+                    return False
+                if self._is_over:
+                    return True
+                if self._failure is not None:
+                    raise UpstreamError(self._failure, was_sent=True)
+                await self._come(within_s)
+                if pouring.error is not None:
+                    raise pouring.error
+                if pouring.is_choked:
+                    return False
+        finally:
+            self._pouring = None
+
+    def _poured(self, pouring: "_Pouring") -> bool:
+        """Hand over what came; whether who waits need not know."""
+        try:
+            pouring.is_choked = not pouring.take(self._take())
+        except Exception as error:  # it is not the loop's: who pours has it
+            pouring.error = error
+        if pouring.is_choked or pouring.error is not None or self._is_over or self._failure is not None:
+            return False
+        self._patience.within(pouring.within_s)
+        return True
 
     def whole(self) -> bytes | None:
         """The rest of the body if its end is here too, None otherwise."""

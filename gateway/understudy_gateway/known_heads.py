@@ -1,0 +1,72 @@
+"""Request heads that were judged before: a client sends nearly the same one with each request of a connection.
+
+Where a request goes, who sends it, its tags and what of its head goes up follow from its head and the configuration
+alone. So a head that comes again, whatever its Content-Length, need not be judged again: that spares a sixth of what a
+request costs. Only heads with a valid key are remembered, and of these no long ones (S-56). Pure.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from understudy.messages import RawHeaders
+
+from .keys import Caller
+from .refusals import Refusal
+from .routes import Route
+
+MOST_HEADS: Final = 1024
+LONGEST_HEAD: Final = 4096
+"""Bytes of a head that is remembered: 4 MiB in all at most."""
+
+_LENGTH: Final = b"content-length"
+
+
+@dataclass(slots=True)
+class KnownHead:
+    """What follows from a head. `tags` are the key's and the client's.
+
+    `coding` and `expect` are the values of Transfer-Encoding and Expect in lower case, empty where there is none.
+    """
+
+    route: Route
+    caller: Caller
+    tags: tuple[str, ...]
+    coding: bytes = b""
+    expect: bytes = b""
+    _credential: RawHeaders | None = field(default=None, init=False, repr=False)
+    _sent: RawHeaders | Refusal = field(default=(), init=False, repr=False)
+
+    def sent(self, credential: RawHeaders) -> RawHeaders | Refusal | None:
+        """What goes up beside that credential, or why nothing does; None if that was not found out yet."""
+        return self._sent if self._credential == credential else None
+
+    def send(self, credential: RawHeaders, sent: RawHeaders | Refusal) -> None:
+        """Beside that credential this goes up. A token lasts for many requests; then there is another."""
+        self._credential, self._sent = credential, sent
+
+
+class KnownHeads:
+    """The heads that came lately, for as long as the configuration stays."""
+
+    def __init__(self, most: int = MOST_HEADS) -> None:
+        self._most = most
+        self._known: dict[tuple[str, str, RawHeaders], KnownHead] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, method: str, target: str, headers: RawHeaders) -> KnownHead | None:
+        """What follows from a head, if it came before; `target` is that of the request line."""
+        return self._known.get((method, target, _without_length(headers)))
+
+    def put(self, method: str, target: str, headers: RawHeaders, known: KnownHead) -> None:
+        """Remember what follows from a head. When there are too many, all are forgotten: none keeps out a newer one."""
+        if len(target) + sum(len(name) + len(value) for name, value in headers) > LONGEST_HEAD:
+            return
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[method, target, _without_length(headers)] = known
+
+
+def _without_length(headers: RawHeaders) -> RawHeaders:
+    return tuple([one for one in headers if len(one[0]) != len(_LENGTH) or one[0].lower() != _LENGTH])

@@ -1,0 +1,68 @@
+"""Heads that came before are not judged again: what is remembered, for how long, and that nothing else follows."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from understudy.secret import Secret
+from understudy_gateway.keys import Caller
+from understudy_gateway.known_heads import LONGEST_HEAD, KnownHead, KnownHeads
+from understudy_gateway.refusals import Reason, Refusal
+from understudy_gateway.routing import route
+from understudy_gateway.settings import Account, ApiKey, GatewayConfig
+
+CONFIG = GatewayConfig(
+    keys=(),
+    gemini=Account("gemini", "gemini", None, source=ApiKey(Secret("upstream"))),
+    vertex=Account("vertex", "vertex_ai"),
+)
+PATH = "/gemini/v1beta/models/gemini-2.5-flash:generateContent"
+
+
+def known() -> KnownHead:
+    found = route(CONFIG, "POST", PATH.encode())
+    assert not isinstance(found, Refusal)
+    return KnownHead(found, Caller("one", (), b"sk-one-of-the-keys"), ())
+
+
+NAMES = st.sampled_from([b"Host", b"Content-Length", b"content-length", b"Accept-Charset", b"x-goog-api-key", b"Tags"])
+HEADERS = st.lists(st.tuples(NAMES, st.sampled_from([b"1", b"2", b""])), max_size=5).map(tuple)
+
+
+@given(HEADERS, HEADERS)
+def test_heads_are_the_same_if_they_differ_in_nothing_but_their_length(first, second):
+    heads, one = KnownHeads(), known()
+    heads.put("POST", PATH, first, one)
+    shorn = [tuple(f for f in fields if f[0].lower() != b"content-length") for fields in (first, second)]
+    assert (heads.get("POST", PATH, second) is one) == (shorn[0] == shorn[1])
+    assert heads.get("GET", PATH, first) is None and heads.get("POST", PATH + "?", first) is None
+
+
+def test_so_many_are_remembered_and_no_long_ones():
+    """S-56: what clients send bounds itself."""
+    heads = KnownHeads(most=3)
+    for number in range(10):
+        heads.put("POST", PATH, ((b"n", b"%d" % number),), known())
+        assert len(heads) <= 3
+        assert heads.get("POST", PATH, ((b"n", b"%d" % number),)) is not None
+    heads = KnownHeads()
+    heads.put("POST", PATH, ((b"n", b"x" * LONGEST_HEAD),), known())
+    assert len(heads) == 0
+
+
+def test_what_goes_up_is_known_for_one_credential_at_a_time():
+    head, first, second = known(), ((b"authorization", b"token-1"),), ((b"authorization", b"token-2"),)
+    assert head.sent(first) is None and head.sent(()) is None
+    head.send(first, ((b"x", b"1"),))
+    assert head.sent(first) == ((b"x", b"1"),) and head.sent(second) is None
+    head.send(second, Refusal(Reason.INVALID_HEADER))
+    assert head.sent(first) is None and isinstance(head.sent(second), Refusal)
+    assert "token" not in repr(head)  # S-8
+
+
+def test_another_route_of_the_same_head_begins_anew():
+    """A fallback takes the client's head another way; what went up on the first is not its (ERR-6)."""
+    head = known()
+    head.send((), ((b"x", b"1"),))
+    assert replace(head, route=head.route).sent(()) is None
