@@ -54,7 +54,7 @@ PURE = (
     *(f"understudy_gateway.{name}" for name in ("routing", "headers", "frames", "choosing", "endpoints", "providers")),
     *(f"understudy_gateway.{name}" for name in ("live_routing", "model_names", "outgoing", "rewriting")),
     *(f"understudy_gateway.{name}" for name in ("setup_message", "upload_urls", "known_heads", "tokens")),
-    *(f"understudy_gateway.{name}" for name in ("inflating", "cors")),
+    *(f"understudy_gateway.{name}" for name in ("inflating", "cors", "failing", "cutting")),
     *(f"understudy_gateway.{name}" for name in ("features", "attempts", "fallbacks", "mocking", "streams")),
     *(f"understudy_gateway.guardrails.{name}" for name in ("values", "automaton", "patterns", "texts")),
     *(f"understudy_gateway.upstream.{name}" for name in ("exchanges", "framing", "connection", "pool")),

@@ -10,6 +10,7 @@ from requirements.page import page, places_of
 from requirements.playing import played
 from requirements.sources import ROOT, file_of, modules, node_of, problem_of
 from requirements.table import COUNTS, IDS, MUTANTS, ROWS, all_tests_of, mutants_of
+from understudy_bench.limits import LIMITS
 from understudy_bench.measuring import chosen
 
 BY_ID = {row.id: row for row in ROWS}
@@ -48,6 +49,7 @@ def test_a_row_names_what_there_is(row: Row):
     match row.held_by.kind:
         case "bench":
             assert all(chosen([name]) for name in row.held_by.where)
+            assert [name for name in row.held_by.where if not any(one.startswith(name) for one in LIMITS)] == []
             assert row.held_by.where
         case "documentation":
             assert all((ROOT / file).is_file() for file in row.held_by.where)

@@ -25,13 +25,13 @@ from .fallbacks import FallbackRoutes
 from .features import REPEATABLE, Fallback
 from .guardrails.judging import Blocked, Guards, Subject
 from .guardrails.taps import AnswerTap
-from .http import HttpPassthrough, Progress, _cost_field, _Refused  # pyright: ignore[reportPrivateUsage]
+from .http import HttpPassthrough, Progress, cost_field
 from .keys import Caller
 from .known_heads import KnownHead
 from .metering import Ending, ExchangeMeter
 from .mocking import MOCK_PREFIX, mocked, without_mocks
 from .passing import Passing
-from .refusals import Reason, Refusal
+from .refusals import Reason, Refusal, Refused
 from .routes import Route
 from .settings import GatewayConfig
 from .streams import is_plain_stream
@@ -126,7 +126,7 @@ class AttendedPassthrough(HttpPassthrough):
             if blocked is not None:
                 return self._blocked(call, blocked)
             return await self._attended(call)
-        except _Refused as refused:
+        except Refused as refused:
             return self._refusal(refused, ids, progress)
 
     async def _head_of(self, request: web.BaseRequest, known: KnownHead, meter: ExchangeMeter) -> RequestHead:
@@ -135,7 +135,7 @@ class AttendedPassthrough(HttpPassthrough):
         if self._features.mock_testing:
             left = without_mocks(request.raw_headers, headers)
             if left is None:
-                raise _Refused(Refusal(Reason.HEADER_DENIED, f"x-pass-{MOCK_PREFIX.decode()}..."))
+                raise Refused(Refusal(Reason.HEADER_DENIED, f"x-pass-{MOCK_PREFIX.decode()}..."))
             headers = left
         if meter.trace is not None:
             headers = meter.trace.onto(headers)
@@ -178,7 +178,7 @@ class AttendedPassthrough(HttpPassthrough):
                 return _Held(bytes(held))
             held += data
             if len(held) > self._config.limits.request_body_bytes:
-                raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
+                raise Refused(Refusal(Reason.BODY_TOO_LARGE))
         return _Held(bytes(held), False)
 
     async def _piece(self, request: web.BaseRequest) -> bytes:
@@ -186,9 +186,9 @@ class AttendedPassthrough(HttpPassthrough):
             async with asyncio.timeout(self._config.timeouts.request_idle_s):
                 return await request.content.readany()
         except TimeoutError:
-            raise _Refused(Refusal(Reason.REQUEST_TIMEOUT)) from None
+            raise Refused(Refusal(Reason.REQUEST_TIMEOUT)) from None
         except (web.RequestPayloadError, HttpProcessingError):
-            raise _Refused(Refusal(Reason.BAD_REQUEST)) from None
+            raise Refused(Refusal(Reason.BAD_REQUEST)) from None
 
     def _blocked(self, call: _Call, blocked: Blocked) -> Answer:
         """The refusal names the guardrail, and nothing of what it saw."""
@@ -206,7 +206,7 @@ class AttendedPassthrough(HttpPassthrough):
         while True:
             try:
                 taken = await self._attempt(call, attempts, fallbacks)
-            except _Refused as refused:
+            except Refused as refused:
                 return self._refusal(refused, self._own_fields(call, attempts), call.progress)
             if taken is None:
                 continue
@@ -230,11 +230,11 @@ class AttendedPassthrough(HttpPassthrough):
         mock = mocked(call.request.raw_headers) if self._features.mock_testing and not attempts.fallen else None
         if mock is not None:
             if not await self._goes_on(call, attempts, Answered(mock.status, True), fallbacks):
-                raise _Refused(Refusal(mock))
+                raise Refused(Refusal(mock))
             return None
         try:
             exchange = await self._opened(call.head)
-        except _Refused as refused:
+        except Refused as refused:
             if not refused.was_sent and await self._goes_on(call, attempts, Unsent(), fallbacks):
                 return None
             raise
@@ -309,7 +309,7 @@ class AttendedPassthrough(HttpPassthrough):
         before = call.head.headers
         try:
             call.head = await self._head_of(call.request, call.known, call.meter)
-        except _Refused:  # there are no credentials now: what was answered is the client's
+        except Refused:  # there are no credentials now: what was answered is the client's
             return False
         return not must_change or call.head.headers != before
 
@@ -322,7 +322,7 @@ class AttendedPassthrough(HttpPassthrough):
         known = replace(call.known, route=route)
         try:
             call.head = await self._head_of(call.request, known, call.meter)
-        except _Refused:  # it has no credentials just now
+        except Refused:  # it has no credentials just now
             return False
         call.known, call.label = known, fallback.label
         call.meter.rerouted(route)
@@ -351,7 +351,7 @@ class AttendedPassthrough(HttpPassthrough):
         if rules or changes or taken.early or taken.is_early_whole:
             tap = AnswerTap(self._guards, rules, self._subject(call), head.headers) if rules else None
             taken, own = await self._with_cost(call, taken, own)
-            passing = Passing(self._config, taken.exchange, head, call.meter, tap, is_stream=is_stream)
+            passing = Passing(self._config, taken.exchange, head, call.meter, tap, way, is_stream=is_stream)
             answer = await passing.passed(
                 call.request,
                 own,
@@ -377,7 +377,7 @@ class AttendedPassthrough(HttpPassthrough):
         if not held.is_whole:
             return taken, own
         call.meter.feed(held.body)
-        return replace(taken, is_metered=True), (*own, *_cost_field(call.meter))
+        return replace(taken, is_metered=True), (*own, *cost_field(call.meter))
 
 
 async def _abandoned(exchange: Exchange, upload: asyncio.Task[None] | None) -> None:

@@ -12,8 +12,10 @@ from understudy.messages import RawHeaders
 
 from .credentials import Credentials
 from .destinations import Destinations
+from .frames import Step
+from .gate import MessageGate
 from .guardrails.judging import Blocked, Guards, Subject
-from .guardrails.taps import SessionTap
+from .guardrails.taps import MessageJudge, SessionTap
 from .guardrails.values import Mode
 from .http import Progress
 from .inflating import Deflate
@@ -26,14 +28,14 @@ from .routes import Route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
 from .setup_message import SetupRules
-from .splice import LiveLimits, MeterProtocol, Splice, Step, _Side  # pyright: ignore[reportPrivateUsage]
+from .splice import LiveLimits, MeterProtocol, Side, Splice
 from .tracing import SpanFile, trace_of
 from .upgrade import Dial
 
 POLICY: Final = 1008
 """Close code of a session that a guardrail ends (WS-14)."""
 
-_MODES: Final[Mapping[str, Mode]] = {"client": "pre_call", "upstream": "post_call"}
+_MODES: Final[tuple[Mode, ...]] = ("pre_call", "post_call")
 
 
 class AttendedLive(LivePassthrough):
@@ -94,7 +96,7 @@ class AttendedLive(LivePassthrough):
     def _splicing(self, meter: LiveMeter) -> SpliceMaker:
         call = meter.call
         key_id, route = call.key_id or "", call.route.name
-        if not any(self._guards.applying(key_id, route, mode) for mode in _MODES.values()):
+        if not any(self._guards.applying(key_id, route, mode) for mode in _MODES):
             return super()._splicing(meter)
         subject = Subject(route, None, key_id, call.tags)
 
@@ -111,7 +113,10 @@ class AttendedLive(LivePassthrough):
 
 
 class _GuardedSplice(Splice):
-    """A session whose messages are judged after they have passed; a block closes both sides with 1008."""
+    """A session whose messages are judged: the client's before they pass, the provider's after.
+
+    A block closes both sides with 1008.
+    """
 
     def __init__(
         self,
@@ -124,25 +129,36 @@ class _GuardedSplice(Splice):
         subject: Subject,
     ) -> None:
         super().__init__(client, upstream, meter, limits, deflate)
-        self._tap = SessionTap(guards, subject, self._blocked)
-        self._missed = {"client": 0, "upstream": 0}
+        asked, answered = MessageJudge(guards, subject, "pre_call"), MessageJudge(guards, subject, "post_call")
+        self._gate = MessageGate(self, asked, self._blocked, self._heard) if asked.rules else None
+        self._tap = SessionTap(answered, self._blocked) if answered.rules else None
+        self.receiver = self._gate or self.client
+        self._unseen = 0
+        self._is_blocked = False
 
-    def _show(self, side: _Side, messages: tuple[bytes, ...]) -> None:
-        mode = _MODES[side.name]
-        for message in messages:
-            self._tap.message(mode, message)
+    def _show(self, side: Side, messages: tuple[bytes, ...]) -> None:
+        if side is self.client and self._is_blocked:
+            return  # they do not pass
+        if side is self.upstream and self._tap is not None:
+            for message in messages:
+                self._tap.message(message)
         super()._show(side, messages)
 
-    def passed(self, side: _Side, step: Step) -> None:
+    def passed(self, side: Side, step: Step) -> None:
         super().passed(side, step)
-        missed = side.reader.unread  # messages too long to be copied
-        if missed != self._missed[side.name]:
-            self._missed[side.name] = missed
-            self._tap.unread(_MODES[side.name])
+        if side is self.upstream and self._tap is not None and side.reader.unread != self._unseen:
+            self._unseen = side.reader.unread
+            self._tap.unread()  # too long to be copied
 
     def abort(self) -> None:
         super().abort()
-        self._tap.stop()
+        for one in (self._gate, self._tap):
+            if one is not None:
+                one.stop()
+
+    def _heard(self) -> None:
+        self._is_quiet = False
 
     def _blocked(self, blocked: Blocked) -> None:
+        self._is_blocked = True
         self.end_with(POLICY, blocked.told, "rejected", shown=f"the guardrail {blocked.name}")

@@ -35,6 +35,7 @@ from .routes import Route
 from .routing import is_live_path, mounted, route
 from .sessions import LivePassthrough
 from .settings import GatewayConfig
+from .slowing import Slowing
 from .tags import tags_of
 from .unaccounted import BlindLiveMeter, BlindMeter
 
@@ -63,6 +64,7 @@ class Serving:
         self.origins: Final = Origins(config.network.allowed_origins)
         self.root_path: Final = config.reach.root_path.encode("ascii")
         self.signer: Final = signer_of(config)
+        self.patience: Final = (config.limits.wrong_keys, config.timeouts.wrong_key_s)
         self._config = config
         self._known_route = lru_cache(maxsize=_MOST_ROUTES)(partial(route, config))
 
@@ -118,6 +120,7 @@ class Dispatcher:
         self._metrics = metrics
         self._now = now
         self._monotonic = monotonic
+        self._slowing = Slowing(monotonic)
         self._idle = asyncio.Event()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -175,7 +178,7 @@ class Dispatcher:
             return self._refused(arrival, Refusal(Reason.BAD_REQUEST))
         known = None if self.is_draining else serving.known.get(request.method, request.raw_path, request.raw_headers)
         if known is None:
-            judged = self._judged(serving, arrival)
+            judged = await self._judged(serving, arrival)
             if not isinstance(judged, KnownHead):
                 return judged
             known = judged
@@ -191,7 +194,7 @@ class Dispatcher:
         serve = self._serve_live if found.is_live else self._serve_http
         return await serve(serving, arrival, known, lease)
 
-    def _judged(self, serving: Serving, arrival: Arrival) -> KnownHead | web.StreamResponse:
+    async def _judged(self, serving: Serving, arrival: Arrival) -> KnownHead | web.StreamResponse:
         """What follows from a head that has not come before, or the answer with which the request ends."""
         request = arrival.request
         target = raw_target(request)
@@ -214,13 +217,15 @@ class Dispatcher:
         if isinstance(caller, Refusal) and serving.signer is not None and isinstance(found, Route):
             caller = self._by_url(serving, request.method, found, query) or caller
         if isinstance(caller, Refusal):
-            return self._refused(arrival, caller)
+            answer = self._refused(arrival, caller)
+            await self._slowing.hold(request, caller, answer, *serving.patience)
+            return answer
         if is_live and not serving.lets_page_in(request.raw_headers, caller):
             return self._refused(arrival, Refusal(Reason.ORIGIN_REFUSED), caller)
         # Before anything is made of the target: a path's model is logged, a query's project becomes a field upstream.
         if holds_key(path, caller.presented) or holds_key(without(query, KEY_PARAMETERS) or b"", caller.presented):
             found = Refusal(Reason.KEY_ELSEWHERE)
-        elif isinstance(found, Route) and caller.rule is not None and not is_live:
+        elif isinstance(found, Route) and not is_live and (caller.rule is not None or request.method != "POST"):
             found = _forbidden(caller.rule, request, query, found) or found
         if isinstance(found, Refusal):
             return self._refused(arrival, found, caller)
@@ -306,11 +311,14 @@ def _is_http_1_0(request: web.BaseRequest) -> bool:
     return request.version is HttpVersion10 and not header_value(request.raw_headers, b"transfer-encoding")
 
 
-def _forbidden(rule: ModelRule, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
-    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model."""
+def _forbidden(rule: ModelRule | None, request: web.BaseRequest, query: bytes | None, found: Route) -> Refusal | None:
+    """Why a key with this rule may not have this request (AUTH-10); on Live the setup message says the model.
+
+    What reads only is free and may be sent again, so it may not ask to be taken for something else (COST-12, S-31).
+    """
     if overrides_method(request.raw_headers, query):
         return Refusal(Reason.AMBIGUOUS_REQUEST)
-    return judged(rule, request.method, found)
+    return None if rule is None else judged(rule, request.method, found)
 
 
 def raw_target(request: web.BaseRequest) -> bytes:

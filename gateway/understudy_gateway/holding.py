@@ -88,8 +88,9 @@ class Holding(asyncio.Protocol):
             return
         held, self._held = bytes(self._held), bytearray()
         self._stop_waiting()
-        self._side.transport.set_protocol(self._side)
-        self._side.data_received(held if verdict is message else _exchanged(held, verdict))
+        receiver = self._session.receiver
+        self._side.transport.set_protocol(receiver)
+        receiver.data_received(held if verdict is message else _exchanged(held, verdict))
 
     def _refuse(self, reason: str) -> None:
         self._is_over = True

@@ -25,6 +25,7 @@ from .known_heads import KnownHead
 from .metering import Ending, ExchangeMeter, utc_now
 from .outgoing import Outgoing, without_fields
 from .refusals import Reason, Refusal
+from .refusals import Refused as _Refused
 from .rewriting import UriRewriter, Way
 from .routes import Route
 from .settings import GatewayConfig, Provider
@@ -52,15 +53,6 @@ _CLOSING: Final = frozenset({Reason.BAD_REQUEST, Reason.REQUEST_TIMEOUT, Reason.
 _UNSENT: Final = Ending(499, "client_abort", was_sent=False)
 _SENT: Final = Ending(499, "client_abort")
 """A client that leaves before the answer: what was not sent whole can have been executed by nobody (R-17)."""
-
-
-class _Refused(Exception):
-    """The exchange ends with a refusal of the gateway's own. `was_sent`: the provider may have executed it."""
-
-    def __init__(self, refusal: Refusal, *, was_sent: bool = False) -> None:
-        super().__init__(refusal.reason.name)
-        self.refusal = refusal
-        self.was_sent = was_sent
 
 
 @dataclass(slots=True)
@@ -283,7 +275,7 @@ class HttpPassthrough:
             own = (*own, (b"X-Accel-Buffering", b"no"))
         if held.is_whole:
             meter.feed(held.body)
-            own = (*own, *_cost_field(meter))
+            own = (*own, *cost_field(meter))
         fields = for_client(head.headers if way is None else way.head(head.headers), own)
         answer = Answer(status, head.phrase, fields if change is None else without_fields(fields, (b"content-length",)))
         if self.is_draining:
@@ -427,6 +419,7 @@ def _refused_ending(refused: _Refused) -> Ending:
             return Ending(refusal.status, "rejected", False, refusal.message)
 
 
-def _cost_field(meter: ExchangeMeter) -> RawHeaders:
+def cost_field(meter: ExchangeMeter) -> RawHeaders:
+    """The field that tells the cost (OBS-3); none where that is unknown."""
     total = meter.cost().total
     return () if total is None else ((b"x-litellm-response-cost", plain(total).encode("ascii")),)

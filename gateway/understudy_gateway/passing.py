@@ -20,6 +20,7 @@ from .headers import for_client
 from .http import Progress
 from .metering import Ending, ExchangeMeter
 from .refusals import Reason
+from .rewriting import Way
 from .settings import GatewayConfig
 from .streams import PING, Boundaries, CostInjection, error_event
 from .upstream.exchanges import ResponseHead, UpstreamError, UpstreamSilent
@@ -44,10 +45,11 @@ class Passing:
         head: ResponseHead,
         meter: ExchangeMeter,
         tap: AnswerTap | None,
+        way: Way | None,
         *,
         is_stream: bool,
     ) -> None:
-        """`is_stream`: it is an event stream without a content coding, and may be changed."""
+        """`is_stream`: it is an event stream without a content coding, and may be changed. `way`: see `rewriting`."""
         self._timeouts = config.timeouts
         self._features = config.features
         self._exchange = exchange
@@ -58,6 +60,8 @@ class Passing:
         self._boundaries = Boundaries()
         injects = is_stream and config.features.cost_in_streams and head.status == 200
         self._injection = CostInjection(meter.feed, self._cost) if injects else None
+        self._way = way
+        self._rewriter = None if way is None else way.body(head.headers)
         self._left = head.length
         self._last = b""
         self._is_metered = False
@@ -111,9 +115,9 @@ class Passing:
         return answer
 
     def _fields(self, own: RawHeaders) -> RawHeaders:
-        """The head; the length is not known of a stream into which something may be put."""
-        fields = for_client(self._head.headers, own)
-        changes = self._injection is not None or (self._is_stream and self._adds)
+        """The head; the length is not known of a stream into which something may be put, nor where URLs change."""
+        fields = for_client(self._head.headers if self._way is None else self._way.head(self._head.headers), own)
+        changes = self._injection is not None or self._rewriter is not None or (self._is_stream and self._adds)
         if not changes:
             return fields
         self._left = None
@@ -130,7 +134,7 @@ class Passing:
             yield data
 
     def _put(self, answer: Answer, data: bytes) -> None:
-        out = data if self._injection is None else self._injection.feed(data)
+        out = self._changed(data)
         keeps = self._tap is not None and self._left is not None and len(data) >= self._left
         if self._left is not None:
             self._left -= len(data)
@@ -143,9 +147,15 @@ class Passing:
             if blocked is not None:
                 raise _Block(blocked)
 
+    def _changed(self, data: bytes) -> bytes:
+        if self._rewriter is not None:
+            return self._rewriter.feed(data)
+        return data if self._injection is None else self._injection.feed(data)
+
     async def _end(self, answer: Answer) -> None:
-        if self._injection is not None:
-            self._write(answer, self._injection.finish())
+        change = self._rewriter or self._injection  # JSON, or a stream
+        if change is not None:
+            self._write(answer, change.finish())
         if self._tap is not None:
             blocked = await self._tap.ended()
             if blocked is not None:

@@ -47,7 +47,7 @@ class Reason(Enum):
     MOCK_CONTENT_POLICY = 400, "Asked for by x-mock-testing: the content is against the provider's policy."
     HEADER_DENIED = 400, "The header {} cannot be set with x-pass-."
     INVALID_HEADER = 400, "A header has a value that cannot be passed on."
-    AMBIGUOUS_REQUEST = 400, "This gateway key is limited to models, and the request could be read in two ways."
+    AMBIGUOUS_REQUEST = 400, "The request could be read in two ways, and what it may do or costs depends on which."
     NO_KEY = 401, "No gateway key: show it as x-goog-api-key, Authorization: Bearer, x-litellm-api-key or ?key=."
     WRONG_KEY = 401, "The gateway key is not valid."
     TWO_KEYS = 401, "The request shows two different gateway keys."
@@ -110,6 +110,15 @@ class Refusal:
     def message(self) -> str:
         """The text for people."""
         return self.reason.value[1].format(self.name)
+
+
+class Refused(Exception):
+    """The exchange ends with a refusal of the gateway's own. `was_sent`: the provider may have executed it."""
+
+    def __init__(self, refusal: Refusal, *, was_sent: bool = False) -> None:
+        super().__init__(refusal.reason.name)
+        self.refusal = refusal
+        self.was_sent = was_sent
 
 
 def headers_of(refusal: Refusal) -> RawHeaders:

@@ -161,8 +161,9 @@ class GatewayKey:
 class Timeouts:
     """Seconds without progress after which something is given up (STR-6, S-44, S-45, S-53, R-20, R-24, R-30).
 
-    Of these only `head_s` holds for the whole of something. 0 switches the last three off: the time between readiness
-    turning 503 and the end of accepting; between the gateway's own pings (WS-10); without any data on a Live session.
+    Of these only `head_s` holds for the whole of something; `wrong_key_s` is how long at most an answer to a wrong key
+    is held back (S-21). 0 switches that off, and the time between readiness turning 503 and the end of accepting,
+    between the gateway's own pings (WS-10), and without any data on a Live session.
     """
 
     connect_s: float = 10.0
@@ -178,6 +179,7 @@ class Timeouts:
     live_ping_s: float = 0.0
     live_idle_s: float = 0.0
     setup_s: float = 10.0
+    wrong_key_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class Limits:
 
     `waiting_connections`: those that have not sent a whole head; over it the one that waits longest has to go.
     `connections`: client connections at once in one process; None: as many as its descriptors carry (R-33).
+    `wrong_keys`: how many an address may show before answers to further ones are held back (S-21).
     """
 
     request_line_bytes: int = 16 * 1024
@@ -198,6 +201,7 @@ class Limits:
     sessions_per_key: int = 10_000
     waiting_connections: int = 4096
     connections: int | None = None
+    wrong_keys: int = 100
 
 
 @dataclass(frozen=True, slots=True)

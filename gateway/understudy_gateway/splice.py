@@ -103,10 +103,10 @@ class LiveOutcome:
     refusal: Refused | None = None
 
 
-class _Side(asyncio.Protocol):
+class Side(asyncio.Protocol):
     """One connection of a session. `reader` reads what comes from it; what passes is written to `other`."""
 
-    other: "_Side"
+    other: "Side"
 
     def __init__(self, session: "Splice", name: Literal["client", "upstream"], transport: asyncio.Transport) -> None:
         limits = session.limits
@@ -219,9 +219,10 @@ class Splice:
         self._deflate = deflate
         self.limits: Final = limits
         self.over: Final = asyncio.Event()
-        self.client: Final = _Side(self, "client", client)
-        self.upstream: Final = _Side(self, "upstream", upstream)
+        self.client: Final = Side(self, "client", client)
+        self.upstream: Final = Side(self, "upstream", upstream)
         self.client.other, self.upstream.other = self.upstream, self.client
+        self.receiver: asyncio.Protocol = self.client  # takes what the client sends
         self._sides: Final = (self.client, self.upstream)
         self._meter: MeterProtocol | None = meter
         self._unread = 0
@@ -248,7 +249,7 @@ class Splice:
     def couple(self, from_client: bytes, from_upstream: bytes, client_protocol: asyncio.Protocol | None = None) -> None:
         """Take both connections over from those who shook hands, with what they had read beyond it.
 
-        `client_protocol` reads the client for a while in the place of its side.
+        `client_protocol` reads the client for a while in the place of the session's receiver.
         """
         for side in self._sides:
             if (connection := side.transport.get_extra_info("socket")) is not None:
@@ -259,13 +260,14 @@ class Splice:
             asyncio.get_running_loop().call_soon(self.upstream.connection_lost, None)
         self._look_again()
         self.upstream.data_received(from_upstream)
-        if client_protocol is not None:
-            self.client.transport.set_protocol(client_protocol)
-        (client_protocol or self.client).data_received(from_client)
+        receiver = client_protocol or self.receiver
+        if receiver is not self.client:
+            self.client.transport.set_protocol(receiver)
+        receiver.data_received(from_client)
         if not self.client.full:
             self.upstream.transport.resume_reading()
 
-    def passed(self, side: _Side, step: Step) -> None:
+    def passed(self, side: Side, step: Step) -> None:
         """What `side` sent has been forwarded: now it may be looked at."""
         if self._is_quiet and (step.messages or len(step.passing) > MAX_CONTROL):
             self._is_quiet = False
@@ -286,7 +288,7 @@ class Splice:
                 assert_never(step.end)
         self._settle()
 
-    def left(self, side: _Side) -> None:
+    def left(self, side: Side) -> None:
         """Nothing more comes from `side`."""
         other = side.other
         if side.close_seen is None:
@@ -300,7 +302,7 @@ class Splice:
         if all(side.lost for side in self._sides):
             self.over.set()
 
-    def stalled(self, side: _Side) -> None:
+    def stalled(self, side: Side) -> None:
         """`side` has taken nothing for too long: no close frame would reach it either."""
         code, why = _LOST[side.name][0], _STALLED[side.name]
         self._decide("gateway", code, why, "timeout")
@@ -358,7 +360,7 @@ class Splice:
             side.close()
         self._timer = asyncio.get_running_loop().call_later(self.limits.flush_s, self.abort)
 
-    def _show(self, side: _Side, messages: tuple[bytes, ...]) -> None:
+    def _show(self, side: Side, messages: tuple[bytes, ...]) -> None:
         """Hand copies to the meter; if it fails the relay goes on without it, and says how much it missed."""
         for message in messages:
             if self._meter is None:

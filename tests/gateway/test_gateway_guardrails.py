@@ -504,10 +504,11 @@ async def test_a_live_session_that_says_a_forbidden_word_is_closed_with_1008_on_
         async with gateway("", config=config) as running:
             peer, provider = await live(config, upstream, running)
             pieces = [turn("hunt"), turn("er2"), *([DONE] if speaker == "provider" else [])]
-            for piece in pieces:
+            for number, piece in enumerate(pieces):
                 if speaker == "client":
                     peer.send(frame(2, piece, masked=True))
-                    assert await provider.frame() == (2, piece)
+                    if not number:  # the second one ends the word: it is held
+                        assert await provider.frame() == (2, piece)
                 else:
                     provider.send(frame(2, piece, masked=False))
                     assert await peer.frame() == (2, piece)

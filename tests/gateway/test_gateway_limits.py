@@ -173,6 +173,28 @@ async def test_a_key_over_its_budget_is_refused_before_the_provider_hears_of_it_
         assert (await asked(running, request(GENERATE.replace("generateContent", "countTokens")))).status == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE", "PUT", "PATCH"])
+@pytest.mark.parametrize("where", ["field", "x-pass", "query"])
+async def test_what_is_free_by_its_method_may_not_ask_to_be_taken_for_another(method, where):
+    """COST-12, S-31: it would be executed and counted as free; this also without any limit."""
+    target = GENERATE + ("?%24httpMethod=POST" if where == "query" else "")
+    name = {"field": "X-HTTP-Method-Override", "x-pass": "x-pass-X-HTTP-Method"}.get(where)
+    fields = {} if name is None else {name: "POST"}
+    async with double(answers) as up, of(config_of(up.url)) as running:
+        reply = await asked(running, request(target, method=method, headers=fields), is_head=method == "HEAD")
+        assert (reply.status, reply.value(b"x-understudy-error")) == (400, b"AMBIGUOUS_REQUEST")
+        assert not up.requests
+
+
+async def test_a_post_that_says_it_is_a_get_counts_as_a_post():
+    """COST-12: it goes on as it came, and is held to the budget."""
+    async with double(answers) as up, of(limited(up.url, max_budget="0.001")) as running:
+        fields = {"X-HTTP-Method-Override": "GET"}
+        statuses = [(await asked(running, request(headers=fields))).status for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        assert up.requests[0].values(b"x-http-method-override") == [b"GET"]
+
+
 async def test_of_a_hundred_at_once_on_a_budget_for_one_one_passes():
     go = asyncio.Event()
 

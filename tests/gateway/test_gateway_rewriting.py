@@ -2,9 +2,11 @@
 
 import json
 import random
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from features_stand import featured
 from gateway_stand import KEY, UPSTREAM_KEY, Reply, asked, client, config_of, gateway, recorded, request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -395,3 +397,41 @@ async def test_where_clients_bring_their_own_credential_upload_urls_stay():
             headers = {**BEGIN, "x-litellm-api-key": KEY, "x-goog-api-key": "AIza-my-own"}
             started = await asked(running, request(START, headers=headers, key=None))
     assert started.value(b"x-goog-upload-url") == provider.url.encode() + b"/upload/v1beta/files?upload_id=u1&key=x"
+
+
+@pytest.mark.parametrize("cost_header", [False, True])
+async def test_beside_a_guardrail_links_lead_back_too(cost_header):
+    """LRO-5, in head and body of an answer that is judged as well."""
+
+    async def provider_says(talk, seen):
+        origin = b"http://" + seen.values(b"host")[0]
+        if seen.target.startswith(b"/upload/"):
+            url = origin + b"/upload/v1beta/files?upload_id=u1"
+            await talk.send(b"HTTP/1.1 200 OK\r\nX-Goog-Upload-URL: " + url + b"\r\nContent-Length: 0\r\n\r\n")
+        else:
+            await talk.send(response(b'{"n": 1, "uri": "%b/v1beta/files/f1:download?alt=media"}' % origin))
+
+    rule = {"guardrail": "deny_list", "mode": "post_call", "default_on": True, "blocked_words": ["hunter2"]}
+    top = {"guardrails": [{"guardrail_name": "no-secrets", "litellm_params": rule}]}
+    async with double(provider_says) as provider:
+        config = featured(provider.url, top=top, rewrite_urls=True, response_cost_header=cost_header)
+        async with gateway("", config=config) as running:
+            started = await asked(running, request("/gemini/upload/v1beta/files"))
+            polled = await asked(running, request(POLL, method="GET", body=None))
+    link = started.value(b"x-goog-upload-url")
+    assert link is not None and link.startswith(b"http://gateway.example/gemini/upload/v1beta/files?upload_id=u1&")
+    assert polled.body == b'{"n": 1, "uri": "http://gateway.example/gemini/v1beta/files/f1:download?alt=media"}'
+    assert (polled.is_whole, polled.value(b"content-length")) == (True, None)
+
+
+async def test_a_word_in_an_answer_whose_links_lead_back_still_breaks_it_off():
+    """STR-4."""
+    body = b'{"uri": "%b/v1beta/files/f1:download?alt=media", "text": "it is hunter2"}' % ORIGIN
+    rule = {"guardrail": "deny_list", "mode": "post_call", "default_on": True, "blocked_words": ["hunter2"]}
+    top = {"guardrails": [{"guardrail_name": "no-secrets", "litellm_params": rule}]}
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(double(answering(response(body))))
+        config = featured(provider.url, top=top, rewrite_urls=True)
+        running = await stack.enter_async_context(gateway("", config=config))
+        reply = await asked(running, request(POLL, method="GET", body=None))
+    assert not reply.is_whole

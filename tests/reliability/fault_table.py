@@ -274,7 +274,10 @@ GATEWAY = (
         "R-34",
         "little memory",
         "never above the maximum written below",
-        ("test_r34_memory_stays_below_the_written_maximum_when_all_are_stuck",),
+        (
+            "test_r34_memory_stays_below_the_written_maximum_when_all_are_stuck",
+            "test_r34_a_gateway_that_may_have_no_more_memory_than_is_written_lives_when_all_are_stuck",
+        ),
     ),
     Row(
         "R-35",
@@ -289,6 +292,10 @@ GATEWAY = (
         (
             "test_r36_a_loop_that_stands_still_is_seen_in_the_metrics",
             "test_r36_what_passes_blocks_the_loop_for_no_quarter_second",
+            "test_r36_no_answer_keeps_the_loop_busy_for_a_tenth_of_a_second",
+            "test_r36_no_long_request_keeps_the_loop_busy_beside_a_guardrail",
+            "test_r36_no_long_live_message_keeps_the_loop_busy_beside_a_guardrail",
+            "test_r36_the_loop_waits_for_no_disk_no_name_and_no_store",
         ),
     ),
     Row(

@@ -8,7 +8,6 @@ import socket
 import sys
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import cast
 
 import psutil
 import pytest
@@ -16,7 +15,7 @@ from gateway_process import Running, ask, get, process, written_config
 from gateway_stand import BOOK, KEY, Client, asked, client, config_of, gateway, recorded, request, usage
 from live_doubles import RawServer, close, frame, handshake
 from prometheus_client.parser import text_string_to_metric_families
-from reliability_rig import ANSWER, LIVE, SSE_HEAD, STREAM, Clocks, chunk, own_error, session, soon, until
+from reliability_rig import ANSWER, LIVE, Clocks, own_error, session, soon, until
 from reliability_rig import takes_session as takes
 from upstream_double import Double, Seen, Talk, double, response
 
@@ -206,41 +205,6 @@ async def test_r33_who_needs_a_descriptor_for_the_provider_and_gets_none_is_told
 @pytest.mark.parametrize(("descriptors", "most"), [(256, 64), (1024, 400), (20_000, 9_696), (10, 8)])
 def test_r33_the_room_follows_from_the_descriptors(descriptors, most):
     assert room_for(descriptors) == most
-
-
-# --- R-34: memory ----------------------------------------------------------------------------------------------------
-
-BASE_MIB, STUCK_MIB = 120, 1.0
-"""The written maximum (docs/how-to/when-things-break.md): a base, and for each exchange that is stuck at its worst."""
-
-
-@linux
-async def test_r34_memory_stays_below_the_written_maximum_when_all_are_stuck(tmp_path):
-    async def script(talk: Talk, seen: Seen) -> None:
-        if b"stream" in seen.target:
-            await talk.send(SSE_HEAD)
-            with suppress(ConnectionError):
-                for _ in range(400):
-                    await talk.send(chunk(b": " + b"x" * 65000 + b"\n\n"))
-        await talk.left()
-
-    async with double(script, reads_body=False) as up, process(tmp_path, up.url) as running, soon(50):
-        watched = psutil.Process(running.process.pid)
-        async with AsyncExitStack() as stack:
-            readers = await held(stack, running.http, 40)
-            writers = await held(stack, running.http, 40)
-            for one in readers:  # they ask for a stream and read nothing of it
-                cast("asyncio.Transport", one.writer.transport).pause_reading()
-                await one.send(request(STREAM))
-            for one in writers:  # their provider takes nothing; they send all that is taken
-                one.writer.write(request(body=None, headers={"Content-Length": "100000000"}) + b"x" * 4 * MIB)
-            await asyncio.sleep(2)
-            highest = 0
-            for _ in range(20):
-                highest = max(highest, watched.memory_info().rss)
-                await asyncio.sleep(0.05)
-            assert highest / MIB < BASE_MIB + 80 * STUCK_MIB
-        assert await running.ended() == 0
 
 
 # --- R-35: a fault of our own ----------------------------------------------------------------------------------------

@@ -203,4 +203,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "for gate in (key.gate if key else None,) if gate is not None)",
         "test_gateway_limits::test_a_model_has_rates_of_its_own_for_all_keys",
     ),
+    mutant(
+        "a-get-may-be-taken-for-a-post",
+        "COST-12 S-31",
+        "dispatch.py",
+        'and (caller.rule is not None or request.method != "POST"):',
+        "and caller.rule is not None:",
+        "test_gateway_limits::test_what_is_free_by_its_method_may_not_ask_to_be_taken_for_another",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("S-26", "The target is split by bytes, and host and port come from the configuration alone."),
@@ -13,12 +13,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-31", "No field, parameter or key of a body names a host, port or proxy."),
     must("S-32", "Redirects and the like are the client's business."),
     must("S-33", "Proxies and passwords of the environment are not used."),
-    held(
-        should("S-34", "Hosts of providers are on a list, and plain HTTP is for loopback."),
-        "open",
-        "",
-        "Being built.",
-    ),
+    should("S-34", "Hosts of providers are on a list, and plain HTTP is for loopback."),
     must("S-35", "A provider's certificate and name are verified; there is no switch that ends that."),
     must("S-36", "A request that can be read in two ways is refused, and its connection closed."),
     must("S-37", "Upstream a message is framed by what was read, never by what a field said."),
@@ -27,12 +22,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-40", "A tunnel exists once the provider agreed with the right accept value."),
     must("S-41", "Interim answers are no answers, 101 without an upgrade is an error, and so is a head that is none."),
     must("S-42", "Connection removes nothing that the gateway sets."),
-    held(
-        must("S-43", "aiohttp's compiled parser reads requests, and which one does is said at the start."),
-        "open",
-        "",
-        "It does where aiohttp's wheel has it; nothing says so at the start yet.",
-    ),
+    must("S-43", "aiohttp's compiled parser reads requests, and which one does is said at the start."),
 )
 
 _READINGS = (
@@ -200,5 +190,29 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "return (*sent, *credential) if refusal is None else refusal",
         "return (*sent, *(one for one in credential if one[0].lower() not in named)) if refusal is None else refusal",
         "test_gateway_headers::test_connection_cannot_remove_what_the_gateway_sets",
+    ),
+    mutant(
+        "a-name-that-ends-alike-is-on-the-list",
+        "S-34",
+        "destinations.py",
+        'name.endswith("." + suffix)',
+        "name.endswith(suffix)",
+        "test_gateway_destinations::test_a_host_is_connected_to_only_below_the_list",
+    ),
+    mutant(
+        "without-tls-to-anywhere",
+        "S-34",
+        "destinations.py",
+        ' and (scheme in ("https", "wss") or self.is_plain_allowed)',
+        "",
+        "test_gateway_destinations::test_without_tls_only_when_that_is_allowed",
+    ),
+    mutant(
+        "nobody-says-which-parser-reads",
+        "S-43",
+        "app.py",
+        '_log.info("heads are read by aiohttp\'s compiled parser")',
+        "pass",
+        "test_gateway_attacks_wire::test_the_parser_is_the_compiled_one_and_the_log_says_so",
     ),
 )

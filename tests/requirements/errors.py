@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("ERR-1", "The provider's errors pass as they are: status, fields, body, whatever the content type."),
@@ -11,19 +11,9 @@ ROWS: Final[tuple[Row, ...]] = (
     must("ERR-4", "No error tells of traces, keys, URLs or hosts."),
     # Retries by configuration: their mutants come with them.
     must("ERR-5", "Nothing is sent again but what was asked for by configuration, before a byte reached the client."),
-    held(
-        should("ERR-6", "Where it is configured another credential, region or provider is asked."),
-        "open",
-        "",
-        "Being built.",
-    ),
+    should("ERR-6", "Where it is configured another credential, region or provider is asked."),
     must("ERR-7", "An error in a stream breaks it off; it is not made into an ordinary end."),
-    held(
-        must("ERR-8", "Faults are injected by fields alone, and only where that is switched on."),
-        "open",
-        "",
-        "Being built. In a body such words are data already (BODY-2).",
-    ),
+    must("ERR-8", "Faults are injected by fields alone, and only where that is switched on."),
 )
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -101,5 +91,54 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '        except Exception as error:\n            _log.exception("an exchange failed")\n'
         "            return own_answer(500, (), repr(error).encode(), ids)\n",
         "test_gateway_app::test_a_fault_of_our_own_is_a_500_without_detail",
+    ),
+    mutant(
+        "whatever-failed-is-sent-again",
+        "ERR-5 S-75",
+        "attempts.py",
+        "return answer.status in REFUSED or (answer.status >= 400 and self._is_free)",
+        "return True",
+        "test_gateway_attempts::test_what_may_have_been_executed_is_never_sent_again",
+    ),
+    mutant(
+        "a-videos-start-is-sent-again",
+        "ERR-5 LRO-8 S-75",
+        "attempts.py",
+        "if self._is_start or not answer.is_whole:",
+        "if not answer.is_whole:",
+        "test_gateway_attempts::test_a_video_is_never_started_twice",
+    ),
+    mutant(
+        "no-fallback-is-asked",
+        "ERR-6",
+        "attempts.py",
+        "return Elsewhere(self.fallen - 1)",
+        "return Enough()",
+        "test_gateway_attempts::test_a_refused_request_goes_to_the_fallback_with_its_credential_and_the_label_is_told",
+    ),
+    mutant(
+        "asked-for-failures-do-not-come",
+        "ERR-8",
+        "mocking.py",
+        'if lowered.startswith(MOCK_PREFIX) and value.strip().lower() == b"true":',
+        "if False:",
+        "test_gateway_attempts::test_a_failure_can_be_asked_for_where_it_is_switched_on",
+    ),
+    mutant(
+        "what-a-guardrail-blocks-is-sent",
+        "ERR-2",
+        "attended.py",
+        "            if blocked is not None:\n                return self._blocked(call, blocked)",
+        "            if blocked is not None:\n                pass",
+        "test_gateway_guardrails::"
+        "test_a_word_of_the_deny_list_is_refused_by_the_guardrails_name_and_nothing_reaches_the_provider",
+    ),
+    mutant(
+        "a-blocked-answer-ends-well",
+        "ERR-7 STR-4",
+        "passing.py",
+        "            blocked = self._tap.feed(data)\n            if blocked is not None:",
+        "            blocked = self._tap.feed(data)\n            if False:",
+        "test_gateway_guardrails::test_a_stream_that_says_a_forbidden_word_breaks_off_visibly_and_is_booked",
     ),
 )

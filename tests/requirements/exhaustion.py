@@ -15,7 +15,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-50", "A message has a limit judged on the heads of its frames, and so have its fragments."),
     must("S-51", "Compression is agreed end to end or not at all; the reader's copy is inflated within a measure."),
     must("S-52", "At most two buffers wait for who reads slowly; then reading stops, and in the end the wait."),
-    held(must("S-53", "Sessions have a limit for each key and each process."), "open", "", "Being built."),
+    must("S-53", "Sessions have a limit for each key and each process."),
     held(
         must(
             "S-54",
@@ -29,20 +29,10 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-55", "A request makes one line of the log, however bad it is."),
     must("S-56", "Whatever is kept by what clients say has a limit of size."),
     must("S-57", "A session's key is checked before it is accepted and before anything is dialled."),
-    held(
-        must("S-58", "No cookie lets in; a browser's Origin must be expected, or the key be where no page can put it."),
-        "open",
-        "",
-        "Origin and Cookie go nowhere and let nobody in; a handshake with Origin and a key in the query is let in yet.",
-    ),
+    must("S-58", "No cookie lets in; a browser's Origin must be expected, or the key be where no page can put it."),
     must("S-59", "A subprotocol that carries a key is never selected."),
     must("S-60", "Frames of clients are masked, and so are the gateway's own, by fresh bytes."),
-    held(
-        must("S-61", "The model list is held to a Live setup before it is passed on."),
-        "open",
-        "",
-        "Model lists are being built.",
-    ),
+    must("S-61", "The model list is held to a Live setup before it is passed on."),
 )
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -98,9 +88,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "a-bad-request-makes-two-lines",
         "S-55",
-        "listeners.py",
-        '        _log.info("%s", json.dumps({',
-        '        _log.warning("a request could not be read")\n        _log.info("%s", json.dumps({',
+        "heads.py",
+        '    _log.info("%s", json.dumps({',
+        '    _log.warning("a request could not be read")\n    _log.info("%s", json.dumps({',
         "test_gateway_requirements_security::test_a_request_makes_one_line_however_bad_it_is",
     ),
     mutant(
@@ -147,10 +137,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "sessions-are-dialled-before-the-key",
         "S-57",
         "dispatch.py",
-        "        if isinstance(caller, Refusal):\n            return self._refused(arrival, caller)",
+        "        if isinstance(caller, Refusal):\n            answer = self._refused(arrival, caller)",
         "        if isinstance(caller, Refusal) and is_live:\n"
         '            caller = Caller("stranger", (), b"")\n'
-        "        if isinstance(caller, Refusal):\n            return self._refused(arrival, caller)",
+        "        if isinstance(caller, Refusal):\n            answer = self._refused(arrival, caller)",
         "test_gateway_app::test_a_live_session_without_a_key_is_a_401",
     ),
     mutant(
@@ -160,5 +150,69 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "self._own_close = close_frame(code, reason, mask=os.urandom(4)",
         'self._own_close = close_frame(code, reason, mask=b"\\1\\2\\3\\4"',
         "test_gateway_live::test_masks_of_our_own_close_frames_differ",
+    ),
+    mutant(
+        "pages-open-sessions",
+        "S-58",
+        "dispatch.py",
+        "if is_live and not serving.lets_page_in(request.raw_headers, caller):",
+        "if False:",
+        "test_gateway_pages::test_a_page_opens_a_live_session_only_with_a_key_it_can_know",
+    ),
+    mutant(
+        "sessions-without-end",
+        "S-53",
+        "limits/admission.py",
+        "        if self._session_count >= self._limits.sessions:\n",
+        "        if False:\n",
+        "test_gateway_pages::test_sessions_over_the_limit_of_the_process_are_a_503",
+    ),
+    mutant(
+        "sessions-of-a-key-without-end",
+        "S-53",
+        "limits/admission.py",
+        "if self._sessions.get(key_id, 0) >= self._limits.sessions_per_key:",
+        "if False:",
+        "test_gateway_limits::test_sessions_beyond_the_most_are_refused_and_a_place_that_is_left_is_free",
+    ),
+    mutant(
+        "a-head-without-end",
+        "S-44",
+        "heads.py",
+        "        if self._head_bytes > self._most_bytes:\n",
+        "        if False:\n",
+        "test_gateway_heads::test_a_head_without_end_is_a_431_before_its_end",
+    ),
+    mutant(
+        "a-slow-head-is-waited-for",
+        "S-45 ERR-3",
+        "heads.py",
+        "connection.refuse(Reason.HEAD_TIMEOUT)",
+        "pass",
+        "test_gateway_heads::test_a_head_that_is_not_there_in_time_is_a_408_and_the_connection_is_closed",
+    ),
+    mutant(
+        "waiting-heads-without-end",
+        "S-45",
+        "heads.py",
+        "if len(self._waiting) >= self._most:",
+        "if False:",
+        "test_gateway_heads::test_of_too_many_connections_without_a_head_the_oldest_has_to_go",
+    ),
+    mutant(
+        "every-model-may-be-set-up",
+        "S-61 AUTH-10",
+        "setup_message.py",
+        "        return Denied(REFUSED)\n",
+        "        return message\n",
+        "test_gateway_live_setup::test_another_model_is_refused",
+    ),
+    mutant(
+        "a-setup-may-name-two-models",
+        "S-61",
+        "setup_message.py",
+        "        if key in seen:\n",
+        "        if False:\n",
+        "test_gateway_live_setup::test_what_does_not_name_one_model_in_one_way_is_refused",
     ),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 _UNCHANGED = "test_gateway_http::test_the_request_arrives_as_it_was_sent_but_for_the_credential"
 
@@ -17,12 +17,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("HDR-8", "The gateway adds few, documented fields and overwrites none of the provider's."),
     must("HDR-9", "No field tells where the provider is, or with which project or credential."),
     must("HDR-10", "What can be read in two ways, or holds CR, LF or NUL, is a 400 before the provider hears of it."),
-    held(
-        should("HDR-11", "`Via` goes up where it is switched on."),
-        "open",
-        "",
-        "Being built.",
-    ),
+    should("HDR-11", "`Via` goes up where it is switched on."),
     must("HDR-12", "`Expect: 100-continue` is answered by the gateway once the key is accepted, and not passed on."),
     should("HDR-13", "An interim answer is never taken for the answer."),
     should("HDR-14", "A head over the limits is a 431."),
@@ -191,5 +186,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "reason = Reason.HEAD_TOO_LARGE",
         "reason = Reason.BAD_REQUEST",
         "test_gateway_app::test_what_cannot_be_read_is_refused_in_our_words_without_echo",
+    ),
+    mutant(
+        "via-is-not-sent",
+        "HDR-11",
+        "headers.py",
+        'return (*headers, (b"Via", b"1.1 " + name))',
+        "return headers",
+        "test_gateway_destinations::test_via_is_sent_when_it_has_a_name_and_never_else",
     ),
 )

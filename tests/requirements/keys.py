@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("AUTH-1", "The gateway key is found in each place where Google's clients put theirs, on every route."),
@@ -17,12 +17,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("AUTH-7", "Only where it is switched on and none is configured does the client's own Google credential pass."),
     must("AUTH-8", "A token is renewed early, by one caller for all, while the old one still serves."),
     should("AUTH-9", "A token that the provider rejects is dropped and got anew once; the 401 passes."),
-    held(
-        must("AUTH-10", "A key's list of models holds for the model of the path, and of a Live setup."),
-        "open",
-        "",
-        "Model lists are being built.",
-    ),
+    must("AUTH-10", "A key's list of models holds for the model of the path, and of a Live setup."),
     must("AUTH-11", "An empty or well-known key stops the start, but in development mode on loopback."),
 )
 
@@ -164,7 +159,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "weak-keys-are-let-start",
         "AUTH-11",
-        "config/__init__.py",
+        "config/keys.py",
         "        _check_keys(reading, found)\n        if not found",
         "        if not found",
         "test_gateway_config::test_weak_keys_are_refused_unless_development",
@@ -176,5 +171,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "KEY_MIN_LENGTH: Final = 16",
         "KEY_MIN_LENGTH: Final = 8",
         "test_gateway_config::test_weak_keys_are_refused_unless_development",
+    ),
+    mutant(
+        "every-model-is-on-the-list",
+        "AUTH-10",
+        "model_names.py",
+        "return None if allowed else Refusal(Reason.MODEL_REFUSED)",
+        "return None",
+        "test_gateway_models::test_other_models_are_refused "
+        "test_gateway_models::test_a_model_that_is_not_allowed_is_a_403_and_the_provider_hears_nothing",
     ),
 )

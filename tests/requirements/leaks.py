@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("S-1", "Every carrier of a key is cleared by its name, and a key that stands elsewhere is a 400."),
@@ -17,15 +17,10 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-10", "The provider's errors come back unchanged."),
     must("S-11", "No header value, query or body is logged, and a key by its id alone."),
     must("S-12", "Labels of metrics come from known sets."),
-    held(
-        must(
-            "S-13",
-            "A filter at the log's end replaces secrets, as a second line.",
-            tests="test_gateway_app::test_one_line_is_logged_for_each_exchange_and_no_secret_in_it",
-        ),
-        "open",
-        "",
-        "That no secret is logged is tested; there is no such filter yet.",
+    must(
+        "S-13",
+        "A filter at the log's end replaces secrets, as a second line.",
+        tests="test_gateway_app::test_one_line_is_logged_for_each_exchange_and_no_secret_in_it",
     ),
     must("S-14", "What is written to disk is chosen by a list, and the file is its owner's alone."),
     must("S-15", "No secret is taken from the command line."),
@@ -34,7 +29,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("S-18", "A 401 waits for no body."),
     must("S-19", "A carrier that occurs twice, holds a list or other bytes than visible ASCII holds no key."),
     must("S-20", "Two different gateway keys in one request are a 401."),
-    held(should("S-21", "Addresses that fail again and again are slowed down."), "open", "", "Not built."),
+    should("S-21", "Addresses that show wrong keys again and again are slowed down, and good keys never."),
     must("S-22", "What `x-pass-` makes is judged by the rules of ordinary fields, and more."),
     must("S-23", "A name that `x-pass-` may not set is a 400 that tells the name and not the value."),
     must("S-24", "`x-pass-` replaces nothing that the gateway sets."),
@@ -87,7 +82,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "labels-are-what-clients-say",
         "S-12",
         "metrics.py",
-        "found = model if self.book.entry(provider, model) is not None else OTHER",
+        'found = OTHER if entry is None else entry.name.rpartition("/")[2]',
         "found = model",
         "test_gateway_metrics::test_labels_that_clients_make_up_share_one_name",
     ),
@@ -132,6 +127,38 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "test_gateway_requirements_keys::test_a_list_or_other_bytes_in_a_carrier_are_no_key",
     ),
     mutant(
+        "wrong-keys-are-answered-at-once",
+        "S-21",
+        "dispatch.py",
+        "await self._slowing.hold(request, caller, answer, *serving.patience)",
+        "pass",
+        "test_gateway_slowing::test_the_answer_to_one_wrong_key_after_the_other_waits_and_good_keys_do_not",
+    ),
+    mutant(
+        "who-shows-no-key-is-slowed-too",
+        "S-21",
+        "slowing.py",
+        "if refusal.reason is not Reason.WRONG_KEY or not longest_s or request.transport is None:",
+        "if not longest_s or request.transport is None:",
+        "test_gateway_slowing::test_the_answer_to_one_wrong_key_after_the_other_waits_and_good_keys_do_not",
+    ),
+    mutant(
+        "all-wrong-keys-wait",
+        "S-21",
+        "slowing.py",
+        "if self._held >= MOST_HELD:",
+        "if False:",
+        "test_gateway_slowing::test_answers_that_wait_are_few_and_those_beyond_go_out_at_once_and_end_their_connection",
+    ),
+    mutant(
+        "no-address-is-forgotten",
+        "S-21 S-56",
+        "failing.py",
+        "if len(self._known) >= self._most:",
+        "if False:",
+        "test_gateway_slowing::test_the_table_is_bounded_and_no_count_is_more_than_there_were",
+    ),
+    mutant(
         "denied-names-are-dropped-in-silence",
         "S-23",
         "headers.py",
@@ -154,5 +181,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if lowered in named or lowered == key_header:",
         "if (lowered in named and fate is not _Fate.UNPREFIX) or lowered == key_header:",
         "test_gateway_headers::test_connection_comes_before_x_pass",
+    ),
+    mutant(
+        "secrets-are-left-in-the-log",
+        "S-13 SEC-4",
+        "log_secrets.py",
+        "text = text[:at] + STARS + text[at + len(found) :]",
+        "pass",
+        "test_gateway_attacks_books::test_stars_take_the_place_of_every_secret_and_of_nothing_else "
+        "test_gateway_attacks_books::test_what_an_exception_says_is_cleaned_before_it_is_written",
     ),
 )

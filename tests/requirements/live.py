@@ -24,16 +24,11 @@ ROWS: Final[tuple[Row, ...]] = (
     must(
         "WS-16", "The handshake's fields pass as over HTTP, but for Origin, Cookie and those of the handshake itself."
     ),
-    held(
-        must("WS-17", "A budget is checked at the handshake and, if wanted, at each usage message."),
-        "open",
-        "",
-        "The handshake is checked; what is checked in a session is being built.",
-    ),
+    must("WS-17", "A budget is checked at the handshake and, if wanted, at each usage message."),
     held(
         should("WS-18", "Live adds little delay, and takes many frames; a shutdown says 1001."),
         "bench",
-        "live-200 live-64k",
+        "live-echo live-paced-gateway",
         "A ratio to nginx on the same machine cannot be held by a test that passes everywhere.",
     ),
 )
@@ -191,9 +186,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "no-keep-alive",
         "WS-10",
-        "splice.py",
-        "found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)",
-        "found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)",
+        "liveness.py",
+        "connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)",
+        "connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)",
         "test_gateway_live::test_both_connections_have_keep_alive",
     ),
     mutant(
@@ -277,5 +272,45 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'if user_project is not None and not header_values(received, b"x-goog-user-project"):',
         "if user_project is not None:",
         "test_gateway_headers::test_the_user_project_is_set_where_the_client_sent_none",
+    ),
+    mutant(
+        "a-mapped-setup-is-written-anew",
+        "WS-6",
+        "setup_message.py",
+        'return (text[:start] + json.dumps(changed) + text[end:]).encode("utf-8")',
+        'return (text[:start].strip() + json.dumps(changed) + text[end:].replace(" ", "")).encode("utf-8")',
+        "test_gateway_live_setup::test_only_the_string_of_the_model_changes",
+    ),
+    mutant(
+        "a-session-outlives-its-budget",
+        "WS-17",
+        "live_metering.py",
+        'self._session.shut_down(POLICY, "budget exceeded")',
+        "pass",
+        "test_gateway_limits::test_a_session_that_uses_its_budget_up_is_closed_at_that_usage_message_if_that_is_set",
+    ),
+    mutant(
+        "what-a-client-says-is-judged-too-late",
+        "WS-14",
+        "gate.py",
+        "        self._queue.append(one)",
+        "        self._side.data_received(one.data)\n        self._queue.append(one)",
+        "test_gateway_gate::test_of_a_forbidden_message_not_a_byte_reaches_the_provider",
+    ),
+    mutant(
+        "what-a-provider-says-is-not-judged",
+        "WS-14",
+        "attended_live.py",
+        "self._tap.message(message)",
+        "pass",
+        "test_gateway_guardrails::test_a_live_session_that_says_a_forbidden_word_is_closed_with_1008_on_both_sides",
+    ),
+    mutant(
+        "what-waits-for-a-judgement-is-unbounded",
+        "WS-13 S-52",
+        "gate.py",
+        "elif self._queued > self._session.limits.buffer_bytes:",
+        "elif False:",
+        "test_gateway_gate::test_a_client_is_not_read_while_too_much_waits_to_be_judged",
     ),
 )

@@ -50,9 +50,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "a-models-own-account-is-not-used",
         "LRO-2",
-        "routing.py",
-        "if model is not None and entry.model == model and (",
-        "if False and (",
+        "choosing.py",
+        "mine = [one.account for one in entries if one is entry or (model is not None and one.model == model)]",
+        "mine: list[Account] = []",
         "test_gateway_routing::test_a_model_with_an_account_of_its_own_uses_it_for_start_and_poll",
     ),
     mutant(
@@ -93,16 +93,16 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "each-poll-books-the-job",
         "LRO-7 COST-9",
         "spend/jobs.py",
-        "in self._booked:",
-        "in self._booked and False:",
+        "if done.name in self._booked:",
+        "if False:",
         "test_gateway_metering::test_a_job_is_booked_once_when_it_is_done_and_its_start_and_polls_are_free",
     ),
     mutant(
         "the-store-settles-twice",
         "LRO-7 COST-9",
-        "spend/store.py",
-        "        if found is not None and found[2]:\n            return\n",
-        "",
+        "spend/batch.py",
+        "        if state == OPEN:\n            self._settle(name, call_id,",
+        "        if True:\n            self._settle(name, call_id,",
         "test_spend_store::test_a_job_outlives_the_process_that_started_it_and_is_settled_once_over_restarts",
     ),
     mutant(
@@ -134,5 +134,48 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '        if b"multipart/form-data" == header_value(request.raw_headers, b"content-type"):\n'
         "            raise _Refused(Refusal(Reason.BAD_REQUEST))\n",
         "test_gateway_requirements_bodies::test_json_under_a_multipart_content_type_passes",
+    ),
+    mutant(
+        "any-upload-url-stands-for-a-key",
+        "LRO-5 S-7",
+        "upload_urls.py",
+        "if not hmac.compare_digest(signature, self._signature(target, words)):",
+        "if False:",
+        "test_gateway_rewriting::test_it_is_good_for_its_target_alone_and_for_its_signer "
+        "test_gateway_rewriting::test_only_that_very_url_stands_for_a_key",
+    ),
+    mutant(
+        "upload-urls-never-end",
+        "LRO-5 S-56",
+        "upload_urls.py",
+        "if int(expiry, 16) < now.timestamp():",
+        "if False:",
+        "test_gateway_rewriting::test_a_signed_url_says_whose_it_is_for_a_day",
+    ),
+    mutant(
+        "links-of-videos-lead-past-the-gateway",
+        "LRO-5",
+        "rewriting.py",
+        "return found[1] + self._public + target if target is not None and is_download else found[0]",
+        "return found[0]",
+        "test_gateway_rewriting::test_links_to_downloads_lead_back "
+        "test_gateway_rewriting::test_the_link_of_a_video_leads_back_and_is_followed_with_the_gateways_key",
+    ),
+    mutant(
+        "upload-urls-lead-past-the-gateway",
+        "LRO-5",
+        "rewriting.py",
+        "        if lowered not in _FIELDS:\n            return value\n",
+        "        return value\n",
+        "test_gateway_rewriting::test_an_upload_goes_through_the_gateway_without_a_key "
+        "test_gateway_rewriting::test_beside_a_guardrail_links_lead_back_too",
+    ),
+    mutant(
+        "beside-a-guardrail-links-stay",
+        "LRO-5",
+        "passing.py",
+        "self._rewriter = None if way is None else way.body(head.headers)",
+        "self._rewriter: UriRewriter | None = None",
+        "test_gateway_rewriting::test_beside_a_guardrail_links_lead_back_too",
     ),
 )

@@ -99,11 +99,6 @@ def problem_of(mutant: Mutant) -> str | None:
     return None
 
 
-def is_here(mutant: Mutant) -> bool:
-    """Whether the code that a mutant changes and the tests that it names are there."""
-    return problem_of(mutant) is None and all(node_of(test) is not None for test in mutant.tests)
-
-
 def mutated(mutant: Mutant) -> str:
     """The file's text with the fault in it."""
     text = text_of(mutant.file)

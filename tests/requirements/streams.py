@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("STR-1", "An answer's bytes come back in order and as they are, whatever the content type; nothing is added."),
@@ -16,18 +16,8 @@ ROWS: Final[tuple[Row, ...]] = (
         "The memory of a stream does not grow with its length, and its cost is right all the same.",
         tests="test_gateway_metering::test_a_stream_costs_what_its_last_usage_says",
     ),
-    held(
-        should("STR-8", "A switch adds `X-Accel-Buffering: no` to event streams."),
-        "open",
-        "",
-        "There is no such switch yet.",
-    ),
-    held(
-        must("STR-9", "Cost put into a stream, where that is switched on, changes the usage frame alone."),
-        "open",
-        "",
-        "Being built.",
-    ),
+    should("STR-8", "A switch adds `X-Accel-Buffering: no` to event streams."),
+    must("STR-9", "Cost put into a stream, where that is switched on, changes the usage frame alone."),
     must("STR-10", "A stream ends where the provider ends it; no sentinel is waited for."),
     must("STR-11", "Redirects go to the client and are not followed."),
     must("STR-12", "204, 304 and HEAD have no body and no invented length; 206 passes as it is."),
@@ -160,5 +150,23 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '        progress.ending = Ending(status, "client_abort")\n',
         '        progress.ending = Ending(status, "client_abort")\n        status = 200 if status == 206 else status\n',
         "test_gateway_requirements_operations::test_a_part_of_a_file_is_asked_for_and_passes",
+    ),
+    mutant(
+        "every-answer-is-unbuffered",
+        "STR-8",
+        "http.py",
+        'if self._is_unbuffered and _kind(head) == b"text/event-stream":',
+        "if self._is_unbuffered:",
+        "test_gateway_pages::test_event_streams_tell_nginx_not_to_collect_them_behind_a_switch",
+    ),
+    mutant(
+        "costs-are-not-put-in",
+        "STR-9",
+        "streams.py",
+        'return event[:at] + (member if is_empty else b"," + member) + event[at:]',
+        "return event",
+        "test_gateway_stream_changes::"
+        "test_the_cost_is_spliced_into_the_usage_at_the_top_and_nothing_else_changes "
+        "test_gateway_stream_changes::test_frames_with_usage_get_the_cost_so_far_and_others_stay_byte_for_byte",
     ),
 )

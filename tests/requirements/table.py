@@ -1,12 +1,10 @@
 """The whole table: every requirement in order, and every mutant."""
 
-from dataclasses import replace
 from typing import Final
 
 from . import (
     admin_and_money,
     bodies,
-    coming,
     cost,
     destinations,
     errors,
@@ -22,7 +20,6 @@ from . import (
     urls,
 )
 from .model import Mutant, Row
-from .sources import is_here
 
 _AREAS: Final = (
     *(urls, keys, headers, bodies, streams, live, operations, cost, errors, observation, security),
@@ -48,20 +45,9 @@ COUNTS: Final = {
 """How many requirements each area has, numbered from 1."""
 
 IDS: Final = tuple(f"{area}-{number}" for area, count in COUNTS.items() for number in range(1, count + 1))
-_COME: Final = tuple(one for one in coming.MUTANTS if is_here(one))
 
-
-def _with_coming(row: Row) -> Row:
-    """A row that is open no longer, since what was to come is here."""
-    is_open = row.held_by is not None and row.held_by.kind == "open"
-    return replace(row, held_by=None) if is_open and any(row.id in one.ids for one in _COME) else row
-
-
-ROWS: Final[tuple[Row, ...]] = tuple(_with_coming(row) for area in _AREAS for row in area.ROWS)
-MUTANTS: Final[tuple[Mutant, ...]] = (
-    *(one for area in _AREAS for one in area.MUTANTS if one.name not in {other.name for other in _COME}),
-    *_COME,
-)
+ROWS: Final[tuple[Row, ...]] = tuple(row for area in _AREAS for row in area.ROWS)
+MUTANTS: Final[tuple[Mutant, ...]] = tuple(one for area in _AREAS for one in area.MUTANTS)
 
 
 def mutants_of(row: Row) -> tuple[Mutant, ...]:

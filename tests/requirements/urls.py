@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .model import Mutant, Row, held, must, mutant, should
+from .model import Mutant, Row, must, mutant, should
 
 ROWS: Final[tuple[Row, ...]] = (
     must("URL-1", "Below the prefix the path goes on byte for byte; nothing in it is decoded, folded or resolved."),
@@ -10,12 +10,7 @@ ROWS: Final[tuple[Row, ...]] = (
     must("URL-3", "The query goes on byte for byte, less the parameters that carry a credential."),
     must("URL-4", "The provider's credential is a header field and never part of the URL."),
     must("URL-5", "A base URL may have a path of its own, with or without a slash at its end; it stays in front."),
-    held(
-        must("URL-6", "The gateway can be mounted below a prefix of its own."),
-        "open",
-        "",
-        "There is no setting for it yet.",
-    ),
+    must("URL-6", "The gateway can be mounted below a prefix of its own."),
     must(
         "URL-7", "No path leads to another scheme, host or port, or above the base: 400, or bytes that are passed on."
     ),
@@ -100,8 +95,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "host-of-the-default-location",
         "URL-9",
         "routing.py",
-        "upstream = _vertex_upstream(account, project, location)\n    return _route(",
-        "upstream = _vertex_upstream(account, project, account.location)\n    return _route(",
+        "upstream = vertex_upstream(account, vertex_host(location), project, location)",
+        "upstream = vertex_upstream(account, vertex_host(account.location), project, location)",
         "test_gateway_routing::test_the_location_in_the_path_decides_not_the_default",
     ),
     mutant(
@@ -159,5 +154,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "_PUBLIC: Final = frozenset({Reason.NO_ROUTE, Reason.METHOD_REFUSED,",
         "_PUBLIC: Final = frozenset({Reason.METHOD_REFUSED,",
         "test_gateway_app::test_the_base_url_trap_is_named_even_without_a_key",
+    ),
+    mutant(
+        "the-own-prefix-goes-on",
+        "URL-6",
+        "routing.py",
+        '    if rest.startswith(b"/"):\n        return rest\n',
+        "",
+        "test_gateway_reach::test_the_prefix_is_cut_off_once "
+        "test_gateway_reach::test_below_a_prefix_everything_works_and_the_provider_does_not_hear_of_it",
     ),
 )

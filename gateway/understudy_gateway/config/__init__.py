@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Final
 
 from understudy.errors import ConfigError, Problem, did_you_mean
-from understudy.secret import Secret
 
-from ..limits.windows import Period
-from ..model_names import WORD
-from ..settings import MASTER_KEY_ID, GatewayConfig, GatewayKey, Limits, Rates, Timeouts
+from ..settings import GatewayConfig, Limits, Timeouts
 from .accounting import read_accounting
 from .accounts import key_text_problem, read_accounts
 from .callbacks import read_callbacks
@@ -19,7 +16,8 @@ from .document import MAX_BYTES, Lines, Path, read_document
 from .endpoints import read_endpoints
 from .features import read_features
 from .files import exposed
-from .guardrails import key_guardrails, notice_idle
+from .guardrails import notice_idle
+from .keys import read_admin_key, read_keys
 from .network import read_network
 from .policies import read_policies
 from .prices import read_prices
@@ -28,9 +26,6 @@ from .reading import Block, Check, Reading, checked
 from .words import (
     GENERAL,
     GENERAL_IGNORED,
-    KEY,
-    KEY_MIN_LENGTH,
-    KNOWN_KEYS,
     LITELLM,
     LITELLM_IGNORED,
     OURS,
@@ -43,7 +38,7 @@ _GENERAL: Final[Path] = ("general_settings",)
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TIMEOUTS: Final = tuple(Timeouts.__dataclass_fields__)
 _LIMITS: Final = tuple(Limits.__dataclass_fields__)
-_MAY_BE_OFF: Final = ("drain_delay_s", "live_ping_s", "live_idle_s")
+_MAY_BE_OFF: Final = ("drain_delay_s", "live_ping_s", "live_idle_s", "wrong_key_s")
 
 PRICE_BOOKS: Final = ("frozen", "shipped")
 """Price books that need no file."""
@@ -82,25 +77,36 @@ def parse_config(
     what is wrong with the file at a path, or None. Raises ConfigError with a line for each mistake.
     """
     reading = Reading(source, lines or {}, environ)
-    top, general, litellm, ours = _blocks(reading, value)
+    config = _read(reading, _blocks(reading, value), check, check_file)
+    if reading.problems:
+        raise ConfigError("\n".join(str(problem) for problem in _in_order(reading)))
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """The document, and its `general_settings`, `litellm_settings` and `understudy_settings`."""
+
+    top: Block
+    general: Block
+    litellm: Block
+    ours: Block
+
+
+def _read(reading: Reading, blocks: _Blocks, check: Check, check_file: Check) -> GatewayConfig:
+    """What the blocks say; worth something only if `reading` has no problems after it."""
+    top, general, litellm, ours = blocks.top, blocks.general, blocks.litellm, blocks.ours
     development = reading.flag(ours, _OURS, "development")
     accounts = read_accounts(reading, top, ours, check)
-    header = checked(
-        reading,
-        (*_GENERAL, "litellm_key_header_name"),
-        reading.text(general, _GENERAL, "litellm_key_header_name"),
-        _FIELD_NAME,
-        "the name of a header such as X-Litellm-Key is wanted",
-    )
-    keys = _keys(reading, top, general, ours, development)
+    keys = read_keys(reading, top, general, ours, development)
     features = read_features(reading, top, litellm, ours, accounts.models)
     notice_idle(reading, features.guardrails, keys, endpoints := read_endpoints(reading, general))
-    config = GatewayConfig(
+    return GatewayConfig(
         keys=keys,
         gemini=accounts.gemini,
         vertex=accounts.vertex,
         models=accounts.models,
-        key_header=header.lower() if header else None,
+        key_header=_key_header(reading, general),
         upstream_ca=_upstream_ca(reading, ours, check_file),
         price_book=_price_book(reading, ours, check_file),
         model_prices=read_prices(reading, top),
@@ -116,20 +122,17 @@ def parse_config(
         timeouts=_timeouts(reading, general, ours),
         limits=_limits(reading, ours),
         network=read_network(reading, ours, _OURS, accounts.every),
-        admin_key=_admin_key(reading, ours, development),
+        admin_key=read_admin_key(reading, ours, development),
         endpoints=endpoints,
         reach=read_reach(reading, ours),
         features=features,
         json_logs=read_callbacks(reading, litellm),
         notices=tuple(reading.notices),
     )
-    if reading.problems:
-        raise ConfigError("\n".join(str(problem) for problem in _in_order(reading)))
-    return config
 
 
-def _blocks(reading: Reading, value: object) -> tuple[Block, Block, Block, Block]:
-    """The document, its `general_settings`, `litellm_settings` and `understudy_settings`; their words are checked."""
+def _blocks(reading: Reading, value: object) -> _Blocks:
+    """The blocks of a document; their words are checked."""
     top = reading.block(value, ())
     general = reading.block(top.get("general_settings"), _GENERAL)
     litellm = reading.block(top.get("litellm_settings"), ("litellm_settings",))
@@ -138,7 +141,7 @@ def _blocks(reading: Reading, value: object) -> tuple[Block, Block, Block, Block
     reading.words(general, _GENERAL, GENERAL, GENERAL_IGNORED)
     reading.words(litellm, ("litellm_settings",), LITELLM, LITELLM_IGNORED)
     reading.strict_words(ours, _OURS, OURS)
-    return top, general, litellm, ours
+    return _Blocks(top, general, litellm, ours)
 
 
 def _in_order(reading: Reading) -> list[Problem]:
@@ -146,113 +149,12 @@ def _in_order(reading: Reading) -> list[Problem]:
     return sorted(reading.problems, key=lambda problem: (problem.line is None, problem.line or 0))
 
 
-def _keys(reading: Reading, top: Block, general: Block, ours: Block, development: bool) -> tuple[GatewayKey, ...]:
-    found: list[tuple[Path | str, GatewayKey]] = []
-    master: Secret | None = None
-    place: Path | str = (*_GENERAL, "master_key")
-    if "LITELLM_MASTER_KEY" in reading.environ:
-        place, master = "LITELLM_MASTER_KEY", Secret(reading.environ["LITELLM_MASTER_KEY"])
-    elif general.get("master_key") is not None:
-        master = reading.secret(general, _GENERAL, "master_key")
-    if master is not None:
-        found.append((place, GatewayKey(MASTER_KEY_ID, master)))
-    for path, item in reading.items(ours.get("keys"), (*_OURS, "keys")):
-        key = _key(reading, reading.block(item, path), path, top)
-        if key is not None:
-            found.append(((*path, "key"), key))
-    if not development:
-        _check_keys(reading, found)
-        if not found and not reading.problems:
-            reading.problem((), "no gateway key: set general_settings.master_key or understudy_settings.keys")
-    _check_twins(reading, found)
-    return tuple(key for _, key in found)
-
-
-def _admin_key(reading: Reading, ours: Block, development: bool) -> Secret | None:
-    """The key of the admin port; held to what gateway keys are held to (S-16, S-62)."""
-    name = "UNDERSTUDY_ADMIN_KEY"
-    place: Path | str = (*_OURS, "admin_key")
-    if name in reading.environ:
-        place, key = name, Secret(reading.environ[name])
-    else:
-        key = reading.secret(ours, _OURS, "admin_key")
-    if key is not None and not development:
-        _check_keys(reading, [(place, GatewayKey("admin", key))])
-    return key
-
-
-def _key(reading: Reading, block: Block, path: Path, top: Block) -> GatewayKey | None:
-    reading.strict_words(block, path, KEY)
-    name, secret = reading.text(block, path, "id"), reading.secret(block, path, "key")
-    for word in ("id", "key"):
-        if block.get(word) is None:
-            reading.problem(path, f"{word} is missing")
-    key = GatewayKey(
-        name or "",
-        secret or Secret(""),
-        models=_models(reading, block, path),
-        tags=reading.texts(block, path, "tags"),
-        max_budget=reading.number(block, path, "max_budget"),
-        budget_duration=_duration(reading, block, path),
-        rates=Rates(
-            reading.whole(block, path, "rpm_limit"),
-            reading.whole(block, path, "tpm_limit"),
-            reading.whole(block, path, "max_parallel_requests"),
-        ),
-        guardrails=key_guardrails(reading, block, path, top),
-    )
-    return None if name is None or secret is None else key
-
-
-def _models(reading: Reading, block: Block, path: Path) -> tuple[str, ...]:
-    """The models that a key may use; an empty list allows all, as LiteLLM has it."""
-    words = reading.texts(block, path, "models")
-    for word in words:
-        if not WORD.fullmatch(word):
-            reading.problem((*path, "models"), "a name such as gemini-2.5-flash, gemini/* or claude-* is wanted")
-    return words
-
-
-def _duration(reading: Reading, block: Block, path: Path) -> str | None:
-    text = reading.text(block, path, "budget_duration")
-    try:
-        Period(text)
-    except ValueError as error:
-        reading.problem((*path, "budget_duration"), str(error))
-        return None
-    if text is not None and block.get("max_budget") is None:
-        reading.problem((*path, "budget_duration"), "max_budget is missing beside it")
-    return text
-
-
-def _check_keys(reading: Reading, found: list[tuple[Path | str, GatewayKey]]) -> None:
-    """No empty, well-known or short key (AUTH-11, S-16)."""
-    for place, key in found:
-        value = key.key.reveal()
-        message = None
-        if not value:
-            message = "the key is empty"
-        elif value in KNOWN_KEYS:
-            message = "the key stands in every guide; choose a secret one"
-        elif len(value) < KEY_MIN_LENGTH:
-            message = f"the key is shorter than {KEY_MIN_LENGTH} characters"
-        elif not all(33 <= ord(letter) <= 126 for letter in value):
-            message = "the key has characters that cannot stand in a header"
-        if message and isinstance(place, str):
-            reading.environ_problem(place, message)
-        elif message and not isinstance(place, str):
-            reading.problem(place, message)
-
-
-def _check_twins(reading: Reading, found: list[tuple[Path | str, GatewayKey]]) -> None:
-    seen: list[GatewayKey] = []
-    for place, key in found:
-        path = _GENERAL if isinstance(place, str) else place
-        if any(key.id == other.id for other in seen):
-            reading.problem(path[:-1] or path, f"the id '{key.id}' is used twice")
-        if any(key.key == other.key for other in seen):
-            reading.problem(path, "the same key stands here under two ids")
-        seen.append(key)
+def _key_header(reading: Reading, general: Block) -> str | None:
+    """The further header that may carry the gateway key, in lower case."""
+    name = "litellm_key_header_name"
+    wanted = "the name of a header such as X-Litellm-Key is wanted"
+    header = checked(reading, (*_GENERAL, name), reading.text(general, _GENERAL, name), _FIELD_NAME, wanted)
+    return header.lower() if header else None
 
 
 def _upstream_ca(reading: Reading, ours: Block, check: Check) -> str | None:

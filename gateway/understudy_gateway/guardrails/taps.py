@@ -1,4 +1,4 @@
-"""Guardrails beside an answer, and beside the messages of a Live session: each piece is judged after it was passed on.
+"""Guardrails beside an answer, and for the messages of a Live session; what is the provider's has passed by then.
 
 Patterns are looked for at once. Hooks are asked by a task, with what has been said so far, again when more has come.
 """
@@ -12,10 +12,14 @@ from understudy.messages import RawHeaders, header_values
 from understudy.usage.inflate import BlindReader, inflating
 from understudy.usage.reading import Reading
 
-from .judging import Blocked, Guards, Rule, Subject, by_outcome, scans_of
+from .judging import SLICE, Blocked, Guards, Rule, Subject, by_outcome, scans_of
 from .texts import TextReader
 from .values import Mode
 
+_MOST_WAITING: Final = 8 * 1024 * 1024
+"""Bytes of a session's messages that may wait to be judged by patterns."""
+
+_TOO_LARGE: Final = "a message was too large to be judged"
 _UNREAD: Final = "the answer cannot be read, or grew too large to be judged"
 
 
@@ -135,101 +139,125 @@ class _Asking:
 
 
 class SessionTap:
-    """Judges copies of one session's messages: the client's by the rules of pre_call, the provider's by the others'.
+    """Judges copies of what a session's provider said. `blocked` is called once, from within `message` or later."""
 
-    `blocked` is called once, from within `message` or later.
-    """
-
-    def __init__(self, guards: Guards, subject: Subject, blocked: Callable[[Blocked], None]) -> None:
-        self._guards = guards
-        self._subject = subject
+    def __init__(self, judge: "MessageJudge", blocked: Callable[[Blocked], None]) -> None:
+        self._judge = judge
         self._tell = blocked
         self._has_told = False
-        self._sides: dict[Mode, _Side] = {
-            mode: _Side(guards.applying(subject.key_id, subject.route, mode), mode) for mode in _MODES
-        }
-        self._waiting: deque[tuple[Mode, bytes, str]] = deque()
+        self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
 
-    def message(self, mode: Mode, payload: bytes) -> None:
+    def message(self, payload: bytes) -> None:
         """A whole message that was passed on."""
-        side = self._sides[mode]
-        if not side.rules or self._has_told:
+        if self._has_told:
             return
-        said, blocked = side.read(payload)
-        if blocked is not None:
-            self._block(blocked)
-        elif side.hooked and said:
-            self._ask_later(mode, payload, said)
+        if self._judge.is_quick(payload) and not self._waiting:
+            self._end_if(self._judge.at_once(payload))
+            return
+        self._waiting.append(payload)
+        self._waiting_bytes += len(payload)
+        while self._waiting and self._waiting_bytes > self._judge.most_bytes:
+            self._waiting_bytes -= len(self._waiting.popleft())
+            self.unread()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._judge_waiting())
 
-    def unread(self, mode: Mode) -> None:
+    def unread(self) -> None:
         """A message passed of which there is no copy."""
-        for rule in self._sides[mode].rules:
-            if rule.guardrail.on_large == "block":
-                self._block(Blocked(rule.name, "a message was too large to be judged"))
+        self._end_if(self._judge.unread())
 
     def stop(self) -> None:
-        """The session is over: a hook that still runs is let go."""
+        """The session is over: a judgement that is under way is let go."""
         self._has_told = True
         if self._task is not None:
             self._task.cancel()
 
-    def _block(self, blocked: Blocked) -> None:
-        if not self._has_told:
+    def _end_if(self, blocked: Blocked | None) -> None:
+        if blocked is not None and not self._has_told:
             self._has_told = True
             self._tell(blocked)
 
-    def _ask_later(self, mode: Mode, payload: bytes, said: str) -> None:
-        self._waiting.append((mode, payload, said))
-        self._waiting_bytes += len(payload)
-        while self._waiting and self._waiting_bytes > min(
-            rule.guardrail.max_bytes for side in self._sides.values() for rule in side.hooked
-        ):
-            dropped = self._waiting.popleft()
-            self._waiting_bytes -= len(dropped[1])
-            self.unread(dropped[0])
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._ask())
-
-    async def _ask(self) -> None:
+    async def _judge_waiting(self) -> None:
         while self._waiting and not self._has_told:
-            mode, payload, said = self._waiting.popleft()
+            payload = self._waiting.popleft()
             self._waiting_bytes -= len(payload)
-            for rule in self._sides[mode].hooked:
-                blocked = await self._guards.asked(rule, self._subject.judged(rule, mode, payload, said))
-                if blocked is not None:
-                    self._block(blocked)
-
-
-_MODES: Final[tuple[Mode, ...]] = ("pre_call", "post_call")
+            self._end_if(await self._judge.slowly(payload))
 
 
 _TURN_ENDS: Final = (b"turnComplete", b"turn_complete", b"generationComplete", b"generation_complete")
 
 
-class _Side:
-    """The rules for one direction of a session.
+class MessageJudge:
+    """Judges the messages of one direction of a session, one after the other: the client's by the rules of pre_call.
 
     What a provider says goes on from message to message, in the middle of words, until its turn is over; a client's
     text ends with its message.
     """
 
-    def __init__(self, rules: Sequence[Rule], mode: Mode) -> None:
-        self.rules = rules
+    def __init__(self, guards: Guards, subject: Subject, mode: Mode) -> None:
+        self.rules: Final = guards.applying(subject.key_id, subject.route, mode)
+        self._guards = guards
+        self._subject = subject
+        self._mode: Mode = mode
         self._is_client = mode == "pre_call"
-        self.hooked = [rule for rule in rules if rule.hook]
-        self._scans = scans_of(rules)
+        self._hooked = [rule for rule in self.rules if rule.hook]
+        self._scans = scans_of(self.rules)
 
-    def read(self, payload: bytes) -> tuple[str, Blocked | None]:
-        """What a message says, and the block that comes of it."""
-        spelled, said = TextReader(is_answer=not self._is_client).feed(payload, is_last=True)
-        ends = any(word in payload for word in _TURN_ENDS)
+    @property
+    def most_bytes(self) -> int:
+        """How much may wait to be judged after it has passed."""
+        return min((rule.guardrail.max_bytes for rule in self._hooked), default=_MOST_WAITING)
+
+    def is_quick(self, payload: bytes) -> bool:
+        """Whether a message may be judged at once: no hook is asked, and the event loop hardly feels it (R-36)."""
+        return not self._hooked and len(payload) <= SLICE
+
+    def at_once(self, payload: bytes) -> Blocked | None:
+        """The judgement of a message that is quickly judged."""
+        return self._read(TextReader(is_answer=not self._is_client), payload, is_last=True, ends=_ends_turn(payload))[1]
+
+    async def slowly(self, payload: bytes) -> Blocked | None:
+        """The same of any message: others have their turn meanwhile, and hooks are asked."""
+        reader, ends = TextReader(is_answer=not self._is_client), _ends_turn(payload)
+        texts: list[str] = []
+        for at in range(0, len(payload) or 1, SLICE):
+            if at:
+                await asyncio.sleep(0)
+            is_last = at + SLICE >= len(payload)
+            said, found = self._read(reader, payload[at : at + SLICE], is_last=is_last, ends=ends)
+            if found is not None:
+                return found
+            texts.append(said)
+        text = "".join(texts)
+        for rule in self._hooked if text else ():
+            if len(payload) > rule.guardrail.max_bytes:
+                blocked = by_outcome(rule, rule.guardrail.on_large, _TOO_LARGE)
+            else:
+                blocked = await self._guards.asked(rule, self._subject.judged(rule, self._mode, payload, text))
+            if blocked is not None:
+                return blocked
+        return None
+
+    def unread(self) -> Blocked | None:
+        """What the configuration says becomes of a message that cannot be judged."""
+        return next((Blocked(rule.name, _TOO_LARGE) for rule in self.rules if rule.guardrail.on_large == "block"), None)
+
+    def _read(self, reader: TextReader, piece: bytes, *, is_last: bool, ends: bool) -> tuple[str, Blocked | None]:
+        """What a piece of a message says, and the block that comes of it; `ends`: the message ends a turn."""
+        spelled, said = reader.feed(piece, is_last=is_last)
         found: Blocked | None = None
         for whole, joined in self._scans:
             in_message = whole.feed(spelled)
-            in_message = whole.finish() or in_message
-            by_now = joined.feed(said) or (joined.ends() if self._is_client else None)
-            by_now = (joined.finish() if ends else None) or by_now
+            by_now = joined.feed(said)
+            if is_last:
+                in_message = whole.finish() or in_message
+                by_now = by_now or (joined.ends() if self._is_client else None)
+                by_now = (joined.finish() if ends else None) or by_now
             found = found or in_message or by_now
         return said, found
+
+
+def _ends_turn(payload: bytes) -> bool:
+    return any(word in payload for word in _TURN_ENDS)
