@@ -68,9 +68,9 @@ lint: $(VENV)/lint.stamp ## ruff, and the shipped scenarios
 	$(BIN)/ruff check .
 	$(BIN)/understudy scenarios lint
 
-types: $(VENV)/lint.stamp ## pyright: strict, tests basic
-	$(BIN)/pyright --warnings
-	$(BIN)/pyright --warnings -p tests
+types: $(VENV)/lint.stamp ## pyright: strict, tests basic; both at once, after it has fetched what it is made of
+	@$(BIN)/pyright --version
+	$(BIN)/pyright --warnings -p tests & tests=$$!; $(BIN)/pyright --warnings; strict=$$?; wait $$tests && exit $$strict
 
 clean: ## remove environments and state
 	rm -rf $(VENV) .understudy dist build

@@ -111,7 +111,7 @@ async def test_event_streams_tell_nginx_not_to_collect_them_behind_a_switch(kind
 async def test_readiness_turns_before_anything_else_when_a_delay_is_configured():
     """R-24, OBS-7: until the delay is over requests are served on new connections."""
     async with double() as up:
-        manager = gateway(up.url, timeouts={"drain_delay_s": 0.4})
+        manager = gateway(up.url, timeouts={"drain_delay_s": 1.0})
         running = await manager.__aenter__()
         leaving = asyncio.create_task(manager.__aexit__(None, None, None))
         await until(lambda: running._dispatcher.is_leaving)
