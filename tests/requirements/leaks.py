@@ -82,8 +82,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "labels-are-what-clients-say",
         "S-12",
         "metrics.py",
-        'found = OTHER if entry is None else entry.name.rpartition("/")[2]',
-        "found = model",
+        'return OTHER if entry is None else entry.name.rpartition("/")[2]',
+        "return model",
         "test_gateway_metrics::test_labels_that_clients_make_up_share_one_name",
     ),
     mutant(
