@@ -53,7 +53,7 @@ class Engine:
         """Handle events for that long."""
         self._run(time.monotonic() + seconds, lambda: False)
 
-    def spin_for(self, seconds: float, tick: Callable[[], None]) -> None:
+    def spin_for(self, seconds: float, tick: Callable[[], object]) -> None:
         """Handle events for that long without sleeping, and call `tick` all the time: what is due is on time."""
 
         def never() -> bool:

@@ -19,7 +19,7 @@ class Taker(Protocol):
 
 
 class Rounds:
-    """Gives each of the `takers` its turn, one each `step_s` seconds, round after round; to be called whenever a turn is due."""
+    """Gives each of the `takers` its turn, one each `step_s` seconds, round after round; called when one is due."""
 
     def __init__(self, takers: Sequence[Taker], step_s: float) -> None:
         self._takers = takers

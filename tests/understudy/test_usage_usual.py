@@ -45,10 +45,14 @@ texts = st.sampled_from(["", "flex", "ON_DEMAND"])
 usual_members = {
     **dict.fromkeys(("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"), counts),
     **dict.fromkeys(("promptTokensDetails", "candidatesTokensDetails"), details),
+    "cachedContentTokenCount": counts,
+    "cacheTokensDetails": st.lists(
+        st.builds(lambda n: {"modality": "TEXT", "tokenCount": n}, counts), min_size=1, max_size=1
+    ),
     "trafficType": texts,
 }
 seldom_members = {
-    **dict.fromkeys(("cachedContentTokenCount", "toolUsePromptTokenCount", "responseTokenCount", "x"), counts),
+    **dict.fromkeys(("toolUsePromptTokenCount", "responseTokenCount", "x"), counts),
     **dict.fromkeys(("prompt_token_count", "candidates_token_count"), counts),
     **dict.fromkeys(("cacheTokensDetails", "toolUsePromptTokensDetails", "responseTokensDetails"), details),
     **dict.fromkeys(("promptTokenDetails", "prompt_tokens_details", "candidates_token_details"), details),
@@ -135,6 +139,10 @@ def test_usual_usage_is_decoded_at_once_and_any_other_is_refused():
             msgspec.json.decode(json.dumps(USUAL | other), type=UsualUsage)
 
 
+ALL = tuple(Modality)
+orders = st.sampled_from([ALL, (Modality.IMAGE,)])
+
+
 def folded(metadata):
     fold = UsageFold()
     fold.take(metadata)
@@ -142,26 +150,42 @@ def folded(metadata):
 
 
 @settings(max_examples=400)
-@given(metadata, st.sampled_from([Form.GENERATE, Form.GEMINI_LIVE, Form.VERTEX_LIVE]), st.booleans())
-@example({"candidatesTokenCount": 3, "thoughtsTokenCount": 1, "totalTokenCount": 3}, Form.GENERATE, False)
-@example({"promptTokensDetails": [{"modality": "TEXT"}], "promptTokenCount": 1}, Form.GENERATE, False)
-def test_text_alone_is_metered_as_by_the_rules(metadata, form, is_grounded):
+@given(metadata, st.sampled_from([Form.GENERATE, Form.GEMINI_LIVE, Form.VERTEX_LIVE]), st.booleans(), orders)
+@example({"candidatesTokenCount": 3, "thoughtsTokenCount": 1, "totalTokenCount": 3}, Form.GENERATE, False, ALL)
+@example({"candidatesTokenCount": -3}, Form.GENERATE, False, ALL)
+@example({"thoughtsTokenCount": -3}, Form.GENERATE, False, ALL)
+@example({"promptTokenCount": 1, "cachedContentTokenCount": 1}, Form.GENERATE, False, (Modality.IMAGE,))
+@example({"promptTokensDetails": [{"modality": "TEXT"}], "promptTokenCount": 1}, Form.GENERATE, False, ALL)
+def test_text_alone_is_metered_as_by_the_rules(metadata, form, is_grounded, cached_order):
     usage = folded(metadata)
     short = text_tokens(usage)
     if short is not None:
-        long = tokens_by_rules(usage, form, is_grounded=is_grounded)
+        long = tokens_by_rules(usage, form, is_grounded=is_grounded, policies=Policies(cached_order=cached_order))
         assert short == long
         assert list(short.usage.items()) == list(long.usage.items())
 
 
-@pytest.mark.parametrize("more", [{}, {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}]}])
-def test_text_alone_takes_the_short_way(more):
+TEXT = [{"modality": "TEXT", "tokenCount": 8}]
+
+
+@pytest.mark.parametrize(
+    ("more", "fresh"),
+    [
+        ({}, 8),
+        ({"promptTokensDetails": TEXT}, 8),
+        ({"cachedContentTokenCount": 3, "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 3}]}, 5),
+        ({"cachedContentTokenCount": 8, "cacheTokensDetails": TEXT}, 0),
+    ],
+)
+def test_text_alone_takes_the_short_way(more, fresh):
     usage = {"promptTokenCount": 8, "candidatesTokenCount": 20, "thoughtsTokenCount": 5, "totalTokenCount": 33} | more
     found = text_tokens(usage)
     assert found == tokens_of(usage, Form.GENERATE)
     assert found is not None
+    cached = 8 - fresh
     assert found.usage == {
-        Meter(Direction.INPUT, Modality.TEXT): 8,
+        **({Meter(Direction.INPUT, Modality.TEXT): fresh} if fresh else {}),
+        **({Meter(Direction.CACHED, Modality.TEXT): cached} if cached else {}),
         Meter(Direction.OUTPUT, Modality.TEXT): 20,
         Meter(Direction.THOUGHTS, Modality.TEXT): 5,
     }

@@ -18,8 +18,10 @@ _MODALITIES: Final = {
     "VIDEO": Modality.VIDEO,
     "AUDIO": Modality.AUDIO,
 }
+_ALL: Final = tuple(Modality)
 _INPUT: Final = METERS[Direction.INPUT]
 _TEXT_IN: Final = METERS[Direction.INPUT][Modality.TEXT]
+_TEXT_CACHED: Final = METERS[Direction.CACHED][Modality.TEXT]
 _TEXT_OUT: Final = METERS[Direction.OUTPUT][Modality.TEXT]
 _THOUGHTS: Final = METERS[Direction.THOUGHTS][Modality.TEXT]
 _STEMS: Final = ("prompt", "candidates", "response", "toolUsePrompt")
@@ -27,11 +29,11 @@ _COUNT: Final = {stem: f"{stem}TokenCount" for stem in _STEMS}
 _DETAILS: Final = {stem: f"{stem}TokensDetails" for stem in (*_STEMS, "cache")}
 _BESIDE_TEXT: Final = frozenset(
     {
-        *("cachedContentTokenCount", "cacheTokensDetails", "toolUsePromptTokenCount", "toolUsePromptTokensDetails"),
+        *("toolUsePromptTokenCount", "toolUsePromptTokensDetails"),
         *("responseTokenCount", "responseTokensDetails"),
     }
 )
-"""What a usageMetadata has beside the counts of a text that was asked and answered."""
+"""What a usageMetadata has beside the counts of a text that was asked, perhaps out of a cache, and answered."""
 
 Split = dict[Modality, int]
 """Tokens by modality."""
@@ -89,19 +91,24 @@ def text_tokens(metadata: Mapping[str, Any]) -> Tokens | None:
         return None
     get = metadata.get
     prompt, answer = get("promptTokenCount") or 0, get("candidatesTokenCount") or 0
-    thoughts = get("thoughtsTokenCount") or 0
-    if prompt < 0 or answer < 0 or thoughts < 0:
+    thoughts, cached = get("thoughtsTokenCount") or 0, get("cachedContentTokenCount") or 0
+    if answer < 0 or thoughts < 0 or not 0 <= cached <= prompt:
         return None
     asked, answered = get("promptTokensDetails"), get("candidatesTokensDetails")
     if asked and asked != [{"modality": "TEXT", "tokenCount": prompt}]:
         return None
     if answered and answered != [{"modality": "TEXT", "tokenCount": answer}]:
         return None
+    kept = get("cacheTokensDetails")
+    if (cached or kept) and kept != [{"modality": "TEXT", "tokenCount": cached}]:
+        return None  # what is not told may be of any modality (rule 4)
     if thoughts and get("totalTokenCount") == prompt + answer:
         return None  # the answer's count seems to hold the thoughts (rule 2)
     meters: dict[Meter, int] = {}
-    if prompt:
-        meters[_TEXT_IN] = prompt
+    if prompt > cached:
+        meters[_TEXT_IN] = prompt - cached
+    if cached:
+        meters[_TEXT_CACHED] = cached
     if answer:
         meters[_TEXT_OUT] = answer
     if thoughts:
@@ -207,15 +214,15 @@ def _cached(count: _Counts, prompt: Split) -> Split:
     if "cachedContentTokenCount" not in count and "cacheTokensDetails" not in count:
         return {}  # the usual case, and on the path of every response
     whole, order = count.get("cachedContentTokenCount"), count.policies.cached_order
-    told = dict.fromkeys(Modality, 0) | count.split("cache", whole, rest_is=None)
-    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in Modality}
+    told = dict.fromkeys(_ALL, 0) | count.split("cache", whole, rest_is=None)
+    cached = {modality: min(told[modality], prompt.get(modality, 0)) for modality in _ALL}
     left = whole - sum(told.values())
     for modality in order:
         if left > 0:
             more = min(left, prompt.get(modality, 0) - cached[modality])
             cached[modality] += more
             left -= more
-    if left > 0 or any(told[modality] > cached[modality] for modality in Modality):
+    if left > 0 or any(told[modality] > cached[modality] for modality in _ALL):
         count.remarks.append("more cached tokens than prompt tokens were reported; the surplus is left out")
     return {modality: tokens for modality, tokens in cached.items() if tokens}
 
