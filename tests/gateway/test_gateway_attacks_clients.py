@@ -89,7 +89,7 @@ async def test_who_guesses_keys_learns_nothing_and_leaves_no_value_behind(caplog
     """S-21, S-55: a thousand guesses, one line each, without the value; nothing is kept by what was tried."""
     caplog.set_level(logging.INFO)
     guesses = [f"sk-guess-{number:04d}-abcdefghij" for number in range(1000)]
-    async with field() as attack, attack.talk() as talk:
+    async with field(timeouts={"wrong_key_s": 0}) as attack, attack.talk() as talk:
         seen: set[bytes] = set()
         for guess in guesses:
             await talk.send(request(PATH, key=guess, body=None, method="GET"))

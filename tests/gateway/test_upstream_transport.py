@@ -545,6 +545,30 @@ async def test_who_wants_no_more_for_now_is_given_the_rest_later():
     assert taken == [b"a", b"b", b"c"]
 
 
+async def test_who_wants_no_more_for_now_is_given_no_more_until_it_asks(each_loop):
+    """S-52: uvloop reads a connection many times before the task that pours has its turn."""
+    whole, taken, since = bytes(8 * 1024 * 1024), bytearray(), [0]
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(STREAM_HEAD + b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole))
+
+    def take(data: bytes) -> bool:
+        taken.extend(data)
+        since[0] += 1
+        return False
+
+    async with double(script) as up, upstream() as made:
+        exchange = await made.open(to(up))
+        try:
+            await exchange.head(WAIT_S)
+            most = 0
+            while not await exchange.pour(take, WAIT_S):
+                most, since[0] = max(most, since[0]), 0
+        finally:
+            exchange.abort()
+    assert (len(taken), most) == (len(whole), 1)
+
+
 @pytest.mark.parametrize("at", [0, 1])
 async def test_what_fails_in_taking_is_raised_to_who_pours(at: int):
     taken: list[bytes] = []

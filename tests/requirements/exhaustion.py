@@ -144,6 +144,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "test_gateway_app::test_a_live_session_without_a_key_is_a_401",
     ),
     mutant(
+        "who-wants-no-more-is-given-more",
+        "S-52 STR-7",
+        "upstream/wire.py",
+        "if pouring.is_choked or pouring.error is not None:",
+        "if False:",
+        "test_upstream_transport::test_who_wants_no_more_for_now_is_given_no_more_until_it_asks",
+    ),
+    mutant(
         "our-frames-have-one-mask",
         "S-60",
         "splice.py",

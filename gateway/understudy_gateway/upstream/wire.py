@@ -286,6 +286,8 @@ class Wire(asyncio.Protocol):
 
     def _poured(self, pouring: "_Pouring") -> bool:
         """Hand over what came; whether who waits need not know."""
+        if pouring.is_choked or pouring.error is not None:  # uvloop reads again and again before a task has its turn
+            return False
         try:
             pouring.is_choked = not pouring.take(self._take())
         except Exception as error:  # it is not the loop's: who pours has it
