@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -41,8 +42,7 @@ async def test_workers_share_ports_one_page_and_one_store_and_outlive_one_of_the
         workers[0].kill()
         async with asyncio.timeout(60):
             while (  # noqa: ASYNC110 - another process
-                len([one for one in parent.children() if one.status() != "zombie"]) < 2
-                or "started again" not in running.said
+                len(alive(parent)) < 2 or "started again" not in running.said
             ):
                 await asyncio.sleep(0.1)
         assert await counted(running, "requests_total") == 40
@@ -73,7 +73,12 @@ async def test_a_video_that_one_worker_started_is_settled_once_by_whichever_sees
 
 
 def alive(parent: psutil.Process) -> set[int]:
-    return {one.pid for one in parent.children() if one.status() != "zombie"}
+    found: set[int] = set()
+    for one in parent.children():
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            if one.status() != psutil.STATUS_ZOMBIE:
+                found.add(one.pid)
+    return found
 
 
 async def test_a_worker_that_cannot_be_started_again_is_tried_again_until_it_can(tmp_path):
