@@ -59,7 +59,8 @@ class Serving:
         self.http: Final = http
         self.live: Final = live
         self.known: Final = KnownHeads()
-        self.has_accounts: Final = config.accounting
+        self.meter: Final = ExchangeMeter if config.accounting else BlindMeter
+        self.live_meter: Final = LiveMeter if config.accounting else BlindLiveMeter
         self.checks_live_budgets: Final = config.live_budget_check
         self.origins: Final = Origins(config.network.allowed_origins)
         self.root_path: Final = config.reach.root_path.encode("ascii")
@@ -189,8 +190,6 @@ class Dispatcher:
         if lease.spent is not None:
             spent = (b"x-litellm-key-spend", plain(lease.spent).encode("ascii"))
             arrival = msgspec.structs.replace(arrival, ids=(*arrival.ids, spent))
-        if not serving.has_accounts:
-            return await self._pass(serving, arrival, known, lease)
         serve = self._serve_live if found.is_live else self._serve_http
         return await serve(serving, arrival, known, lease)
 
@@ -244,7 +243,7 @@ class Dispatcher:
     async def _serve_http(
         self, serving: Serving, arrival: Arrival, known: KnownHead, lease: Lease
     ) -> web.StreamResponse:
-        meter, progress = ExchangeMeter(self._books, self._call(arrival, known)), Progress()
+        meter, progress = serving.meter(self._books, self._call(arrival, known)), Progress()
         try:
             return await serving.http.serve(arrival.request, known, meter, arrival.ids, progress)
         finally:
@@ -256,27 +255,13 @@ class Dispatcher:
     ) -> web.StreamResponse:
         found, caller = known.route, known.caller
         use = partial(self._admission.used, lease) if serving.checks_live_budgets and lease.budget is not None else None
-        meter, progress = LiveMeter(self._books, self._call(arrival, known), use, caller.presented), Progress()
+        meter, progress = serving.live_meter(self._books, self._call(arrival, known), use, caller.presented), Progress()
         self._metrics.live_sessions += 1
         try:
             return await serving.live.serve(arrival.request, found, caller, meter, arrival.ids, progress)
         finally:
             self._metrics.live_sessions -= 1
             self._journal.ended(arrival.request.method, lease, meter, progress.ending, arrival.started)
-
-    async def _pass(self, serving: Serving, arrival: Arrival, known: KnownHead, lease: Lease) -> web.StreamResponse:
-        """Without accounts: pass an exchange or a session on, keep its limits, and remember nothing of it."""
-        progress, call, found = Progress(), self._call(arrival, known), known.route
-        request, ids = arrival.request, arrival.ids
-        try:
-            if not found.is_live:
-                return await serving.http.serve(request, known, BlindMeter(self._books, call), ids, progress)
-            self._metrics.live_sessions += 1
-            meter = BlindLiveMeter(self._books, call)
-            return await serving.live.serve(request, found, known.caller, meter, ids, progress)
-        finally:
-            self._metrics.live_sessions -= found.is_live
-            self._admission.ended(lease, None)
 
     def _call(self, arrival: Arrival, known: KnownHead) -> Call:
         method, key_id = arrival.request.method, known.caller.key_id

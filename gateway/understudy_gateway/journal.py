@@ -24,7 +24,7 @@ from .spend.record import SpendRecord
 _log = logging.getLogger(__name__)
 
 
-GATHERED: Final = 32
+GATHERED: Final = 64
 """Exchanges that are booked in one go: code and data of the books are then at hand, which halves what each costs."""
 
 GATHER_S: Final = 0.01
@@ -69,7 +69,7 @@ class Journal:
     ) -> None:
         """Book, count and log an exchange or session: at once where a limit or a job waits for it, else with others."""
         seconds = self._monotonic() - started
-        if type(meter) is ExchangeMeter and meter.is_plain and not self._admission.waits_for(lease):
+        if isinstance(meter, ExchangeMeter) and meter.is_plain and not self._admission.waits_for(lease):
             ended = self._now() if meter.call.began is None else meter.call.started + timedelta(0, seconds)
             self._waiting.append(_Ended(method, meter, ending, seconds, started, ended))
             if len(self._waiting) >= GATHERED:

@@ -118,9 +118,23 @@ class Books:
         ended: datetime | None = None,
     ) -> SpendRecord:
         """Book one exchange or session; it ended now if `ended` (UTC) says nothing else."""
+        record = self.described(call, model, ending, cost, usage, ended)
+        self._log.add(record)
+        return record
+
+    def described(
+        self,
+        call: Call,
+        model: str | None,
+        ending: Ending,
+        cost: Cost,
+        usage: Mapping[str, Any] | None,
+        ended: datetime | None = None,
+    ) -> SpendRecord:
+        """The record that `record` books."""
         route = call.route
         # By position: by name it would take eight times as long, for each exchange.
-        record = SpendRecord(
+        return SpendRecord(
             call.id,
             call.key_id,
             route.name,
@@ -138,8 +152,6 @@ class Books:
             route.upstream.kind,
             call.tags,
         )
-        self._log.add(record)
-        return record
 
     def _ended(self, call: Call) -> datetime:
         """The end of an exchange: as much later than its start as time has passed, wherever the time of day went."""

@@ -1,5 +1,6 @@
-"""`accounting: false`: everything passes as always, limits hold, and nothing is read or remembered of it."""
+"""`accounting: false`: everything passes as always, limits hold, lines and numbers are there; no usage, no records."""
 
+import asyncio
 import json
 import logging
 
@@ -12,6 +13,7 @@ from websockets.asyncio.server import serve
 
 from understudy.errors import ConfigError
 from understudy_gateway.config import parse_config
+from understudy_gateway.unaccounted import NO_ACCOUNTS
 
 BODY = json.dumps({"usageMetadata": usage(10, 20)}).encode()
 
@@ -20,18 +22,33 @@ def exchange_lines(caplog) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "understudy_gateway.journal"]
 
 
+async def recorded_line(caplog) -> None:
+    """Until the exchange has its line."""
+    async with asyncio.timeout(10):
+        while not exchange_lines(caplog):  # noqa: ASYNC110 - a log
+            await asyncio.sleep(0.005)
+
+
 @pytest.mark.parametrize(("accounting", "count"), [(True, 1), (False, 0)])
-async def test_an_exchange_passes_and_leaves_nothing_behind_without_accounts(caplog, accounting, count):
+async def test_an_exchange_is_logged_and_counted_and_not_booked_without_accounts(caplog, accounting, count):
+    """OBS-4, OBS-5: a line for every exchange, whether or not somebody wants to know its cost."""
     with caplog.at_level(logging.INFO):
         async with double(answering(response(BODY))) as up, gateway(up.url, accounting=accounting) as running:
             reply = await asked(running, request())
+            await recorded_line(caplog)
+            counters = running._metrics.snapshot()["counters"]
         # The end of the gateway books what waited.
         assert (reply.status, reply.body) == (200, BODY)
         assert len(running.spend.records) == count
-        assert len(exchange_lines(caplog)) == count
+        (line,) = map(json.loads, exchange_lines(caplog))
+    assert (line["status"], line["outcome"], line["bytes_out"]) == (200, "ok", len(BODY))
+    assert line["first_byte_ms"] is not None
+    told = (line["usage"] is not None, line["known"], line["reason"])
+    assert told == ((True, "exact", None) if accounting else (False, "unknown", NO_ACCOUNTS))
+    assert [value for *labels, value in counters["requests"]] == [1]
 
 
-async def test_a_session_passes_and_leaves_nothing_behind_without_accounts(caplog):
+async def test_a_session_is_logged_and_not_booked_without_accounts(caplog):
     async def provider(session):
         async for message in session:
             await session.send(message)
@@ -45,7 +62,19 @@ async def test_a_session_passes_and_leaves_nothing_behind_without_accounts(caplo
                     await session.send('{"setup":{"model":"models/gemini-2.5-flash"}}')
                     assert await session.recv() == '{"setup":{"model":"models/gemini-2.5-flash"}}'
         assert not running.spend.records
-        assert not exchange_lines(caplog)
+        (line,) = map(json.loads, exchange_lines(caplog))
+    assert (line["status"], line["model"], line["reason"]) == (101, None, NO_ACCOUNTS)
+    assert line["bytes_in"] == line["bytes_out"] > 0
+
+
+async def test_a_video_that_is_started_and_polled_leaves_nothing_behind_without_accounts():
+    name = "models/veo-3.1-generate-preview/operations/one"
+    body = json.dumps({"name": name, "done": True, "response": {}}).encode()
+    start = "/gemini/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
+    async with double(answering(response(body))) as up, gateway(up.url, accounting=False) as running:
+        assert (await asked(running, request(start))).status == 200
+        assert (await asked(running, request(f"/gemini/v1beta/{name}", method="GET", body=None))).status == 200
+    assert not running.spend.records
 
 
 async def test_a_limit_that_needs_no_accounts_holds_and_is_given_back():

@@ -26,7 +26,9 @@ def read_accounting(
         needing.append("response_cost_header")
     for name in needing:
         reading.problem(place, f"false, and {name} needs the accounts")
-    reading.notice(place, "no usage is read; exchanges have no record, no line in the log and no place in the metrics")
+    reading.notice(
+        place, "no usage is read and nothing priced; exchanges have no spend record, their costs are unknown"
+    )
     return False
 
 
