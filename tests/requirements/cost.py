@@ -141,8 +141,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "records-have-no-tags",
         "COST-10 OBS-8",
         "metering.py",
-        "            call.tags,\n        )\n        self._log.add(record)",
-        "            (),\n        )\n        self._log.add(record)",
+        "            route.upstream.kind,\n            call.tags,\n",
+        "            route.upstream.kind,\n            (),\n",
         "test_gateway_admin::test_tags_of_the_client_stand_beside_the_keys_in_spend_and_go_no_further",
     ),
     mutant(
