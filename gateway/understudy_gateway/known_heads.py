@@ -14,9 +14,9 @@ from .keys import Caller
 from .refusals import Refusal
 from .routes import Route
 
-MOST_HEADS: Final = 1024
+MOST_HEADS: Final = 512
 LONGEST_HEAD: Final = 4096
-"""Bytes of a head that is remembered: 4 MiB in all at most."""
+"""Bytes of a head that is remembered. With what Python adds to many small fields that is 10 MiB in all at most."""
 
 _LENGTH: Final = b"content-length"
 
