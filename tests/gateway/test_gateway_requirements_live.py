@@ -31,7 +31,8 @@ FROM_PROVIDER = [
 ]
 
 
-async def test_every_message_of_the_protocol_passes_as_it_is():  # WS-5, WS-6, WS-15
+@pytest.mark.parametrize("compression", ["deflate", None])
+async def test_every_message_of_the_protocol_passes_as_it_is(compression):  # WS-5, WS-6, WS-15
     async def provider(session):
         heard = [await session.recv() for _ in FROM_CLIENT]
         for message in FROM_PROVIDER:
@@ -42,7 +43,7 @@ async def test_every_message_of_the_protocol_passes_as_it_is():  # WS-5, WS-6, W
         port = server.sockets[0].getsockname()[1]
         async with (
             gateway(f"http://127.0.0.1:{port}") as running,
-            connect(running.http_url.replace("http", "ws") + f"{LIVE}?key={KEY}") as session,
+            connect(running.http_url.replace("http", "ws") + f"{LIVE}?key={KEY}", compression=compression) as session,
         ):
             for message in FROM_CLIENT:
                 await session.send(message)

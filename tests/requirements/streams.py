@@ -47,9 +47,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "answers-are-held-until-they-are-whole",
         "STR-2",
         "upstream/wire.py",
-        "while not self._pieces:",
-        "while not self._is_over:",
-        "test_gateway_http::test_the_first_chunk_arrives_before_the_provider_sends_its_second",
+        "        if not events:\n            return\n        if self._pouring",
+        "        if not events or (self._pouring and not self._is_over):\n            return\n        if self._pouring",
+        "test_upstream_transport::test_a_body_is_poured_piece_by_piece_as_it_comes",
     ),
     mutant(
         "the-head-waits-for-the-body",
