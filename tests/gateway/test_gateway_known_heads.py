@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy.messages import RawHeaders
 from understudy.secret import Secret
 from understudy_gateway.keys import Caller
 from understudy_gateway.known_heads import LONGEST_HEAD, KnownHead, KnownHeads
@@ -26,28 +27,48 @@ def known() -> KnownHead:
     return KnownHead(found, Caller("one", (), b"sk-one-of-the-keys"), ())
 
 
-NAMES = st.sampled_from([b"Host", b"Content-Length", b"content-length", b"Accept-Charset", b"x-goog-api-key", b"Tags"])
+NAMES = st.sampled_from(
+    [*(b"Host", b"Content-Length", b"content-length", b"Accept-Charset", b"x-goog-api-key"), b"X-LiteLLM-Call-Id"]
+)
 HEADERS = st.lists(st.tuples(NAMES, st.sampled_from([b"1", b"2", b""])), max_size=5).map(tuple)
+ALONE = (b"content-length", b"x-litellm-call-id")
+
+
+def came_twice(heads: KnownHeads, headers: RawHeaders, one: KnownHead) -> None:
+    for _ in range(2):
+        heads.put("POST", PATH, headers, one)
 
 
 @given(HEADERS, HEADERS)
-def test_heads_are_the_same_if_they_differ_in_nothing_but_their_length(first, second):
+def test_heads_are_the_same_if_they_differ_in_nothing_but_length_and_id(first, second):
     heads, one = KnownHeads(), known()
-    heads.put("POST", PATH, first, one)
-    shorn = [tuple(f for f in fields if f[0].lower() != b"content-length") for fields in (first, second)]
+    came_twice(heads, first, one)
+    shorn = [tuple(f for f in fields if f[0].lower() not in ALONE) for fields in (first, second)]
     assert (heads.get("POST", PATH, second) is one) == (shorn[0] == shorn[1])
-    assert heads.get("GET", PATH, first) is None and heads.get("POST", PATH + "?", first) is None
+    assert heads.get("GET", PATH, first) is None
+    assert heads.get("POST", PATH + "?", first) is None
+
+
+def test_what_came_once_is_not_remembered():
+    heads, headers = KnownHeads(), ((b"traceparent", b"00-1-1-01"),)
+    heads.put("POST", PATH, headers, known())
+    assert heads.get("POST", PATH, headers) is None
+    assert len(heads) == 0
+    heads.put("POST", PATH, headers, known())
+    assert heads.get("POST", PATH, headers) is not None
 
 
 def test_so_many_are_remembered_and_no_long_ones():
     """S-56: what clients send bounds itself."""
-    heads = KnownHeads(most=3)
+    heads = KnownHeads(most=3, most_seen=5)
     for number in range(10):
-        heads.put("POST", PATH, ((b"n", b"%d" % number),), known())
+        headers = ((b"n", b"%d" % number),)
+        came_twice(heads, headers, known())
         assert len(heads) <= 3
-        assert heads.get("POST", PATH, ((b"n", b"%d" % number),)) is not None
+        assert len(heads._seen) <= 5
+        assert heads.get("POST", PATH, headers) is not None
     heads = KnownHeads()
-    heads.put("POST", PATH, ((b"n", b"x" * LONGEST_HEAD),), known())
+    came_twice(heads, ((b"n", b"x" * LONGEST_HEAD),), known())
     assert len(heads) == 0
 
 

@@ -123,12 +123,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "test_gateway_known_heads::test_so_many_are_remembered_and_no_long_ones",
     ),
     mutant(
-        "heads-of-another-length-of-name-are-the-same",
+        "all-fields-of-their-length-are-passed-over",
         "HDR-1",
         "known_heads.py",
-        "if len(one[0]) != len(_LENGTH) or one[0].lower() != _LENGTH",
-        "if len(one[0]) != len(_LENGTH)",
-        "test_gateway_known_heads::test_heads_are_the_same_if_they_differ_in_nothing_but_their_length",
+        "if len(one[0]) not in _LENGTHS or one[0].lower() not in _ALONE",
+        "if len(one[0]) not in _LENGTHS",
+        "test_gateway_known_heads::test_heads_are_the_same_if_they_differ_in_nothing_but_length_and_id",
     ),
     mutant(
         "an-announced-length-is-not-judged",
