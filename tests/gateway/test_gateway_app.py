@@ -153,6 +153,14 @@ async def test_what_cannot_be_read_is_refused_in_our_words_without_echo(data, st
     assert KEY not in caplog.text
 
 
+async def test_a_field_has_a_limit_of_its_own_beside_that_of_the_head():
+    """S-44: by default both are the same, and the head's would hide that of the field."""
+    async with double() as up, gateway(up.url, limits={"header_field_bytes": 1000}) as running:
+        assert (await asked(running, request(headers={"a": "b" * 900}))).status == 200
+        reply = await asked(running, request(headers={"a": "b" * 2000}))
+        assert (reply.status, reply.reason) == (431, "HEAD_TOO_LARGE")
+
+
 def exchange_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was logged but for what the gateway says of itself at its start."""
     return [record.getMessage() for record in caplog.records if record.name != "understudy_gateway.app"]

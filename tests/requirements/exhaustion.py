@@ -42,7 +42,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "listeners.py",
         '            "max_field_size": limits.header_field_bytes,\n',
         '            "max_field_size": 1 << 20,\n',
-        "test_gateway_app::test_what_cannot_be_read_is_refused_in_our_words_without_echo",
+        "test_gateway_app::test_a_field_has_a_limit_of_its_own_beside_that_of_the_head",
     ),
     mutant(
         "any-number-of-fields",
