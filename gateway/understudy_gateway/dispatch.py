@@ -58,7 +58,7 @@ class Serving:
         self.keys: Final = KeyRing(config)
         self.http: Final = http
         self.live: Final = live
-        self.known: Final = KnownHeads()
+        self.known: Final = KnownHeads(config.key_header.encode() if config.key_header else None)
         self.meter: Final = ExchangeMeter if config.accounting else BlindMeter
         self.live_meter: Final = LiveMeter if config.accounting else BlindLiveMeter
         self.checks_live_budgets: Final = config.live_budget_check
@@ -286,9 +286,14 @@ class Dispatcher:
 
 
 def _known(found: Route, caller: Caller, headers: RawHeaders) -> KnownHead:
-    coding = (header_value(headers, b"transfer-encoding") or b"").strip().lower()
-    expect = (header_value(headers, b"expect") or b"").lower()
-    return KnownHead(found, caller, tags_of(headers, caller), coding, expect)
+    coding, expect = header_value(headers, b"transfer-encoding"), header_value(headers, b"expect")
+    return KnownHead(
+        found,
+        caller,
+        tags_of(headers, caller),
+        None if coding is None else coding.strip().lower(),
+        None if expect is None else expect.lower(),
+    )
 
 
 def _is_http_1_0(request: web.BaseRequest) -> bool:

@@ -34,6 +34,9 @@ HOP_BY_HOP: Final = frozenset(
 """RFC 9110 7.6.1."""
 
 _FRAMING: Final = frozenset({b"host", b"content-length", b"expect"})
+NO_KEY_HEADERS: Final = HOP_BY_HOP | _FRAMING | {b"x-litellm-call-id", b"x-litellm-tags", b"tags"}
+"""Fields that say something else, and can be no further carrier of the gateway key."""
+
 _ROUTING: Final = frozenset({b"host", b"forwarded", b"cookie"})
 _LIVE_ONLY_BACK: Final = frozenset({b"origin", b"cookie"})
 """What HDR-1 lets pass over HTTP and WS-16 keeps back on Live."""

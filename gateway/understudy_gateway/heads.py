@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from aiohttp import web
@@ -25,6 +25,8 @@ LINGER_S: Final = 2.0
 """How long the rest of a request is read and thrown away after an early answer, so that the client sees the answer."""
 
 _T = TypeVar("_T")
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _BY_STATUS: Final = {400: Reason.BAD_REQUEST, 408: Reason.HEAD_TIMEOUT, 431: Reason.HEAD_TOO_LARGE}
 
@@ -146,6 +148,17 @@ class WatchedConnection(RequestHandler):
             self._body = self._messages[-1][1]
         elif is_between and data and not self._upgraded:  # pyright: ignore[reportUnknownMemberType]
             self._part_of_head(len(data))
+
+    async def _handle_request(
+        self, request: web.BaseRequest, start_time: float | None, request_handler: Handler
+    ) -> tuple[web.StreamResponse, bool]:
+        """Serve one request; where more wait behind it, others have their turn first.
+
+        What is answered without a wait would else answer a whole buffer of them in one turn of the loop (R-36).
+        """
+        if self._messages:
+            await asyncio.sleep(0)
+        return await super()._handle_request(request, start_time, request_handler)
 
     def refuse(self, reason: Reason) -> None:
         """Answer a head that was not there in time, or is too long; nothing more is read on the connection."""

@@ -110,7 +110,7 @@ class HttpPassthrough:
 
     async def _request_head(self, request: web.BaseRequest, known: KnownHead) -> RequestHead:
         route = known.route
-        if known.coding and known.coding != b"chunked":  # taken off here, it would be lost (S-36)
+        if known.coding is not None and known.coding != b"chunked":  # taken off here, it would be lost (S-36)
             raise _Refused(Refusal(Reason.BAD_REQUEST))
         credential = await self._credential(route, request.raw_headers, known.caller)
         headers = known.sent(credential)
@@ -124,7 +124,7 @@ class HttpPassthrough:
         length = header_value(request.raw_headers, b"content-length")
         if length is not None and int(length) > self._config.limits.request_body_bytes:
             raise _Refused(Refusal(Reason.BODY_TOO_LARGE))
-        is_chunked = length is None and bool(known.coding)
+        is_chunked = length is None and known.coding is not None
         return RequestHead(
             request.method, route.upstream, route.target, headers, None if length is None else int(length), is_chunked
         )

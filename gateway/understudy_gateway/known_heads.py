@@ -34,14 +34,14 @@ Key = tuple[str, str, RawHeaders]
 class KnownHead:
     """What follows from a head. `tags` are the key's and the client's.
 
-    `coding` and `expect` are the values of Transfer-Encoding and Expect in lower case, empty where there is none.
+    `coding` and `expect` are the values of Transfer-Encoding and Expect in lower case, None where there is none.
     """
 
     route: Route
     caller: Caller
     tags: tuple[str, ...]
-    coding: bytes = b""
-    expect: bytes = b""
+    coding: bytes | None = None
+    expect: bytes | None = None
     _credential: RawHeaders | None = field(default=None, init=False, repr=False)
     _sent: RawHeaders | Refusal = field(default=(), init=False, repr=False)
 
@@ -57,7 +57,9 @@ class KnownHead:
 class KnownHeads:
     """The heads that came lately, for as long as the configuration stays."""
 
-    def __init__(self, most: int = MOST_HEADS, most_seen: int = MOST_SEEN) -> None:
+    def __init__(self, key_header: bytes | None = None, *, most: int = MOST_HEADS, most_seen: int = MOST_SEEN) -> None:
+        """`key_header` (lower case) may carry the gateway key: it always tells."""
+        self._alone = frozenset(_ALONE) - {key_header or b""}
         self._most = most
         self._most_seen = most_seen
         self._known: dict[Key, KnownHead] = {}
@@ -68,7 +70,7 @@ class KnownHeads:
 
     def get(self, method: str, target: str, headers: RawHeaders) -> KnownHead | None:
         """What follows from a head, if it is remembered; `target` is that of the request line."""
-        return self._known.get((method, target, _telling(headers)))
+        return self._known.get((method, target, self._telling(headers)))
 
     def put(self, method: str, target: str, headers: RawHeaders, known: KnownHead) -> None:
         """Remember what follows from a head, at its second coming.
@@ -77,7 +79,7 @@ class KnownHeads:
         """
         if len(target) + sum(len(name) + len(value) for name, value in headers) > LONGEST_HEAD:
             return
-        key = (method, target, _telling(headers))
+        key = (method, target, self._telling(headers))
         mark = hash(key)  # two heads of one mark: the second is remembered a request too early
         if mark not in self._seen:
             if len(self._seen) >= self._most_seen:
@@ -88,6 +90,6 @@ class KnownHeads:
             self._known.clear()
         self._known[key] = known
 
-
-def _telling(headers: RawHeaders) -> RawHeaders:
-    return tuple([one for one in headers if len(one[0]) not in _LENGTHS or one[0].lower() not in _ALONE])
+    def _telling(self, headers: RawHeaders) -> RawHeaders:
+        alone = self._alone
+        return tuple([one for one in headers if len(one[0]) not in _LENGTHS or one[0].lower() not in alone])

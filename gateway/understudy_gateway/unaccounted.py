@@ -45,6 +45,10 @@ class BlindMeter(ExchangeMeter):
         """What is known of the exchange."""
         return self._books.described(self.call, self.call.route.model, ending, _UNKNOWN, None, ended)
 
+    def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """The same."""
+        return self.finish(ending, ended)
+
 
 class BlindLiveMeter(LiveMeter):
     """Beside a session of which no account is kept."""
@@ -62,3 +66,7 @@ class BlindLiveMeter(LiveMeter):
     def finish(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
         """What is known of the session; its model stands in a message, and none was read."""
         return self._books.described(self.call, None, ending, _UNKNOWN, None, ended)
+
+    def give_up(self, ending: Ending, ended: datetime | None = None) -> SpendRecord:
+        """The same."""
+        return self.finish(ending, ended)

@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 
 from .errors import ConfigError
 
@@ -10,10 +10,10 @@ from .errors import ConfigError
 def context_from_pem(pem: bytes) -> ssl.SSLContext:
     """A TLS context with a key, its certificate and the chain, all in one PEM text."""
     context = _context()
-    with NamedTemporaryFile() as file:  # 0600; OpenSSL reads keys from files alone
-        file.write(pem)
-        file.flush()
-        context.load_cert_chain(file.name)
+    with TemporaryDirectory() as folder:  # 0700; OpenSSL reads keys from files alone
+        file = Path(folder) / "key.pem"
+        file.write_bytes(pem)
+        context.load_cert_chain(file)
     return context
 
 

@@ -497,6 +497,12 @@ def test_a_key_block_of_an_unknown_type_is_a_mistake():
     assert "of a type that is supported" in said
 
 
+@pytest.mark.parametrize("name", ["X-LiteLLM-Call-Id", "content-length", "Connection", "tags"])
+def test_a_header_with_a_meaning_of_its_own_carries_no_key(name):
+    (said,) = errors({"general_settings": {"master_key": KEY, "litellm_key_header_name": name}})
+    assert f"{name} has a meaning of its own" in said
+
+
 def test_a_key_header_must_be_a_header_name():
     (said,) = errors({"general_settings": {"master_key": KEY, "litellm_key_header_name": "x goog"}})
     assert said.endswith("the name of a header such as X-Litellm-Key is wanted")

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 from contextlib import AsyncExitStack
+from itertools import pairwise
 
 import pytest
 import trustme
@@ -213,3 +214,21 @@ async def test_chunks_in_http_1_0_are_refused_and_the_connection_closed(key, tar
         assert (reply.status, reply.value(b"connection")) == (400, b"close")
         assert await asyncio.wait_for(_rest(talk), WAIT_S) == b""
         assert up.connections == 0
+
+
+async def test_many_requests_in_one_read_are_not_answered_in_one_turn_of_the_loop():
+    """R-36: what is answered without a wait holds up nobody else."""
+    count, answered, is_over = 500, [0], False
+
+    def turn() -> None:
+        answered.append(sum(value for *_, value in running._metrics.snapshot()["counters"]["refusals"]))
+        if not is_over:
+            asyncio.get_running_loop().call_soon(turn)
+
+    async with gateway("http://127.0.0.1:9") as running, client(running) as talk:
+        turn()
+        await talk.send(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+        replies = [(await asyncio.wait_for(talk.reply(), 10)).status for _ in range(count)]
+        is_over = True
+    assert replies == [404] * count
+    assert max(later - before for before, later in pairwise(answered)) <= 2

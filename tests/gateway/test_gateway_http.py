@@ -700,8 +700,9 @@ async def test_the_cost_header_is_off_unless_asked_for():
         assert (await asked(running, request())).value(b"x-litellm-response-cost") is None
 
 
-async def test_a_transfer_coding_that_would_be_lost_is_refused():
+@pytest.mark.parametrize(("coding", "body"), [("gzip, chunked", None), ("", b"{}"), ("", None)])
+async def test_a_transfer_coding_that_would_be_lost_is_refused(coding, body):
     async with double() as up, gateway(up.url) as running:
-        data = request(headers={"Transfer-Encoding": "gzip, chunked"}, body=None) + b"0\r\n\r\n"
-        reply = await asked(running, data)
+        data = request(headers={"Transfer-Encoding": coding}, body=body)
+        reply = await asked(running, data if coding == "" else data + b"0\r\n\r\n")
     assert (reply.status, reply.reason, up.requests) == (400, "BAD_REQUEST", [])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,15 @@ def test_so_many_are_remembered_and_no_long_ones():
     heads = KnownHeads()
     came_twice(heads, ((b"n", b"x" * LONGEST_HEAD),), known())
     assert len(heads) == 0
+
+
+@pytest.mark.parametrize("name", [b"x-litellm-call-id", b"X-LiteLLM-Call-Id"])
+def test_a_field_that_carries_the_key_always_tells(name: bytes):
+    """AUTH-1: whatever else it is called."""
+    heads = KnownHeads(b"x-litellm-call-id")
+    came_twice(heads, ((name, b"sk-one-of-the-keys"),), known())
+    assert heads.get("POST", PATH, ((name, b"sk-a-wrong-key"),)) is None
+    assert heads.get("POST", PATH, ()) is None
 
 
 def test_what_goes_up_is_known_for_one_credential_at_a_time():

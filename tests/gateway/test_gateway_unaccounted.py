@@ -100,6 +100,7 @@ def settings_of(**ours):
         ({"keys": [{"id": "team", "key": KEY, "max_budget": 1}]}, "max_budget of the key 'team'"),
         ({"keys": [{"id": "team", "key": KEY, "tpm_limit": 1}]}, "tpm_limit of the key 'team'"),
         ({"response_cost_header": True}, "response_cost_header"),
+        ({"key_spend_header": True}, "key_spend_header"),
     ],
 )
 def test_what_needs_the_accounts_is_a_mistake_without_them(more, needs):

@@ -159,8 +159,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "other-transfer-codings-are-lost",
         "HDR-10 S-36 SEC-1",
         "http.py",
-        'if known.coding and known.coding != b"chunked":',
-        'if known.coding and b"chunked" not in known.coding:',
+        'if known.coding is not None and known.coding != b"chunked":',
+        'if known.coding is not None and b"chunked" not in known.coding:',
         "test_gateway_http::test_a_transfer_coding_that_would_be_lost_is_refused",
     ),
     mutant(

@@ -8,6 +8,7 @@ from typing import Final
 
 from understudy.errors import ConfigError, Problem, did_you_mean
 
+from ..headers import NO_KEY_HEADERS
 from ..settings import GatewayConfig, Limits, Timeouts
 from .accounting import read_accounting
 from .accounts import key_text_problem, read_accounts
@@ -154,7 +155,10 @@ def _key_header(reading: Reading, general: Block) -> str | None:
     name = "litellm_key_header_name"
     wanted = "the name of a header such as X-Litellm-Key is wanted"
     header = checked(reading, (*_GENERAL, name), reading.text(general, _GENERAL, name), _FIELD_NAME, wanted)
-    return header.lower() if header else None
+    if header is None or header.lower().encode() not in NO_KEY_HEADERS:
+        return header.lower() if header else None
+    reading.problem((*_GENERAL, name), f"{header} has a meaning of its own; {wanted}")
+    return None
 
 
 def _upstream_ca(reading: Reading, ours: Block, check: Check) -> str | None:

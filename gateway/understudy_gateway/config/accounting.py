@@ -22,8 +22,7 @@ def read_accounting(
         return True
     place = (*path, _WORD)
     needing = list(_needing(keys, models))
-    if reading.flag(ours, path, "response_cost_header"):
-        needing.append("response_cost_header")
+    needing += [name for name in ("response_cost_header", "key_spend_header") if reading.flag(ours, path, name)]
     for name in needing:
         reading.problem(place, f"false, and {name} needs the accounts")
     reading.notice(

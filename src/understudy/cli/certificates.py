@@ -23,6 +23,9 @@ class Issued(msgspec.Struct, frozen=True):
     pem: str
     bundle: str
 
+    def __repr__(self) -> str:
+        return f"Issued({self.bundle!r})"  # S-8
+
 
 def gateway_tls(names: Sequence[str], certificate: Path | None, key: Path | None) -> tuple[ssl.SSLContext, Path | None]:
     """The gateway's TLS context, and the bundle with which clients trust it (None: the certificate is the user's)."""
@@ -56,7 +59,10 @@ def _issued_elsewhere(home: Path, names: Sequence[str]) -> Issued:
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
     if done.returncode:
         raise ConfigError(done.stderr.decode("utf-8", "replace").strip() or "no certificate could be made")
-    return msgspec.json.decode(done.stdout, type=Issued)
+    try:
+        return msgspec.json.decode(done.stdout, type=Issued)
+    except msgspec.MsgspecError:
+        raise ConfigError("no certificate could be made: the process for it said something else") from None
 
 
 def certificate_names(host: str, more: Sequence[str] | None) -> list[str]:
