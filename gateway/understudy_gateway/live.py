@@ -126,6 +126,8 @@ async def relay(
         session.abort()
         if sessions is not None:
             sessions.ended(session)
+        if session.over.is_set():
+            session.dissolve()
 
 
 async def accept_and_close(

@@ -260,6 +260,7 @@ class _Handshake(asyncio.Protocol):
         self.leftover = b""
         self._head = head
         self._reader = _AnswerReader()
+        self.answer.add_done_callback(self._reader.close)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -272,7 +273,7 @@ class _Handshake(asyncio.Protocol):
             return
         reader = self._reader
         try:
-            reader.parser.feed_data(data)
+            reader.feed(data)
         except httptools.HttpParserUpgrade as upgrade:
             self.leftover = data[cast("int", upgrade.args[0]) :]
             if self._transport is not None:
@@ -310,7 +311,7 @@ class _AnswerReader:
     """What httptools calls while it reads the answer; interim answers (1xx but 101) are passed over (S-41)."""
 
     def __init__(self) -> None:
-        self.parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self.refusal: Refused | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self._head_done = False
@@ -318,6 +319,16 @@ class _AnswerReader:
         self._reason = b""
         self._body = bytearray()
         self._received = 0
+
+    def feed(self, data: bytes) -> None:
+        """Read bytes of the answer. Raises what httptools raises."""
+        if self._parser is not None:
+            self._parser.feed_data(data)
+
+    def close(self, answer: "asyncio.Future[_Switched | Refused]") -> None:
+        """There is an answer: let go of httptools' parser, which holds this object, so that it needs no collector."""
+        del answer
+        self._parser = None
 
     def is_too_long(self, received: int) -> bool:
         """Whether the answer is over the limits once `received` bytes more have been read."""
@@ -345,7 +356,8 @@ class _AnswerReader:
 
     def on_headers_complete(self) -> None:
         self._head_done = True
-        self._status = self.parser.get_status_code()
+        assert self._parser is not None
+        self._status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
         self._body += body

@@ -1,12 +1,17 @@
 """What of WS-1 to WS-18 no other test holds: whole sessions through a running gateway."""
 
+import asyncio
+import gc
+
 import pytest
 from gateway_stand import KEY, config_of, gateway
+from httptools import HttpResponseParser
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from understudy_gateway.routes import Route
 from understudy_gateway.routing import route
+from understudy_gateway.splice import Side, Splice
 
 LIVE = "/gemini/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
@@ -49,6 +54,32 @@ async def test_every_message_of_the_protocol_passes_as_it_is(compression):  # WS
                 await session.send(message)
             assert [await session.recv() for _ in FROM_PROVIDER] == FROM_PROVIDER
             assert await session.recv() == "heard " + repr(FROM_CLIENT)
+
+
+async def test_a_session_that_is_over_leaves_nothing_to_the_collector():  # PERF-4
+    async def provider(session):
+        async for message in session:
+            await session.send(message)
+
+    def left() -> list[object]:
+        return [one for one in gc.get_objects() if isinstance(one, Splice | Side | HttpResponseParser)]
+
+    async with serve(provider, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with gateway(f"http://127.0.0.1:{port}") as running:
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(3):
+                    async with connect(running.http_url.replace("http", "ws") + f"{LIVE}?key={KEY}") as session:
+                        await session.send(FROM_CLIENT[0])
+                        await session.recv()
+                        assert left()
+                async with asyncio.timeout(10):
+                    while left():  # noqa: ASYNC110 - its end is nobody's event
+                        await asyncio.sleep(0.01)
+            finally:
+                gc.enable()
 
 
 async def test_pings_and_pongs_pass_with_their_payload():  # WS-10

@@ -119,6 +119,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "test_gateway_requirements_live::test_every_message_of_the_protocol_passes_as_it_is",
     ),
     mutant(
+        "sessions-wait-for-the-collector",
+        "PERF-4",
+        "live.py",
+        "            session.dissolve()\n",
+        "            pass\n",
+        "test_gateway_requirements_live::test_a_session_that_is_over_leaves_nothing_to_the_collector",
+    ),
+    mutant(
         "each-fragment-has-the-limit",
         "WS-7 S-50",
         "frames.py",
