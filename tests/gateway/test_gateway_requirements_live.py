@@ -5,13 +5,13 @@ import gc
 
 import pytest
 from gateway_stand import KEY, config_of, gateway
-from httptools import HttpResponseParser
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from understudy_gateway.routes import Route
 from understudy_gateway.routing import route
 from understudy_gateway.splice import Side, Splice
+from understudy_gateway.upgrade import _AnswerReader
 
 LIVE = "/gemini/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
@@ -62,7 +62,7 @@ async def test_a_session_that_is_over_leaves_nothing_to_the_collector():  # PERF
             await session.send(message)
 
     def left() -> list[object]:
-        return [one for one in gc.get_objects() if isinstance(one, Splice | Side | HttpResponseParser)]
+        return [one for one in gc.get_objects() if isinstance(one, Splice | Side | _AnswerReader)]
 
     async with serve(provider, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
