@@ -61,13 +61,17 @@ async def test_a_session_that_is_over_leaves_nothing_to_the_collector():  # PERF
         async for message in session:
             await session.send(message)
 
-    def left() -> list[object]:
+    def ours() -> list[object]:
         return [one for one in gc.get_objects() if isinstance(one, Splice | Side | _AnswerReader)]
+
+    def left() -> list[object]:
+        return [one for one in ours() if all(one is not other for other in before)]
 
     async with serve(provider, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with gateway(f"http://127.0.0.1:{port}") as running:
             gc.collect()
+            before = ours()  # of other tests
             gc.disable()
             try:
                 for _ in range(3):
