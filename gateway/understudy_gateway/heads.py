@@ -126,6 +126,8 @@ class WatchedConnection(RequestHandler):
         """The client is gone."""
         self._watch.ends(self)
         super().connection_lost(exc)
+        # They hold the connection, which would then wait for the collector.
+        self._body = self._keepalive_handle = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: heads that they completed, or part of one, or of a body."""

@@ -1,6 +1,7 @@
 """Heads that never come, come slowly or are too long, and connections that send none. Raw sockets, both loops."""
 
 import asyncio
+import gc
 import json
 import logging
 import socket
@@ -10,12 +11,15 @@ from itertools import pairwise
 
 import pytest
 import trustme
+import uvloop
 from gateway_stand import BOOK, KEY, asked, client, config_of, gateway, request
-from test_upstream_transport import WAIT_S
+from test_upstream_transport import WAIT_S, until
 from upstream_double import Seen, Talk, double, response
 
 from understudy_gateway.app import Gateway
+from understudy_gateway.heads import WatchedConnection
 from understudy_gateway.listeners import Listen
+from understudy_gateway.upstream.wire import Wire
 
 pytestmark = pytest.mark.usefixtures("each_loop")
 
@@ -232,3 +236,32 @@ async def test_many_requests_in_one_read_are_not_answered_in_one_turn_of_the_loo
         is_over = True
     assert replies == [404] * count
     assert max(later - before for before, later in pairwise(answered)) <= 2
+
+
+async def test_a_connection_that_is_over_leaves_nothing_to_the_collector():  # PERF-4
+    def ours() -> list[object]:
+        return [one for one in gc.get_objects() if type(one) in (WatchedConnection, Wire)]
+
+    def left() -> list[object]:
+        return [one for one in ours() if all(one is not other for other in before)]
+
+    async def script(talk: Talk, seen: Seen) -> None:
+        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na")
+        await talk.left()
+
+    if not isinstance(asyncio.get_running_loop(), uvloop.Loop):
+        pytest.skip("asyncio's own transports may need the collector; the gateway runs on uvloop")
+    async with double(script) as up, gateway(up.url) as running:
+        gc.collect()
+        before = ours()  # of other tests
+        gc.disable()
+        try:
+            async with client(running) as talk:
+                await talk.send(request())
+                await until(lambda: up.requests)
+                assert left()
+            async with asyncio.timeout(WAIT_S):
+                while left():  # noqa: ASYNC110 - its end is nobody's event
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()

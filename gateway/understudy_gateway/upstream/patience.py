@@ -26,8 +26,9 @@ class Patience:
         self._deadline = None
 
     def stop(self) -> None:
-        """There will be none any more."""
+        """There will be none any more; nobody is held by that."""
         self._deadline = None
+        self._expired = _nothing
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -47,3 +48,7 @@ class Patience:
             return
         self._deadline = None
         self._expired()
+
+
+def _nothing() -> None:
+    """What is called when nobody waits."""
